@@ -1,0 +1,32 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if "study" not in config:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/fetch.smk"
+include: "rules/pool.smk"
+include: "rules/split.smk"
+include: "rules/region.smk"
+include: "rules/train.smk"
+include: "rules/debias.smk"
+include: "rules/explain.smk"
+include: "rules/measure.smk"
+include: "rules/tabulate.smk"
+include: "rules/report.smk"
+include: "rules/report_regions.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        tables=TABLE_FILES,
+        figures=FIGURE_FILES,
+
+
+onstart:
+    hold_study()

@@ -1,0 +1,25 @@
+rule debias:
+    input:
+        unpack(twins_of),
+        unpack(lambda wildcards: pool_of(wildcards, "images")),
+        unpack(vanilla_of),
+        unpack(regions_of),
+        split=f"{PATHS.stage('split')}/{CELL}/split.parquet",
+    output:
+        model=f"{PATHS.stage('debias')}/{CELL}/{{method}}/model.safetensors",
+        metadata=f"{PATHS.stage('debias')}/{CELL}/{{method}}/model.json",
+        predictions=f"{PATHS.stage('debias')}/{CELL}/{{method}}/predictions.parquet",
+    log:
+        f"{PATHS.stage('logs')}/debias/{CELL}/{{method}}.log",
+    benchmark:
+        f"{PATHS.stage('benchmarks')}/debias/{CELL}/{{method}}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        method=lambda wildcards: STUDY.methods[wildcards.method],
+    script:
+        "../workflow_scripts/debias.py"

@@ -1,0 +1,25 @@
+rule explain:
+    input:
+        unpack(model_of),
+        unpack(lambda wildcards: pool_of(wildcards, "images")),
+        split=f"{PATHS.stage('split')}/{CELL}/split.parquet",
+    output:
+        maps=f"{PATHS.stage('explain')}/{CELL}/{{method}}/{{explainers}}/maps.npy",
+        index=f"{PATHS.stage('explain')}/{CELL}/{{method}}/{{explainers}}/maps.parquet",
+    log:
+        f"{PATHS.stage('logs')}/explain/{CELL}/{{method}}/{{explainers}}.log",
+    benchmark:
+        f"{PATHS.stage('benchmarks')}/explain/{CELL}/{{method}}/{{explainers}}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=240,
+    params:
+        explainers=lambda wildcards: STUDY.explain.sets[wildcards.explainers],
+        images=STUDY.explain.images,
+        explained_class=STUDY.explain.explained_class,
+        batch_size=STUDY.explain.batch_size,
+    script:
+        "../workflow_scripts/explain.py"

@@ -1,0 +1,53 @@
+"""Apply one debiasing method to the vanilla model of a cell and write its predictions."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from job import read_json, run
+
+
+def main(
+    input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
+) -> None:
+    """Load the vanilla model, call the method, predict, write."""
+    from rightreasons.debias import METHODS, open_context
+    from rightreasons.models.records import write_model
+
+    chosen = dict(params.method)
+    method = METHODS[chosen.pop("kind")]
+    vanilla = read_json(input.vanilla_metadata)
+    split = pd.read_parquet(input.split)
+    images = np.load(input.images, mmap_mode="r")
+    predictions = pd.read_parquet(input.vanilla_predictions)
+    context = open_context(
+        vanilla_file=Path(input.vanilla_model),
+        vanilla=vanilla,
+        predictions=predictions,
+        images=images,
+        split=split,
+        seed=int(wildcards.seed),
+        key=(wildcards.task, wildcards.design, wildcards.level, wildcards.method),
+        progress=progress,
+        regions=Path(input.confidence).parent if "confidence" in dict(input.items()) else None,
+    )
+    result = method.run(context, method.params(**chosen))
+    if result.model is not None:
+        from rightreasons.predictions import predict
+
+        twins = np.load(input.twins, mmap_mode="r") if "twins" in dict(input.items()) else None
+        predictions = predict(result.model, images, twins, split, context.device)
+    write_model(
+        Path(output.model).parent,
+        Path(input.vanilla_model) if result.model is None else result.model,
+        result.decision,
+        predictions,
+        "cpu" if result.model is None else context.device,
+        {"method": dict(params.method), "model": vanilla["model"], "notes": result.notes},
+    )
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821

@@ -1,0 +1,52 @@
+"""Make the maps of one model with all explainers of a set."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from job import read_json, run
+
+
+def main(
+    input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
+) -> None:
+    """Choose the images and classes, explain, write maps and their index."""
+    import torch
+
+    from rightreasons.arrays import write_array
+    from rightreasons.maps import explain, map_index, sample_images
+    from rightreasons.models.records import write_parquet
+    from rightreasons.models.storage import load_model
+    from rightreasons.predictions import role_of
+    from rightreasons.seeds import derive
+    from rightreasons.training import Rows, pick_device, predict_logits
+
+    device = pick_device()
+    seed = int(wildcards.seed)
+    architecture = read_json(input.metadata)["model"]["architecture"]
+    model = load_model(Path(input.model), architecture, device)
+    test = role_of(pd.read_parquet(input.split), "test")
+    chosen = sample_images(test, params.images, seed, wildcards.task)
+    images = Rows(np.load(input.images, mmap_mode="r"), chosen["row"].to_numpy())
+    logits = predict_logits(model, images, device)
+    true = params.explained_class == "true"
+    classes = chosen["target"].to_numpy() if true else logits.argmax(1)
+    maps, errors = explain(
+        model,
+        images,
+        torch.from_numpy(classes.astype(np.int64)),
+        params.explainers,
+        device=device,
+        batch_size=params.batch_size,
+        seed_of=lambda name: derive(seed, "explain", *wildcards, name),
+        progress=progress,
+    )
+    write_array(maps, Path(output.maps))
+    index = map_index(chosen, classes, logits, params.explainers, errors)
+    write_parquet(index, Path(output.index))
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821

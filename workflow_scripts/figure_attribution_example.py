@@ -1,0 +1,44 @@
+"""Draw what masks and noise make of some rendered faces. Never used for photos of people."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from job import run
+
+
+def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
+    """Take images that have the protected attribute, change them as training does, write."""
+    from rightreasons.attributes import binary
+    from rightreasons.figures.attribution_example import attribution_example, changed_images
+    from rightreasons.figures.style import save
+    from rightreasons.regions.attribution import Attribution
+    from rightreasons.seeds import numpy_rng
+
+    maps = Attribution.load(Path(input.region).parent)
+    index = pd.read_parquet(input.index)
+    rows = np.flatnonzero(binary(maps.attribute, index))[: params.images]
+    images = np.load(input.images, mmap_mode="r")[rows]
+    specific = maps.specific(rows)
+    changed = changed_images(
+        images,
+        maps.general(),
+        specific,
+        quantile=params.quantile,
+        sigma=params.sigma,
+        rng=numpy_rng(0, "figure", wildcards.task),
+    )
+    figure = attribution_example(
+        images,
+        changed,
+        specific=specific,
+        labels=[str(name) for name in index["image_id"].iloc[rows]],
+        title=f"{wildcards.task}: training images where {maps.attribute} is hidden",
+    )
+    save(figure, Path(output.png), Path(output.svg))
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821

@@ -1,0 +1,69 @@
+"""What every script shares: a log, progress bars, readable errors, thread counts."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rightreasons.errors import UserError
+
+
+def run(main: Callable[..., None], snakemake: Any) -> None:
+    """Call `main(input, output, params, wildcards, progress=..., threads=...)` of a script.
+
+    The log gets the start, the end and any traceback; the terminal gets progress bars, and one
+    line when something is wrong with the user's input.
+    """
+    log = str(snakemake.log[0])
+    logging.basicConfig(
+        filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True
+    )
+    logging.captureWarnings(True)
+    limit_threads(snakemake.threads)
+    started = time.perf_counter()
+    label = " ".join(map(str, snakemake.wildcards))
+    try:
+        main(
+            snakemake.input,
+            snakemake.output,
+            snakemake.params,
+            snakemake.wildcards,
+            progress=partial(progress_bar, label=label),
+            threads=snakemake.threads,
+        )
+    except UserError as error:
+        logging.info(traceback.format_exc())
+        sys.exit(f"error: {error}")
+    except BaseException:
+        logging.info(traceback.format_exc())
+        raise
+    logging.info("done in %.1f s", time.perf_counter() - started)
+
+
+def limit_threads(threads: int) -> None:
+    """Give torch and the BLAS libraries as many threads as Snakemake gave the job."""
+    import os
+
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+
+
+def progress_bar(items: Iterable[Any], description: str, label: str = "") -> Any:
+    """Wrap `items` in a tqdm bar that says which cell it belongs to."""
+    from tqdm import tqdm
+
+    pause = 0.5 if sys.stderr.isatty() else 10
+    return tqdm(items, desc=f"{label} {description}".strip(), mininterval=pause, leave=False)
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Return the content of a JSON file."""
+    import json
+
+    return json.loads(Path(path).read_text())

@@ -1,0 +1,18 @@
+"""Write the leaderboard as HTML for the report and as text for the terminal."""
+
+from pathlib import Path
+from typing import Any
+
+from job import run
+
+
+def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
+    """Read the table, write both."""
+    from rightreasons.figures.leaderboard import save
+    from rightreasons.tables import read_table
+
+    save(read_table(Path(input.leaderboard)), Path(output.html), Path(output.text))
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821

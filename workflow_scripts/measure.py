@@ -1,0 +1,58 @@
+"""Turn the maps and predictions of all methods of a group into numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from job import read_json, run
+
+
+def main(
+    input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
+) -> None:
+    """Open predictions and maps by method, measure, add the cell key, write."""
+    from rightreasons.arrays import write_arrays
+    from rightreasons.measures import MapSet, mean_maps, measure_group
+    from rightreasons.metrics.compute import resolve
+    from rightreasons.models.records import write_parquet
+    from rightreasons.rois import task_roi
+
+    methods: dict[str, str] = params.methods
+    maps: dict[str, list[MapSet]] = {model: [] for model in params.models}
+    for array, index in zip(input.maps, input.map_index, strict=True):
+        maps[Path(array).parts[-3]].append(MapSet.open(array, index))
+    rows = next(maps["vanilla"][0].explainers())[2]["row"].to_numpy()
+    masks = np.load(input.masks, mmap_mode="r")
+    names = read_json(input.pool)["mask_names"]
+    shape = maps["vanilla"][0].maps.shape[2:]
+    maps_of_roi = Path(input.mean).parent if "mean" in dict(input.items()) else None
+    roi = task_roi(params.roi, masks, names, rows, shape, maps_of_roi)
+    key = {
+        "study": params.study,
+        "dataset": params.dataset,
+        "task": wildcards.task,
+        "design": wildcards.design,
+        "level": float(wildcards.level),
+        "seed": int(wildcards.seed),
+    }
+    tables = measure_group(
+        {m: pd.read_parquet(p) for m, p in zip(methods, input.predictions, strict=True)},
+        maps,
+        methods,
+        roi,
+        resolve(params.metrics),
+        scale=params.scale,
+        seed=int(wildcards.seed),
+        replicates=params.replicates,
+        progress=progress,
+    )
+    for name, table in tables.items():
+        write_parquet(table.assign(**key), Path(output[name]))
+    images = np.load(input.images, mmap_mode="r")
+    write_arrays(Path(output.mean_maps), **mean_maps(maps, methods, images, roi))
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821

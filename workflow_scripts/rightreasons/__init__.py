@@ -1,0 +1,1 @@
+"""Does a debiased vision model also stop looking at the protected attribute?"""

@@ -1,0 +1,420 @@
+"""The configuration of a study, declared once. `schemas/config.schema.json` is made from it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+
+from rightreasons.errors import UserError
+from rightreasons.regions.params import RegionParams
+from rightreasons.registry import Registry, suggestion
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"the name {name!r} is used in file names: letters, digits and _ only, beginning "
+            "with a letter"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class TrainingConfig(Section):
+    """How a network is trained. Defaults are the saliency paper's."""
+
+    epochs: int = Field(1, ge=1, description="passes over the train split")
+    batch_size: int = Field(128, ge=2, description="images per step")
+    optimizer: Literal["adam", "adamw"] = Field("adam", description="optimizer")
+    learning_rate: float = Field(3e-4, gt=0, description="initial learning rate")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of the optimizer")
+    schedule: Literal["constant", "cosine", "exponential", "step"] = Field(
+        "constant", description="how the learning rate falls"
+    )
+    decay: float = Field(0.95, gt=0, le=1, description="factor of exponential and step schedules")
+    step_epochs: int = Field(40, ge=1, description="epochs between two steps of a step schedule")
+    augment: Literal["none", "flip"] = Field("none", description="training augmentation")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
+
+
+class ModelConfig(Section):
+    """Which network is trained."""
+
+    architecture: str = Field(
+        "resnet50", description="small_cnn or a torchvision classification model"
+    )
+    weights: str = Field(
+        "none", description="none, imagenet, or the path of a state dict of the architecture"
+    )
+
+
+class MaskRoi(Section):
+    """A region of interest from the dataset's own pixel masks."""
+
+    mask: str = Field(description="name of the dataset's mask, one region per image")
+
+
+Rectangle = Annotated[list[Fraction], Field(min_length=4, max_length=4)]
+
+
+class TopAttribution(Section):
+    """Where a patch classifier finds an attribute."""
+
+    attribute: str = Field(description="attribute that the patch classifier is trained on")
+    quantile: float = Field(
+        0.9, gt=0, lt=1, description="quantile of the mean map above which the region lies"
+    )
+
+
+class AttributionRoi(Section):
+    """A region of interest that nobody drew: the top of a mean attribution map."""
+
+    attribution: TopAttribution = Field(description="whose attribution, and how much of it")
+
+
+KnownRoi = Rectangle | MaskRoi
+
+
+class TaskConfig(Section):
+    """What is predicted, what must not matter, and where that sits in the image."""
+
+    dataset: str = Field(description="name of a dataset of this study")
+    target: str = Field(description="attribute to predict, or an expression: gender == Male")
+    protected: str = Field(description="protected attribute, or an expression: race in [Black]")
+    roi: Rectangle | MaskRoi | AttributionRoi = Field(
+        description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, or "
+        "the top quantile of an attribution map"
+    )
+    model: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `model` that differ for this task"
+    )
+
+    @field_validator("roi", mode="wrap")
+    @classmethod
+    def _has_area(cls, given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            roi = check(given)
+        except ValidationError:
+            roi = [0, 0, 0, 0]
+        if isinstance(roi, list) and not (roi[0] < roi[2] and roi[1] < roi[3]):
+            raise ValueError(
+                "allowed are a rectangle [x0, y0, x1, y1] in fractions of the image, "
+                "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, or "
+                "{attribution: {attribute: NAME, quantile: 0 to 1}}"
+            )
+        return roi
+
+
+def _all_explainers() -> dict[str, dict[str, dict[str, Any]]]:
+    return {"main": {"lrp": {}, "integrated_gradients": {}}}
+
+
+class ExplainConfig(Section):
+    """Which maps are made."""
+
+    images: int | Literal["all"] = Field(
+        "all", description="number of test images with maps, a quarter from each cell, or all"
+    )
+    explained_class: Literal["true", "predicted"] = Field(
+        "true", description="logit that is explained: of the true or of the predicted class"
+    )
+    batch_size: int = Field(32, ge=1, description="images per batch")
+    sets: dict[Name, Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]] = Field(
+        default_factory=_all_explainers,
+        min_length=1,
+        description="sets of explainers (name: parameters); one job makes the maps of a set",
+    )
+
+    @field_validator("images", mode="wrap")
+    @classmethod
+    def _enough(cls, given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            images = check(given)
+        except ValidationError:
+            images = 0
+        if images != "all" and images < 8:
+            raise ValueError("allowed are a whole number from 8 up, or `all`")
+        return images
+
+
+class MeasureConfig(Section):
+    """How maps and predictions are turned into numbers."""
+
+    scale: Literal["max", "mass", "raw"] = Field(
+        "max", description="saliency intensity: relative to the map's largest value, its sum, raw"
+    )
+    metrics: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="parameters of metrics that differ from their defaults"
+    )
+    replicates: int = Field(1000, ge=50, description="bootstrap replicates")
+
+
+class RegionsConfig(Section):
+    """Patch classifiers: where in the data an attribute is to be seen."""
+
+    seed: int = Field(0, ge=0, description="seed of all patch classifiers")
+    classifier: RegionParams = Field(
+        default_factory=lambda: RegionParams.model_validate({}),
+        description="the patch classifier and its training",
+    )
+    attributes: dict[Name, dict[str, KnownRoi | None]] = Field(
+        default_factory=dict,
+        description="attributes to locate beside those that tasks need, by dataset; each with its "
+        "known region (rectangle or mask) to compare with, or null. `coin_flip` is a control: a "
+        "label that is nowhere in the image",
+    )
+    quantile: float = Field(
+        0.9, gt=0, lt=1, description="quantile of a map above which it is compared with a known ROI"
+    )
+
+
+class StudyConfig(Section):
+    """A whole study: one grid of cells."""
+
+    study: Name = Field(description="name of the study and of its folder under results/")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        min_length=1, description="seeds; everything random in a cell comes from its seed"
+    )
+    results: str = Field("results", description="folder of all studies' results")
+    data: str = Field("data", description="folder for downloaded or hand-dropped data")
+    datasets: dict[Name, dict[str, Any]] = Field(
+        min_length=1, description="datasets (name: parameters; `kind` defaults to the name)"
+    )
+    tasks: dict[Name, TaskConfig] = Field(min_length=1, description="tasks by name")
+    designs: dict[Name, dict[str, Any]] = Field(
+        min_length=1, description="designs with their levels (name: parameters)"
+    )
+    model: ModelConfig = Field(
+        default_factory=lambda: ModelConfig.model_validate({}), description="the network"
+    )
+    training: TrainingConfig = Field(
+        default_factory=lambda: TrainingConfig.model_validate({}),
+        description="training of the vanilla model",
+    )
+    methods: dict[Name, dict[str, Any]] = Field(
+        min_length=1, description="methods (name: parameters; `kind` defaults to the name)"
+    )
+    explain: ExplainConfig = Field(
+        default_factory=lambda: ExplainConfig.model_validate({}), description="saliency maps"
+    )
+    measure: MeasureConfig = Field(
+        default_factory=lambda: MeasureConfig.model_validate({}), description="metrics"
+    )
+    regions: RegionsConfig = Field(
+        default_factory=lambda: RegionsConfig.model_validate({}), description="data attribution"
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is named twice; name each once")
+        return seeds
+
+    @model_validator(mode="after")
+    def _references(self) -> StudyConfig:
+        for name, task in self.tasks.items():
+            if task.dataset not in self.datasets:
+                raise ValueError(
+                    f"tasks.{name}.dataset: unknown dataset {task.dataset!r}"
+                    f"{suggestion(task.dataset, self.datasets)} "
+                    f"Allowed: {', '.join(self.datasets)}"
+                )
+        for name in self.regions.attributes:
+            if name not in self.datasets:
+                raise ValueError(
+                    f"regions.attributes: unknown dataset {name!r}"
+                    f"{suggestion(name, self.datasets)} Allowed: {', '.join(self.datasets)}"
+                )
+        if self.methods.get("vanilla", {"kind": "none"}).get("kind", "vanilla") != "vanilla":
+            raise ValueError("methods: needs `vanilla: {}`; every method is compared with it")
+        taken = [e for chosen in self.explain.sets.values() for e in chosen]
+        if twice := {e for e in taken if taken.count(e) > 1}:
+            raise ValueError(f"explain.sets: {', '.join(sorted(twice))} is in two sets")
+        return self
+
+    def task_model(self, task: str) -> ModelConfig:
+        """Return the network of a task: the study's, with the task's own keys."""
+        return ModelConfig(**{**self.model.model_dump(), **self.tasks[task].model})
+
+
+def load_config(raw: dict[str, Any]) -> StudyConfig:
+    """Return the checked config with every component's parameters filled in.
+
+    Raises UserError with one line per mistake: the key, the value, what is allowed.
+    """
+    try:
+        config = StudyConfig.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(_explain(error, StudyConfig)) from None
+    filled = config.model_dump()
+    kinds = registries()
+    for section in ("datasets", "designs", "methods"):
+        filled[section] = {
+            name: component_params(kinds[section], f"{section}.{name}", name, chosen)
+            for name, chosen in getattr(config, section).items()
+        }
+    filled["explain"]["sets"] = {
+        group: {
+            name: component_params(
+                kinds["explainers"], f"explain.sets.{group}.{name}", name, chosen
+            )
+            for name, chosen in explainers.items()
+        }
+        for group, explainers in config.explain.sets.items()
+    }
+    for task in config.tasks:
+        try:
+            config.task_model(task)
+        except ValidationError as error:
+            raise UserError(_explain(error, ModelConfig, f"tasks.{task}.model")) from None
+    _check_metrics(config, kinds["metrics"])
+    study = StudyConfig(**filled)
+    _check_masks(study, kinds["datasets"])
+    return study
+
+
+def component_params(
+    registry: Registry, where: str, name: str, chosen: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a component's full parameters, with its `kind`; errors name the key `where`."""
+    chosen = dict(chosen or {})
+    kind = chosen.pop("kind", name)
+    if kind not in registry:
+        raise UserError(
+            f"{where}: unknown {registry.noun} {kind!r}{suggestion(str(kind), registry.names())} "
+            f"Allowed: {', '.join(registry.names())}."
+        )
+    params = registry[kind].params
+    try:
+        return {"kind": kind, **params(**chosen).model_dump(mode="json")}
+    except ValidationError as error:
+        raise UserError(_explain(error, params, where)) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML file's mapping; a UserError says where the file is broken."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is no YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a mapping of keys to values.")
+    return content
+
+
+def registries() -> dict[str, Registry]:
+    """Return the registries of all components that a config names, by section."""
+    from rightreasons.data import DATASETS
+    from rightreasons.debias import METHODS
+    from rightreasons.metrics import METRICS
+    from rightreasons.saliency import EXPLAINERS
+    from rightreasons.splits import DESIGNS
+
+    return {
+        "datasets": DATASETS,
+        "designs": DESIGNS,
+        "methods": METHODS,
+        "explainers": EXPLAINERS,
+        "metrics": METRICS,
+    }
+
+
+def _check_metrics(config: StudyConfig, metrics: Registry) -> None:
+    for name, chosen in config.measure.metrics.items():
+        component_params(metrics, f"measure.metrics.{name}", name, chosen)
+
+
+def _check_masks(study: StudyConfig, datasets: Registry) -> None:
+    """Raise UserError for a mask that a dataset does not have, before anything is computed."""
+    named: list[tuple[str, str, Any]] = [
+        *((f"tasks.{name}.roi", task.dataset, task.roi) for name, task in study.tasks.items()),
+        *(
+            (f"regions.attributes.{dataset}.{attribute}", dataset, roi)
+            for dataset, attributes in study.regions.attributes.items()
+            for attribute, roi in attributes.items()
+        ),
+    ]
+    for where, dataset, roi in named:
+        masks = datasets[study.datasets[dataset]["kind"]].traits["masks"]
+        if isinstance(roi, MaskRoi) and roi.mask not in masks:
+            raise UserError(
+                f"config: {where}.mask = {roi.mask!r}: {dataset} has no such mask"
+                f"{suggestion(roi.mask, masks)} Allowed: {', '.join(masks) or 'none'}."
+            )
+
+
+MAPPING = "must be keys with values, `{}` for the defaults"
+MESSAGES = {
+    "dict_type": MAPPING,
+    "model_type": MAPPING,
+    "invalid_key": "a key must be text: put it in quotes",
+}
+
+
+def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
+    """Return one readable line per mistake in the config."""
+    return "config: " + "; ".join(_line(item, model, prefix) for item in error.errors()) + "."
+
+
+def _line(item: Any, model: type[BaseModel], prefix: str) -> str:
+    steps = [str(step) for step in item["loc"]]
+    is_key = steps[-1:] == ["[key]"]
+    if is_key:
+        steps = steps[:-2]
+    where = ".".join([prefix, *steps] if prefix else steps)
+    if item["type"] == "extra_forbidden":
+        allowed = _keys_at(model, item["loc"][:-1])
+        hint = suggestion(steps[-1], allowed)
+        return f"unknown key {where}{hint} Allowed: {', '.join(allowed) or 'none'}"
+    if item["type"] == "missing":
+        return f"{where} is missing"
+    message = MESSAGES.get(item["type"], item["msg"].removeprefix("Value error, "))
+    if is_key and item["type"] == "string_type":
+        message = f"the name {item['input']!r} must be text: put it in quotes"
+    if not where:
+        return message
+    return f"{where}: {message}" if is_key else f"{where} = {item['input']!r}: {message}"
+
+
+def _keys_at(model: type[BaseModel], steps: tuple[Any, ...]) -> list[str]:
+    """Return the keys that are allowed at a place of the config."""
+    current: Any = model
+    for step in steps:
+        fields = getattr(current, "model_fields", {})
+        if step in fields:
+            current = _section_of(fields[step].annotation)
+    return sorted(getattr(current, "model_fields", {}))
+
+
+def _section_of(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        if found := _section_of(part):
+            return found
+    return None

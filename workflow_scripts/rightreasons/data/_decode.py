@@ -1,0 +1,55 @@
+"""Image bytes to square RGB arrays: every mode that Pillow reads, upright, 8 bits."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageOps
+
+_SHORT = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+def decode(data: bytes, size: int, pad: bool) -> np.ndarray:
+    """Return an encoded image as uint8 (size, size, 3), turned upright by its EXIF orientation.
+
+    Grey, palette, CMYK and 16-bit images become 8-bit RGB; transparency is laid on black. With
+    `pad` the image is padded with black to a square, otherwise its central square is cut out;
+    then it is resized (bilinear, antialiased). Raises OSError or ValueError for what is no image.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        upright = ImageOps.exif_transpose(image)
+        rgb = _to_rgb(upright)
+    return np.asarray(_square(rgb, size, pad))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _SHORT or image.mode == "I":
+        return _from_short(np.asarray(image)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no fixed range: save it with 8 or 16 bits")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_short(pixels: np.ndarray) -> Image.Image:
+    """Return 16-bit grey as 8-bit grey: the high byte."""
+    return Image.fromarray((np.clip(pixels, 0, 65535).astype(np.uint16) >> 8).astype(np.uint8))
+
+
+def _square(image: Image.Image, size: int, pad: bool) -> Image.Image:
+    """Return the image as a size x size square. `resize` may be asked for a part of the image."""
+    width, height = image.size
+    if width == height:
+        return image.resize((size, size), Image.Resampling.BILINEAR)
+    if not pad:
+        side = min(width, height)
+        x, y = (width - side) // 2, (height - side) // 2
+        return image.resize((size, size), Image.Resampling.BILINEAR, (x, y, x + side, y + side))
+    side = max(width, height)
+    canvas = Image.new("RGB", (side, side))
+    canvas.paste(image, ((side - width) // 2, (side - height) // 2))
+    return canvas.resize((size, size), Image.Resampling.BILINEAR)

@@ -1,0 +1,35 @@
+"""A-ClArC: fine-tune while every image carries the protected attribute in its features."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from rightreasons.debias import METHODS, Context, Debiased
+from rightreasons.debias._clarc import CavParams, penultimate_cav, projection
+from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision
+
+
+class AClarcParams(CavParams, TuningParams):
+    """The direction and the budget."""
+
+    learning_rate: float = Field(3e-4, gt=0, description="learning rate, constant")
+
+
+@METHODS.register("a_clarc", title="A-ClArC", paper="Anders et al. 2022", params=AClarcParams)
+def a_clarc(context: Context, params: AClarcParams) -> Debiased:
+    """Return vanilla fine-tuned with x <- x - v v^T (x - z) in place, which is removed after it.
+
+    z is the mean feature of the images with PA, so that PA tells nothing during training.
+    """
+    from torch import nn
+
+    model = context.vanilla()
+    before = model.intervention
+    cav = penultimate_cav(context, model, params, "a_clarc")
+    model.intervention = nn.Sequential(
+        projection(context, cav, cav.mean_with, strength=1.0), before
+    )
+    history = fine_tune(context, model, params, "a_clarc")
+    model.intervention = before
+    decision, chosen = pick_decision(context, model, params, "a_clarc")
+    return Debiased(model, decision, {"cav_auroc": cav.quality, "epochs": history, **chosen})

@@ -1,0 +1,23 @@
+"""Specific noise: training images noisy where each shows the attribute."""
+
+from __future__ import annotations
+
+from rightreasons.debias import METHODS, Context, Debiased
+from rightreasons.debias._input import (
+    PAPER,
+    NoiseParams,
+    noise,
+    noise_generator,
+    retrain,
+    specific_region,
+)
+
+
+@METHODS.register(
+    "noise_specific", title="Specific noise", paper=PAPER, params=NoiseParams, regions=True
+)
+def noise_specific(context: Context, params: NoiseParams) -> Debiased:
+    """Return vanilla trained anew, on images that are noisy where their own map is high."""
+    region = specific_region(context, params.quantile)
+    change = noise(region, params.sigma, noise_generator(context, "noise_specific"))
+    return retrain(context, context.train(), params, "noise_specific", change)

@@ -1,0 +1,111 @@
+"""Making saliency maps of one model: which images, which class, all explainers of a set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rightreasons.registry import Component
+from rightreasons.saliency import EXPLAINERS
+from rightreasons.seeds import numpy_rng
+
+if TYPE_CHECKING:
+    import torch
+
+    from rightreasons.models.classifier import Classifier
+
+
+def sample_images(test: pd.DataFrame, n_images: int | str, seed: int, task: str) -> pd.DataFrame:
+    """Return the test images that get maps: all, or as many from each target x protected cell.
+
+    The draw depends on the seed and the task alone, so every method of a cell and every level
+    with the same test images shares it. `n_images` is divided by four and rounded down; a cell
+    that has fewer gives all.
+    """
+    if n_images == "all":
+        return test.reset_index(drop=True)
+    rng = numpy_rng(seed, "explain", task)
+    order = rng.permutation(np.sort(test["row"].to_numpy()))
+    rank = pd.Series(np.arange(len(order)), index=order)
+    drawn = test.assign(_rank=rank.loc[test["row"]].to_numpy()).sort_values("_rank")
+    chosen = drawn.groupby(["target", "protected"]).head(int(n_images) // 4)
+    return test.loc[chosen.index.sort_values()].reset_index(drop=True)
+
+
+def explain(
+    model: Classifier,
+    images: np.ndarray,
+    classes: torch.Tensor,
+    explainers: dict[str, dict[str, Any]],
+    *,
+    device: torch.device,
+    batch_size: int,
+    seed_of: Callable[[str], int],
+    progress: Callable[..., Any],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return maps float32 (E, N, H, W) and self-check errors (E, N) of E explainers, N images."""
+    maps, errors = [], []
+    for name, chosen in explainers.items():
+        component = EXPLAINERS[chosen["kind"]]
+        parts = _run(component, chosen, model, images, classes, device, batch_size,
+                     seed_of(name), progress)  # fmt: skip
+        maps.append(np.concatenate([part[0] for part in parts]))
+        errors.append(np.concatenate([part[1] for part in parts]))
+    return np.stack(maps), np.stack(errors)
+
+
+def _run(
+    component: Component,
+    chosen: dict[str, Any],
+    model: Classifier,
+    images: Any,
+    classes: torch.Tensor,
+    device: torch.device,
+    batch_size: int,
+    seed: int,
+    progress: Callable[..., Any],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    import torch
+
+    from rightreasons.training import normalise
+
+    params = component.params(**{k: v for k, v in chosen.items() if k != "kind"})
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    with component.run(model, params, generator) as attribute:
+        for start in progress(range(0, len(images), batch_size), component.name):
+            batch = torch.from_numpy(np.array(images[start : start + batch_size]))
+            inputs = normalise(batch, device).contiguous(memory_format=torch.channels_last)
+            made = attribute(inputs, classes[start : start + batch_size].to(device))
+            parts.append((made.maps.float().cpu().numpy(), made.error.float().cpu().numpy()))
+    return parts
+
+
+def map_index(
+    images: pd.DataFrame,
+    classes: np.ndarray,
+    logits: np.ndarray,
+    explainers: dict[str, dict[str, Any]],
+    errors: np.ndarray,
+) -> pd.DataFrame:
+    """Return one row per (explainer, image), in the order of the maps' first two axes.
+
+    Columns explainer, image_id, row, target, protected, explained_class, logit (of that class),
+    check (what the explainer promises: conservation, completeness or nothing), check_error.
+    """
+    base = images[["image_id", "row", "target", "protected"]].assign(
+        explained_class=classes.astype(np.int8),
+        logit=logits[np.arange(len(classes)), classes.astype(np.int64)],
+    )
+    parts = [
+        base.assign(
+            explainer=name,
+            check=EXPLAINERS[chosen["kind"]].traits["check"],
+            check_error=errors[i].astype(np.float64),
+        )
+        for i, (name, chosen) in enumerate(explainers.items())
+    ]
+    return pd.concat(parts, ignore_index=True)

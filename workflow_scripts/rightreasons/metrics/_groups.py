@@ -1,0 +1,49 @@
+"""Counts of predictions by target, protected and decision, and the rates that come from them.
+
+Counts are (..., 2, 2, 2), indexed [..., target, protected, decision]. Everything broadcasts over
+the leading axes, so that all bootstrap replicates are computed at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rightreasons.metrics._intensity import ratio
+
+Array = np.ndarray
+
+
+def count_cells(target: Array, protected: Array, decision: Array) -> Array:
+    """Return the counts (2, 2, 2) int64 of N images by target, protected and decision (all 0/1)."""
+    cell = 4 * target.astype(np.int64) + 2 * protected.astype(np.int64) + decision.astype(np.int64)
+    return np.bincount(cell, minlength=8).reshape(2, 2, 2)
+
+
+def positive_rate(counts: Array) -> Array:
+    """Return the share of decisions 1, (...) from counts (..., 2): TPR, FPR or predicted rate."""
+    return ratio(counts[..., 1], counts.sum(axis=-1))
+
+
+def group_rates(counts: Array, target: int) -> Array:
+    """Return P(decision = 1 | target, protected = 0, 1), (..., 2): TPRs for 1, FPRs for 0."""
+    return positive_rate(counts[..., target, :, :])
+
+
+def gap(rates: Array) -> Array:
+    """Return |second - first| (...) of rates (..., 2)."""
+    return np.abs(rates[..., 1] - rates[..., 0])
+
+
+def correct(counts: Array) -> Array:
+    """Return the counts (..., 2, 2) of right decisions by target and protected."""
+    return np.stack([counts[..., 0, :, 0], counts[..., 1, :, 1]], axis=-2)
+
+
+def group_accuracy(counts: Array) -> Array:
+    """Return the accuracy of each protected group, (..., 2)."""
+    return ratio(correct(counts).sum(axis=-2), counts.sum(axis=(-3, -1)))
+
+
+def class_accuracy(counts: Array) -> Array:
+    """Return the accuracy of each target class, (..., 2): true negative and true positive rate."""
+    return ratio(correct(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))

@@ -1,0 +1,24 @@
+"""Predictions on images and on their twins, in which only the protected attribute is switched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Twins:
+    """N images and their twins. All arrays are (N,); NaN stands for an image without a twin.
+
+    protected: the image's protected attribute, 0 or 1 (the twin has the other).
+    score, twin_score: P(target = 1) in [0, 1]. decision, twin_decision: 0 or 1.
+    """
+
+    protected: Array
+    score: Array
+    twin_score: Array
+    decision: Array
+    twin_decision: Array

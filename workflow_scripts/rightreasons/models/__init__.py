@@ -1,0 +1,1 @@
+"""Models: trunk -> intervention -> head, built from torchvision or from the suite's own CNN."""

@@ -1,0 +1,85 @@
+"""What a finished model leaves behind: weights, metadata with provenance, predictions."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rightreasons.decisions import Decision, GroupDecision, to_json
+from rightreasons.files import whole
+from rightreasons.predictions import collapsed, decide
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+    from rightreasons.models.classifier import Classifier
+
+
+def write_model(
+    folder: Path,
+    model: Classifier | Path,
+    decision: Decision | GroupDecision,
+    predictions: pd.DataFrame,
+    device: torch.device | str,
+    notes: dict[str, Any],
+) -> None:
+    """Write `model.safetensors`, `predictions.parquet` and, last, `model.json`.
+
+    model: the network, or the file of the network that this one shares its weights with.
+    """
+    decided = decide(predictions, decision)
+    if isinstance(model, Path):
+        shutil.copyfile(model, folder / "model.safetensors")
+    else:
+        from rightreasons.models.storage import save_model
+
+        save_model(model, folder / "model.safetensors")
+    write_parquet(decided, folder / "predictions.parquet")
+    record = {
+        "decision": to_json(decision),
+        "collapsed": collapsed(decided),
+        **provenance(device),
+        **notes,
+    }
+    write_json(record, folder / "model.json")
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write a table whole or not at all."""
+    with whole(path) as scratch:
+        table.to_parquet(scratch, index=False)
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write `content` as JSON whole or not at all."""
+    with whole(path) as scratch:
+        scratch.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def provenance(device: torch.device | str) -> dict[str, Any]:
+    """Return the device, its peak memory in MiB (CUDA only) and the versions that matter."""
+    name, peak = "cpu", None
+    if str(device).startswith("cuda"):
+        import torch
+
+        name = torch.cuda.get_device_name()
+        peak = torch.cuda.max_memory_allocated() / 2**20
+    packages = ("rightreasons", "torch", "torchvision", "zennit", "captum")
+    return {
+        "device": name,
+        "peak_gpu_mib": peak,
+        "python": platform.python_version(),
+        "versions": {package: _version(package) for package in packages},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,271 @@
+"""Training and prediction: uint8 images in memory, normalised on the device, no DataLoader."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from rightreasons.errors import UserError
+
+if TYPE_CHECKING:
+    from rightreasons.config import TrainingConfig
+    from rightreasons.models.classifier import Classifier
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Rows:
+    """Some images of a pool, in a given order, read from the memory-mapped pool when asked for.
+
+    Indexing with a slice or an index array gives uint8 images (n, H, W, 3) in memory.
+    """
+
+    def __init__(self, pool: np.ndarray | Rows, rows: np.ndarray) -> None:
+        self.pool = pool
+        self.rows = np.asarray(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
+        return self.pool[self.rows[which]]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape (N, H, W, 3) of all its images together."""
+        return (len(self.rows), *self.pool.shape[1:])
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """One role of a split: images uint8 (N, H, W, 3), labels int64 (N,), ids.
+
+    `images` is an array, or `Rows` of a pool that is read batch by batch.
+    """
+
+    images: np.ndarray | Rows
+    target: torch.Tensor
+    protected: torch.Tensor
+    image_ids: list[str]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch on the device: inputs (B, 3, H, W) normalised, labels int64 (B,), indices (B,)."""
+
+    inputs: torch.Tensor
+    target: torch.Tensor
+    protected: torch.Tensor
+    indices: torch.Tensor
+
+
+def pick_device() -> torch.device:
+    """Return the first CUDA device, or the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def normalise(images: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Move images (N, H, W, 3) to the device as normalised float32 (N, 3, H, W).
+
+    images: uint8, or float of the same range 0 to 255. The scale is ImageNet's:
+    (x / 255 - mean) / std per channel. channels-last in memory.
+    """
+    inputs = images.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32, copy=True)
+    mean = torch.tensor(IMAGENET_MEAN, device=device)[:, None, None] * 255
+    std = torch.tensor(IMAGENET_STD, device=device)[:, None, None] * 255
+    return inputs.sub_(mean).div_(std)
+
+
+#: What a method does to training images: from uint8 (B, H, W, 3) on the device and their indices
+#: (B,), on the CPU, to images uint8 or float of the same shape and range, 0 to 255.
+Change = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def batches(
+    data: LabelledImages,
+    batch_size: int,
+    device: torch.device,
+    *,
+    generator: torch.Generator | None = None,
+    flip: bool = False,
+    change: Change | None = None,
+) -> Iterator[Batch]:
+    """Yield the batches of one pass over `data`, shuffled by `generator` (in order without one).
+
+    flip: mirror each image with probability 0.5 (needs a generator). change: what is done to the
+    images first, so that it sees them as they are in the pool. A last batch of one image is left
+    out when shuffling, because batch norm cannot train on it.
+    """
+    n = len(data)
+    order = torch.randperm(n, generator=generator) if generator is not None else torch.arange(n)
+    for start in range(0, n, batch_size):
+        indices = order[start : start + batch_size]
+        if generator is not None and len(indices) == 1 and n > 1:
+            return
+        images = torch.from_numpy(data.images[indices.numpy()])
+        if change is not None:
+            images = change(images.to(device), indices)
+        inputs = normalise(images, device)
+        if flip:
+            mirrored = torch.rand(len(indices), generator=generator) < 0.5
+            inputs[mirrored.to(device)] = inputs[mirrored.to(device)].flip(-1)
+        yield Batch(
+            inputs.contiguous(memory_format=torch.channels_last),
+            data.target[indices].to(device),
+            data.protected[indices].to(device),
+            indices.to(device),
+        )
+
+
+def make_optimizer(parameters: Any, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Return the optimizer that the config names."""
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    return kinds[config.optimizer](
+        parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+
+
+def learning_rate_factor(config: TrainingConfig, progress: float) -> float:
+    """Return the factor on the learning rate after the share `progress` in [0, 1] of training."""
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    if config.schedule == "exponential":
+        return config.decay ** math.floor(progress * config.epochs)
+    if config.schedule == "step":
+        return config.decay ** math.floor(progress * config.epochs / config.step_epochs)
+    return 1.0
+
+
+Loss = Callable[["Classifier", Batch], torch.Tensor]
+
+
+def cross_entropy(config: TrainingConfig) -> Loss:
+    """Return the plain loss: cross-entropy of the logits, with the config's label smoothing."""
+
+    def loss(model: Classifier, batch: Batch) -> torch.Tensor:
+        return F.cross_entropy(
+            model(batch.inputs), batch.target, label_smoothing=config.label_smoothing
+        )
+
+    return loss
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Return bf16 autocast on CUDA, and a context that does nothing on the CPU."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+
+
+def train(
+    model: Classifier,
+    data: LabelledImages,
+    config: TrainingConfig,
+    *,
+    generator: torch.Generator,
+    device: torch.device,
+    progress: Callable[..., Any],
+    loss: Loss | None = None,
+    change: Change | None = None,
+    description: str = "train",
+) -> list[dict[str, float]]:
+    """Train `model` in place; return one record (epoch, loss) per epoch.
+
+    change: what is done to the images of each batch, see `batches`. Dropout draws from a stream
+    of its own that `generator` seeds, so the caller's global random state neither matters nor
+    changes. The model ends in eval mode. Raises UserError, with the epoch, when the loss is no
+    longer finite.
+    """
+    optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], config)
+    loss = loss or cross_entropy(config)
+    steps = config.epochs * math.ceil(len(data) / config.batch_size)
+    history = []
+    with seeded(generator, device):
+        bar = progress(range(config.epochs), description)
+        for epoch in bar:
+            model.train()
+            total = torch.zeros((), device=device)
+            seen = 0
+            passes = batches(
+                data,
+                config.batch_size,
+                device,
+                generator=generator,
+                flip=config.augment == "flip",
+                change=change,
+            )
+            for i, batch in enumerate(passes):
+                step = epoch * math.ceil(len(data) / config.batch_size) + i
+                for group in optimizer.param_groups:
+                    group["lr"] = config.learning_rate * learning_rate_factor(config, step / steps)
+                optimizer.zero_grad(set_to_none=True)
+                with autocast(device):
+                    value = loss(model, batch)
+                value.backward()
+                optimizer.step()
+                total += value.detach() * len(batch.target)
+                seen += len(batch.target)
+            mean_loss = float(total) / seen
+            if not math.isfinite(mean_loss):
+                raise UserError(
+                    f"{description}: the loss is {mean_loss} in epoch {epoch + 1} of "
+                    f"{config.epochs} (learning rate {config.learning_rate:g}): training has "
+                    "exploded. Lower the learning rate."
+                )
+            history.append({"epoch": epoch + 1, "loss": mean_loss})
+            if hasattr(bar, "set_postfix"):
+                bar.set_postfix(loss=f"{mean_loss:.3f}")
+    model.eval()
+    return history
+
+
+class seeded:
+    """Context in which torch's global streams are seeded from `generator`, restored after it."""
+
+    def __init__(self, generator: torch.Generator, device: torch.device) -> None:
+        self.seed = int(torch.randint(2**62, (1,), generator=generator))
+        self.fork = torch.random.fork_rng(
+            devices=[torch.cuda.current_device()] if device.type == "cuda" else []
+        )
+
+    def __enter__(self) -> None:
+        self.fork.__enter__()
+        torch.manual_seed(self.seed)
+
+    def __exit__(self, *exception: Any) -> None:
+        self.fork.__exit__(*exception)
+
+
+@torch.no_grad()
+def predict_logits(
+    model: Classifier, images: np.ndarray | Rows, device: torch.device, batch_size: int = 256
+) -> np.ndarray:
+    """Return the logits float32 (N, 2) of images uint8 (N, H, W, 3), in eval mode and fp32."""
+    parts = [model(inputs).float().cpu() for inputs in _inputs(model, images, device, batch_size)]
+    return torch.cat(parts).numpy() if parts else np.zeros((0, 2), np.float32)
+
+
+@torch.no_grad()
+def extract_features(
+    model: Classifier, images: np.ndarray | Rows, device: torch.device, batch_size: int = 256
+) -> torch.Tensor:
+    """Return the penultimate activations float32 (N, d), before the intervention, on the CPU."""
+    inputs = _inputs(model, images, device, batch_size)
+    return torch.cat([model.features(x).float().cpu() for x in inputs])
+
+
+def _inputs(
+    model: Classifier, images: np.ndarray | Rows, device: torch.device, batch_size: int
+) -> Iterator[torch.Tensor]:
+    model.eval()
+    for start in range(0, len(images), batch_size):
+        batch = torch.from_numpy(np.array(images[start : start + batch_size]))
+        yield normalise(batch, device).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,49 @@
+"""Train the vanilla model of a cell and write its predictions."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from job import run
+
+
+def main(
+    input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
+) -> None:
+    """Build, train, predict, write."""
+    from rightreasons.config import TrainingConfig
+    from rightreasons.decisions import Decision
+    from rightreasons.models.architectures import build_classifier
+    from rightreasons.models.records import write_model
+    from rightreasons.predictions import labelled, predict
+    from rightreasons.seeds import derive, torch_generator
+    from rightreasons.training import pick_device, train
+
+    device = pick_device()
+    seed, key = int(wildcards.seed), (wildcards.task, wildcards.design, wildcards.level)
+    images = np.load(input.images, mmap_mode="r")
+    twins = np.load(input.twins, mmap_mode="r") if "twins" in dict(input.items()) else None
+    split = pd.read_parquet(input.split)
+    model = build_classifier(**params.model, seed=derive(seed, "init", *key)).to(device)
+    history = train(
+        model,
+        labelled(images, split, "train"),
+        TrainingConfig(**params.training),
+        generator=torch_generator(seed, "train", *key),
+        device=device,
+        progress=progress,
+    )
+    write_model(
+        Path(output.model).parent,
+        model,
+        Decision(),
+        predict(model, images, twins, split, device),
+        device,
+        {"model": params.model, "training": params.training, "history": history},
+    )
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821
