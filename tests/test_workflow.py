@@ -209,7 +209,7 @@ def test_a_dry_run_needs_no_data(tmp_path: Path) -> None:
     datasets = {"celeba": {"size": 32, "root": "nowhere"}}
     tasks = {"t": {"dataset": "celeba", "target": "Smiling", "protected": "Wearing_Hat",
                    "roi": [0.1, 0.1, 0.8, 0.3]}}  # fmt: skip
-    space.configure(tiny(datasets=datasets, tasks=tasks))
+    space.configure(tiny(datasets=datasets, tasks=tasks, regions={}))
     done = space.run("-n")
     assert done.returncode == 0, done.stdout[-4000:]
     missing = space.run("--until", "fetch")
