@@ -20,11 +20,12 @@ from rightreasons.regions.networks import (
     lattice_mean,
     trunk_plan,
     waves,
+    whole_strides,
     windows,
 )
 
 KINDS = ["published", "dense"]
-SIZES = [(64, 16, 225), (128, 32, 49), (47, 21, 16)]
+SIZES = [(64, 16, 225), (64, 16, 169), (128, 32, 49), (47, 21, 16), (58, 16, 64)]
 
 
 def build(kind: str, size: int, patch: int, positions: int, **changed: Any) -> PatchNetwork:
@@ -279,3 +280,10 @@ def test_positions_are_learned_from_there() -> None:
     moved = network.embedding.weight.grad.abs().sum(dim=1)
     assert (moved[:4] > 0).all()
     assert (moved[4:] == 0).all()
+
+
+def test_strides_are_kept_as_far_as_all_corners_allow() -> None:
+    assert whole_strides([2, 1, 2, 1], 4) == [2, 1, 2, 1]
+    assert whole_strides([2, 1, 2, 1], 12) == [2, 1, 2, 1]
+    assert whole_strides([2, 1, 2, 1], 6) == [2, 1, 1, 1]
+    assert whole_strides([2, 1, 2, 1], 3) == [1, 1, 1, 1]
