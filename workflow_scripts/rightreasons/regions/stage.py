@@ -157,6 +157,8 @@ def calibrate(
         "n_train": len(data.train),
         "n_validation": len(data.validation),
         "patches": confidence.size,
+        "bins": params.bins,
+        "confidence": float(confidence.mean()),
         "accuracy": float(correct.mean()),
         "ece": ece(confidence, correct, params.bins),
         "chance": data.chance,
