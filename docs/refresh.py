@@ -49,7 +49,7 @@ def claims(folder: Path) -> None:
             print(f"\n# {task}: against {reference} at {top:g}\n")
             print(changes(compared[compared.reference == reference]).to_markdown())
         print(f"\n# {task}: means at {top:g}, and constant classifiers\n")
-        print(levels(of_task[of_task.level == top]).to_markdown(floatfmt=".4f"))
+        print(levels(of_task[of_task.level == top]).to_markdown(floatfmt=".3f"))
 
 
 def rise(cells: pd.DataFrame) -> pd.DataFrame:
@@ -80,8 +80,9 @@ def changes(tests: pd.DataFrame) -> pd.DataFrame:
         f"{row.effect:+.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}]{'*' if row.significant else ''}"
         for row in chosen.itertuples()
     ]
-    chosen["column"] = chosen.metric + chosen.explainer.map(lambda e: f" {e}" if e else "")
-    return chosen.pivot_table(index="method", columns="column", values="text", aggfunc="first")
+    explainer = chosen.explainer.astype(object).where(chosen.explainer.notna(), "")
+    chosen["column"] = (chosen.metric.astype(str) + " " + explainer.astype(str)).str.strip()
+    return chosen.pivot_table(index="method", columns="column", values="text", aggfunc="first", observed=True)
 
 
 def levels(cells: pd.DataFrame) -> pd.DataFrame:
