@@ -82,7 +82,9 @@ def changes(tests: pd.DataFrame) -> pd.DataFrame:
     ]
     explainer = chosen.explainer.astype(object).where(chosen.explainer.notna(), "")
     chosen["column"] = (chosen.metric.astype(str) + " " + explainer.astype(str)).str.strip()
-    return chosen.pivot_table(index="method", columns="column", values="text", aggfunc="first", observed=True)
+    return chosen.pivot_table(
+        index="method", columns="column", values="text", aggfunc="first", observed=True
+    )
 
 
 def levels(cells: pd.DataFrame) -> pd.DataFrame:
