@@ -25,7 +25,7 @@ from rightreasons.regions.networks import (
 )
 
 KINDS = ["published", "dense"]
-SIZES = [(64, 16, 225), (64, 16, 169), (128, 32, 49), (47, 21, 16), (58, 16, 64)]
+SIZES = [(64, 16, 225), (64, 16, 169), (128, 32, 49), (47, 21, 16), (58, 16, 64), (46, 32, 64)]
 
 
 def build(kind: str, size: int, patch: int, positions: int, **changed: Any) -> PatchNetwork:
