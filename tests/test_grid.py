@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rightreasons.config import StudyConfig, load_config, read_yaml
+from rightreasons.errors import UserError
 from rightreasons.grid import Grid, Group, Paths
 
 ROOT = Path(__file__).parent.parent
@@ -51,8 +52,8 @@ def test_a_level_is_read_back_as_it_was() -> None:
 
 def test_whose_maps_a_method_has() -> None:
     assert GRID.methods() == ["vanilla", "thropt", "tuned", "groups"]
-    assert GRID.methods("weights") == ["tuned"]
-    assert GRID.methods("decision") == ["vanilla", "thropt", "groups"]
+    assert GRID.methods(changes="weights") == ["tuned"]
+    assert GRID.methods(changes="decision") == ["vanilla", "thropt", "groups"]
     explained = {method: GRID.explained(method) for method in GRID.methods()}
     assert explained == {
         "vanilla": "vanilla",
@@ -60,7 +61,7 @@ def test_whose_maps_a_method_has() -> None:
         "tuned": "tuned",
         "groups": "vanilla",
     }
-    assert GRID.explainers() == ["lrp", "ig"]
+    assert GRID.explainers("tie") == ["lrp", "ig"]
 
 
 def test_twins_exist_where_the_dataset_can_switch_the_attribute() -> None:
@@ -104,3 +105,38 @@ def test_no_two_results_share_a_folder() -> None:
 def test_a_group_needs_all_its_parts() -> None:
     with pytest.raises(TypeError):
         Paths(GRID.study).split(task="tie", design="phi", level="0")
+
+
+def test_a_task_may_have_designs_methods_and_sets_of_its_own() -> None:
+    raw = make_study().model_dump()
+    raw["designs"]["artifact_fraction"] = {"levels": [1.0]}
+    raw["artifacts"] = {"mark": {"kind": "watermark"}}
+    smile = {"protected": "mark", "roi": {"artifact": "mark"}, "designs": ["artifact_fraction"]}
+    raw["tasks"]["smile"].update({**smile, "methods": ["tuned"], "sets": ["b"]})
+    grid = Grid(load_config(raw))
+    assert [g for g in grid.groups() if g.task == "smile"] == [
+        Group("smile", "artifact_fraction", "1", seed) for seed in ("0", "7")
+    ]
+    assert ("tie", "artifact_fraction") in grid.pairs()
+    assert grid.methods("smile") == ["vanilla", "tuned"]
+    assert grid.models("smile") == ["vanilla", "tuned"]
+    assert grid.explainers("smile") == ["ig"]
+    assert (grid.artifact("smile"), grid.artifact("tie")) == ("mark", None)
+    assert grid.twins("smile") is None
+    assert grid.known_roi("synthfaces", "mark") == {"artifact": "mark"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("designs", ["phy"], r"tasks.smile.designs: unknown 'phy' \(did you mean 'phi'"),
+        ("methods", ["tunes"], r"tasks.smile.methods: unknown 'tunes'"),
+        ("sets", ["c"], r"tasks.smile.sets: unknown 'c'"),
+        ("roi", {"artifact": "mark"}, r"tasks.smile.roi.artifact: unknown 'mark'.*no artifacts"),
+    ],
+)
+def test_a_task_names_what_there_is(key: str, value: Any, said: str) -> None:
+    raw = make_study().model_dump()
+    raw["tasks"]["smile"][key] = value
+    with pytest.raises(UserError, match=said):
+        load_config(raw)

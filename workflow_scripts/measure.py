@@ -14,6 +14,7 @@ def main(
 ) -> None:
     """Open predictions and maps by method, measure, add the cell key, write."""
     from rightreasons.arrays import write_arrays
+    from rightreasons.artifacts.injected import open_images
     from rightreasons.measures import MapSet, mean_maps, measure_group
     from rightreasons.metrics.compute import resolve
     from rightreasons.models.records import write_parquet
@@ -27,8 +28,9 @@ def main(
     masks = np.load(input.masks, mmap_mode="r")
     names = read_json(input.pool)["mask_names"]
     shape = maps["vanilla"][0].maps.shape[2:]
-    maps_of_roi = Path(input.mean).parent if "mean" in dict(input.items()) else None
-    roi = task_roi(params.roi, masks, names, rows, shape, maps_of_roi)
+    maps_of_roi = Path(input.mean).parent if input.get("mean") else None
+    place = open_images(input.images, params.roi_artifact) if params.roi_artifact else None
+    roi = task_roi(params.roi, masks, names, rows, shape, maps_of_roi, place)
     key = {
         "study": params.study,
         "dataset": params.dataset,
@@ -50,7 +52,7 @@ def main(
     )
     for name, table in tables.items():
         write_parquet(table.assign(**key), Path(output[name]))
-    images = np.load(input.images, mmap_mode="r")
+    images = open_images(input.images, params.artifact)
     write_arrays(Path(output.mean_maps), **mean_maps(maps, methods, images, roi))
 
 

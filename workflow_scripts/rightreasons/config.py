@@ -96,6 +96,12 @@ class AttributionRoi(Section):
     attribution: TopAttribution = Field(description="whose attribution, and how much of it")
 
 
+class ArtifactRoi(Section):
+    """A region of interest where an artifact lies, or would lie: exact, image by image."""
+
+    artifact: str = Field(description="name of an artifact of this study")
+
+
 KnownRoi = Rectangle | MaskRoi
 
 
@@ -104,10 +110,21 @@ class TaskConfig(Section):
 
     dataset: str = Field(description="name of a dataset of this study")
     target: str = Field(description="attribute to predict, or an expression: gender == Male")
-    protected: str = Field(description="protected attribute, or an expression: race in [Black]")
-    roi: Rectangle | MaskRoi | AttributionRoi = Field(
-        description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, or "
-        "the top quantile of an attribution map"
+    protected: str = Field(
+        description="protected attribute, an expression (race in [Black]), or an artifact's name"
+    )
+    roi: Rectangle | MaskRoi | AttributionRoi | ArtifactRoi = Field(
+        description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, "
+        "the top quantile of an attribution map, or where an artifact lies"
+    )
+    designs: list[str] | None = Field(
+        None, min_length=1, description="designs of this task; none: all of the study"
+    )
+    methods: list[str] | None = Field(
+        None, min_length=1, description="methods of this task beside vanilla; none: all"
+    )
+    sets: list[str] | None = Field(
+        None, min_length=1, description="sets of explainers of this task; none: all"
     )
     model: dict[str, Any] = Field(
         default_factory=dict, description="keys of `model` that differ for this task"
@@ -123,7 +140,7 @@ class TaskConfig(Section):
         if isinstance(roi, list) and not (roi[0] < roi[2] and roi[1] < roi[3]):
             raise ValueError(
                 "allowed are a rectangle [x0, y0, x1, y1] in fractions of the image, "
-                "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, or "
+                "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, {artifact: NAME}, or "
                 "{attribution: {attribute: NAME, quantile: 0 to 1}}"
             )
         return roi
@@ -204,6 +221,11 @@ class StudyConfig(Section):
     datasets: dict[Name, dict[str, Any]] = Field(
         min_length=1, description="datasets (name: parameters; `kind` defaults to the name)"
     )
+    artifacts: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="artifacts that are put into images (name: parameters; `kind` defaults to the "
+        "name); a task's `protected` names one",
+    )
     tasks: dict[Name, TaskConfig] = Field(min_length=1, description="tasks by name")
     designs: dict[Name, dict[str, Any]] = Field(
         min_length=1, description="designs with their levels (name: parameters)"
@@ -244,6 +266,7 @@ class StudyConfig(Section):
                     f"{suggestion(task.dataset, self.datasets)} "
                     f"Allowed: {', '.join(self.datasets)}"
                 )
+            self._check_task(name, task)
         for name in self.regions.attributes:
             if name not in self.datasets:
                 raise ValueError(
@@ -256,6 +279,23 @@ class StudyConfig(Section):
         if twice := {e for e in taken if taken.count(e) > 1}:
             raise ValueError(f"explain.sets: {', '.join(sorted(twice))} is in two sets")
         return self
+
+    def _check_task(self, name: str, task: TaskConfig) -> None:
+        """Raise ValueError for a name in a task that the study does not know."""
+        named: list[tuple[str, list[str], Any]] = [
+            ("designs", task.designs or [], self.designs),
+            ("methods", task.methods or [], self.methods),
+            ("sets", task.sets or [], self.explain.sets),
+        ]
+        if isinstance(task.roi, ArtifactRoi):
+            named.append(("roi.artifact", [task.roi.artifact], self.artifacts))
+        for key, chosen, known in named:
+            for one in chosen:
+                if one not in known:
+                    raise ValueError(
+                        f"tasks.{name}.{key}: unknown {one!r}{suggestion(one, known)} "
+                        f"Allowed: {', '.join(known) or 'none, the study has no artifacts'}"
+                    )
 
     def task_model(self, task: str) -> ModelConfig:
         """Return the network of a task: the study's, with the task's own keys."""
@@ -273,7 +313,7 @@ def load_config(raw: dict[str, Any]) -> StudyConfig:
         raise UserError(_explain(error, StudyConfig)) from None
     filled = config.model_dump()
     kinds = registries()
-    for section in ("datasets", "designs", "methods"):
+    for section in ("datasets", "artifacts", "designs", "methods"):
         filled[section] = {
             name: component_params(kinds[section], f"{section}.{name}", name, chosen)
             for name, chosen in getattr(config, section).items()
@@ -329,6 +369,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def registries() -> dict[str, Registry]:
     """Return the registries of all components that a config names, by section."""
+    from rightreasons.artifacts import ARTIFACTS
     from rightreasons.data import DATASETS
     from rightreasons.debias import METHODS
     from rightreasons.metrics import METRICS
@@ -337,6 +378,7 @@ def registries() -> dict[str, Registry]:
 
     return {
         "datasets": DATASETS,
+        "artifacts": ARTIFACTS,
         "designs": DESIGNS,
         "methods": METHODS,
         "explainers": EXPLAINERS,
