@@ -97,6 +97,27 @@ class Grid:
         able = DATASETS[kind].traits["twins"]
         return protected if protected in able and self.artifact(task) is None else None
 
+    def twinned(self) -> list[str]:
+        """Return the tasks whose test images have twins, so that true reliance is known."""
+        return [t for t in self.study.tasks if self.artifact(t) or self.twins(t)]
+
+    def elsewhere(self) -> list[str]:
+        """Return the tasks whose ROI is the place of an artifact that is not their own."""
+        return [
+            name
+            for name, task in self.study.tasks.items()
+            if isinstance(task.roi, ArtifactRoi) and task.roi.artifact != task.protected
+        ]
+
+    def controls(self) -> list[str]:
+        """Return the names of the explainers that are noise."""
+        return [
+            name
+            for group in self.study.explain.sets.values()
+            for name, chosen in group.items()
+            if chosen["kind"] == "random"
+        ]
+
     def sets(self, task: str) -> list[str]:
         """Return the names of the sets of explainers of a task."""
         chosen = self.study.tasks[task].sets

@@ -19,6 +19,9 @@ A metric is a pure function registered with these traits:
 - `unit`: "fraction", "intensity", "ratio", "probability" or "flag".
 - `better`: "lower", "higher" or "none", from the side of a user who wants a fair and good model.
 - `bounds`: the smallest and largest value possible.
+- `claims`: what larger values say of a model's reliance on the protected attribute: 1 that it is
+  larger, -1 that it is smaller, 0 nothing. Where `needs` is "pair": that it is smaller than
+  vanilla's (-1). The yardstick (reliance.py) holds the claims against the truth.
 - `formula`: LaTeX for the documentation and the data dictionary.
 
 A number that does not exist (an empty denominator, no ROI, no twin) is missing (NaN), never 0.
@@ -44,6 +47,7 @@ METRICS = Registry(
         "unit": "fraction",
         "better": "none",
         "bounds": (-math.inf, math.inf),
+        "claims": 0,
         "formula": "",
     },
 )
