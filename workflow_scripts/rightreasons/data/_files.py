@@ -79,7 +79,7 @@ class FileDataset(Dataset):
         for path in files:
             check_not_html(path)
         table = self.annotations(files)
-        check_ids(table, files[0])
+        check_ids(table, files[0] if files else images)
         prefix = prefix_of(images, table["image_id"].tolist())
         table = evenly(table, self.params.max_images)
         folder.mkdir(parents=True, exist_ok=True)
