@@ -198,6 +198,19 @@ def maps_of(wildcards):
     }
 
 
+def normal_of(wildcards):
+    """The maps of the normal model, vanilla at level 0, or nothing where there is no level 0."""
+    levels = STUDY.designs[wildcards.design]["levels"]
+    if 0 not in levels:
+        return {}
+    group = {**GRID.group(wildcards), "level": f"{levels[levels.index(0)]:g}"}
+    folders = [PATHS.maps("vanilla", e, **group) for e in STUDY.explain.sets]
+    return {
+        "normal_maps": [f"{folder}/maps.npy" for folder in folders],
+        "normal_index": [f"{folder}/maps.parquet" for folder in folders],
+    }
+
+
 def regions_files(file):
     """One file of every patch classifier of the study."""
     return [

@@ -7,6 +7,7 @@ METRIC_PARAMS = {
 rule measure:
     input:
         unpack(maps_of),
+        unpack(normal_of),
         unpack(roi_region_of),
         unpack(lambda wildcards: pool_of(wildcards, "images", "masks", "pool")),
         predictions=predictions_of,

@@ -24,6 +24,10 @@ def main(
     maps: dict[str, list[MapSet]] = {model: [] for model in params.models}
     for array, index in zip(input.maps, input.map_index, strict=True):
         maps[Path(array).parts[-3]].append(MapSet.open(array, index))
+    normal = []
+    if "normal_maps" in dict(input.items()):
+        files = zip(input.normal_maps, input.normal_index, strict=True)
+        normal = [MapSet.open(array, index) for array, index in files]
     rows = next(maps["vanilla"][0].explainers())[2]["row"].to_numpy()
     masks = np.load(input.masks, mmap_mode="r")
     names = read_json(input.pool)["mask_names"]
@@ -49,6 +53,7 @@ def main(
         seed=int(wildcards.seed),
         replicates=params.replicates,
         progress=progress,
+        normal=normal,
     )
     for name, table in tables.items():
         write_parquet(table.assign(**key), Path(output[name]))
