@@ -104,3 +104,24 @@ def test_no_two_results_share_a_folder() -> None:
 def test_a_group_needs_all_its_parts() -> None:
     with pytest.raises(TypeError):
         Paths(GRID.study).split(task="tie", design="phi", level="0")
+
+
+def test_single_images_are_of_rendered_faces_or_of_what_the_config_names() -> None:
+    datasets = {"synthfaces": {}, "mine": {"kind": "synthfaces"}, "celeba": {}}
+    assert [
+        name for name in datasets if Grid(make_study(datasets=datasets)).shows_images(name)
+    ] == [
+        "synthfaces",
+        "mine",
+    ]
+    for chosen in ([], ["celeba"], ["synthfaces"]):
+        grid = Grid(make_study(datasets=datasets, report={"show_images": chosen}))
+        assert [name for name in datasets if grid.shows_images(name)] == chosen
+
+
+def test_a_page_has_four_explainers_or_those_of_the_config() -> None:
+    names = [f"lrp_{i}" for i in range(6)]
+    sets = {"sets": {"main": {name: {"kind": "lrp"} for name in names}}}
+    assert Grid(make_study(explain=sets)).page_explainers() == names[:4]
+    chosen = {"page_explainers": ["lrp_5", "lrp_2"]}
+    assert Grid(make_study(explain=sets, report=chosen)).page_explainers() == ["lrp_5", "lrp_2"]

@@ -74,6 +74,21 @@ class Grid:
         protected = self.study.tasks[task].protected
         return protected if protected in DATASETS[kind].traits["twins"] else None
 
+    def artifact(self, task: str) -> str | None:
+        """Return the injected artifact that is a task's protected attribute, else None."""
+        return None
+
+    def shows_images(self, dataset: str) -> bool:
+        """Return whether figures and pages may show single images of a dataset."""
+        chosen = self.study.report.show_images
+        if chosen is None:
+            return self.study.datasets[dataset]["kind"] == "synthfaces"
+        return dataset in chosen
+
+    def page_explainers(self) -> list[str]:
+        """Return the explainers in a page of dots: those of the config, else the first four."""
+        return self.study.report.page_explainers or self.explainers()[:4]
+
     def explainers(self) -> list[str]:
         """Return the names of all explainers, over all sets."""
         return [name for chosen in self.study.explain.sets.values() for name in chosen]
