@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def picture(axes: Axes, image: Array, roi: Array) -> None:
     if np.isnan(image).any():
         blank(axes, roi.shape)
         return
-    axes.imshow(image.round().astype(np.uint8), interpolation="nearest")
+    _show(axes, image.round().astype(np.uint8))
     draw_roi(axes, roi)
 
 
@@ -55,14 +56,20 @@ def signed_map(axes: Axes, map_: Array, limit: float, roi: Array) -> None:
     if np.isnan(map_).any():
         blank(axes, roi.shape)
         return
-    axes.imshow(map_, cmap=COLORS, vmin=-limit, vmax=limit, interpolation="nearest")
+    _show(axes, map_, cmap=COLORS, vmin=-limit, vmax=limit)
     draw_roi(axes, roi)
 
 
 def blank(axes: Axes, shape: tuple[int, ...]) -> None:
     """Show that there is no image to show."""
-    axes.imshow(np.full((*shape, 3), 245, np.uint8))
+    _show(axes, np.full((*shape, 3), 245, np.uint8))
     axes.text(0.5, 0.5, "no images", transform=axes.transAxes, ha="center", color=GREY)
+
+
+def _show(axes: Axes, pixels: Array, **look: Any) -> None:
+    axes.imshow(pixels, interpolation="nearest", **look)
+    height, width = pixels.shape[:2]
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
 
 
 def draw_roi(axes: Axes, roi: Array) -> None:
