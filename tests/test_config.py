@@ -102,6 +102,9 @@ def _set(config: dict[str, Any], path: str, value: Any) -> None:
         ("measure", {"metrics": {"hrf": {"eps": "x"}}}, "measure.metrics.hrf.eps = 'x'"),
         ("model/architecture", 3, "model.architecture = 3"),
         ("methods", {"zhang": {}}, "needs `vanilla: {}`; every method is compared"),
+        ("report", {"show_images": ["synthface"]}, "dataset 'synthface' (did you mean 'synthfaces"),
+        ("report", {"page_explainers": ["grad"]}, "page_explainers: unknown explainer 'grad'"),
+        ("report", {"page_images": 4}, "report.page_images = 4: Input should be greater than or"),
     ],
 )
 def test_mistakes_are_named(raw: dict[str, Any], path: str, value: Any, expected: str) -> None:

@@ -21,8 +21,8 @@ from rightreasons.errors import UserError
 from rightreasons.figures import FIGURES, load
 from rightreasons.figures.cells import changes, collapsed_cells, over_seeds
 from rightreasons.figures.leaderboard import render_html, render_text
-from rightreasons.figures.mean_maps import _average, _rectangle
 from rightreasons.figures.metric_labels import SHORT, better
+from rightreasons.figures.signed_maps import average, rectangle
 from rightreasons.figures.style import METHOD_STYLES, SPARE_STYLES, method_styles, save
 from rightreasons.tables import TABLES, read_table, write_table
 
@@ -403,8 +403,8 @@ def test_mean_maps_are_weighted_by_images() -> None:
     ]
     parts[0]["a"] = parts[0]["a"].astype(float)
     parts[0]["a"][1:3] = np.nan
-    average = _average(parts, "a", np.array([p["n"] for p in parts]))
-    np.testing.assert_array_equal(average[:, 0, 0], [7, np.nan, 8, 4])
+    mean = average(parts, "a", np.array([p["n"] for p in parts]))
+    np.testing.assert_array_equal(mean[:, 0, 0], [7, np.nan, 8, 4])
 
 
 def test_mean_maps_share_one_scale_and_say_what_is_empty_or_collapsed() -> None:
@@ -426,10 +426,10 @@ def test_mean_maps_share_one_scale_and_say_what_is_empty_or_collapsed() -> None:
 def test_roi_outline_is_the_rectangle_in_pixels() -> None:
     roi = np.zeros((10, 20))
     roi[2:5, 3:9] = 1
-    assert _rectangle(roi) == (3, 2, 9, 5)
+    assert rectangle(roi) == (3, 2, 9, 5)
     roi[2, 3] = 0
-    assert _rectangle(roi) is None
-    assert _rectangle(np.zeros((4, 4))) is None
+    assert rectangle(roi) is None
+    assert rectangle(np.zeros((4, 4))) is None
 
 
 def test_masks_are_outlined_and_all_zero_maps_drawn() -> None:

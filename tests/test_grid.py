@@ -129,10 +129,10 @@ def test_a_task_may_have_designs_methods_and_sets_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("designs", ["phy"], r"tasks.smile.designs: unknown 'phy' \(did you mean 'phi'"),
-        ("methods", ["tunes"], r"tasks.smile.methods: unknown 'tunes'"),
-        ("sets", ["c"], r"tasks.smile.sets: unknown 'c'"),
-        ("roi", {"artifact": "mark"}, r"tasks.smile.roi.artifact: unknown 'mark'.*no artifacts"),
+        ("designs", ["phy"], r"tasks.smile.designs: unknown design 'phy' \(did you mean 'phi'"),
+        ("methods", ["tunes"], r"tasks.smile.methods: unknown method 'tunes'"),
+        ("sets", ["c"], r"tasks.smile.sets: unknown set of explainers 'c'"),
+        ("roi", {"artifact": "mark"}, r"tasks.smile.roi.artifact: unknown artifact 'mark'.*none"),
     ],
 )
 def test_a_task_names_what_there_is(key: str, value: Any, said: str) -> None:
@@ -140,3 +140,27 @@ def test_a_task_names_what_there_is(key: str, value: Any, said: str) -> None:
     raw["tasks"]["smile"][key] = value
     with pytest.raises(UserError, match=said):
         load_config(raw)
+
+
+def test_single_images_are_of_rendered_faces_or_of_what_the_config_names() -> None:
+    datasets = {"synthfaces": {}, "mine": {"kind": "synthfaces"}, "celeba": {}}
+    assert [
+        name for name in datasets if Grid(make_study(datasets=datasets)).shows_images(name)
+    ] == [
+        "synthfaces",
+        "mine",
+    ]
+    for chosen in ([], ["celeba"], ["synthfaces"]):
+        grid = Grid(make_study(datasets=datasets, report={"show_images": chosen}))
+        assert [name for name in datasets if grid.shows_images(name)] == chosen
+
+
+def test_a_page_has_four_explainers_or_those_of_the_config() -> None:
+    names = [f"lrp_{i}" for i in range(6)]
+    sets = {"sets": {"main": {name: {"kind": "lrp"} for name in names}}}
+    assert Grid(make_study(explain=sets)).page_explainers("tie") == names[:4]
+    chosen = {"page_explainers": ["lrp_5", "lrp_2"]}
+    assert Grid(make_study(explain=sets, report=chosen)).page_explainers("tie") == [
+        "lrp_5",
+        "lrp_2",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -209,6 +210,22 @@ class RegionsConfig(Section):
     )
 
 
+class ReportConfig(Section):
+    """What the report shows of single images."""
+
+    show_images: list[Name] | None = Field(
+        None,
+        description="datasets of which figures and pages may show single images; by default the "
+        "rendered faces (synthfaces) only. Look into a dataset's licence before you name it",
+    )
+    page_images: int = Field(
+        200, ge=8, description="most images in a page of dots: more make a larger file"
+    )
+    page_explainers: list[Name] | None = Field(
+        None, min_length=1, description="explainers in a page of dots; by default the first four"
+    )
+
+
 class StudyConfig(Section):
     """A whole study: one grid of cells."""
 
@@ -249,6 +266,9 @@ class StudyConfig(Section):
     regions: RegionsConfig = Field(
         default_factory=lambda: RegionsConfig.model_validate({}), description="data attribution"
     )
+    report: ReportConfig = Field(
+        default_factory=lambda: ReportConfig.model_validate({}), description="single images shown"
+    )
 
     @field_validator("seeds")
     @classmethod
@@ -260,46 +280,42 @@ class StudyConfig(Section):
     @model_validator(mode="after")
     def _references(self) -> StudyConfig:
         for name, task in self.tasks.items():
-            if task.dataset not in self.datasets:
-                raise ValueError(
-                    f"tasks.{name}.dataset: unknown dataset {task.dataset!r}"
-                    f"{suggestion(task.dataset, self.datasets)} "
-                    f"Allowed: {', '.join(self.datasets)}"
-                )
+            _check_known(f"tasks.{name}.dataset", [task.dataset], "dataset", self.datasets)
             self._check_task(name, task)
-        for name in self.regions.attributes:
-            if name not in self.datasets:
-                raise ValueError(
-                    f"regions.attributes: unknown dataset {name!r}"
-                    f"{suggestion(name, self.datasets)} Allowed: {', '.join(self.datasets)}"
-                )
+        _check_known("regions.attributes", self.regions.attributes, "dataset", self.datasets)
         if self.methods.get("vanilla", {"kind": "none"}).get("kind", "vanilla") != "vanilla":
             raise ValueError("methods: needs `vanilla: {}`; every method is compared with it")
         taken = [e for chosen in self.explain.sets.values() for e in chosen]
         if twice := {e for e in taken if taken.count(e) > 1}:
             raise ValueError(f"explain.sets: {', '.join(sorted(twice))} is in two sets")
+        shown, explainers = self.report.show_images, self.report.page_explainers
+        _check_known("report.show_images", shown or [], "dataset", self.datasets)
+        _check_known("report.page_explainers", explainers or [], "explainer", taken)
         return self
 
     def _check_task(self, name: str, task: TaskConfig) -> None:
         """Raise ValueError for a name in a task that the study does not know."""
-        named: list[tuple[str, list[str], Any]] = [
-            ("designs", task.designs or [], self.designs),
-            ("methods", task.methods or [], self.methods),
-            ("sets", task.sets or [], self.explain.sets),
-        ]
+        _check_known(f"tasks.{name}.designs", task.designs or [], "design", self.designs)
+        _check_known(f"tasks.{name}.methods", task.methods or [], "method", self.methods)
+        sets = self.explain.sets
+        _check_known(f"tasks.{name}.sets", task.sets or [], "set of explainers", sets)
         if isinstance(task.roi, ArtifactRoi):
-            named.append(("roi.artifact", [task.roi.artifact], self.artifacts))
-        for key, chosen, known in named:
-            for one in chosen:
-                if one not in known:
-                    raise ValueError(
-                        f"tasks.{name}.{key}: unknown {one!r}{suggestion(one, known)} "
-                        f"Allowed: {', '.join(known) or 'none, the study has no artifacts'}"
-                    )
+            artifact = [task.roi.artifact]
+            _check_known(f"tasks.{name}.roi.artifact", artifact, "artifact", self.artifacts)
 
     def task_model(self, task: str) -> ModelConfig:
         """Return the network of a task: the study's, with the task's own keys."""
         return ModelConfig(**{**self.model.model_dump(), **self.tasks[task].model})
+
+
+def _check_known(where: str, chosen: Collection[str], noun: str, allowed: Collection[str]) -> None:
+    """Raise for the first name of `chosen` that is not allowed."""
+    for name in chosen:
+        if name not in allowed:
+            raise ValueError(
+                f"{where}: unknown {noun} {name!r}{suggestion(name, allowed)} "
+                f"Allowed: {', '.join(allowed) or 'none, the study has none'}"
+            )
 
 
 def load_config(raw: dict[str, Any]) -> StudyConfig:

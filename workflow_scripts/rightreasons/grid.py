@@ -127,6 +127,18 @@ class Grid:
         """Return the names of a task's explainers, over all its sets."""
         return [name for group in self.sets(task) for name in self.study.explain.sets[group]]
 
+    def shows_images(self, dataset: str) -> bool:
+        """Return whether figures and pages may show single images of a dataset."""
+        chosen = self.study.report.show_images
+        if chosen is None:
+            return self.study.datasets[dataset]["kind"] == "synthfaces"
+        return dataset in chosen
+
+    def page_explainers(self, task: str) -> list[str]:
+        """Return the explainers in a task's page of dots: those of the config, or the first four."""
+        chosen, known = self.study.report.page_explainers, self.explainers(task)
+        return known[:4] if chosen is None else [name for name in chosen if name in known]
+
     def regions(self) -> dict[tuple[str, str], str]:
         """Return the attribute of every patch classifier, by (dataset, name of its folder).
 

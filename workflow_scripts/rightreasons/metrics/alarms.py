@@ -18,6 +18,7 @@ from rightreasons.metrics._similarity import SimilarityParams, similarity_where
     unit="similarity",
     better="none",
     bounds=(-1, 1),
+    claims=-1,
     formula=r"S(|r_0|, |r|),\quad A = 1",
 )
 def fam(located: LocatedMaps, normal: LocatedMaps, params: SimilarityParams) -> np.ndarray:
@@ -38,6 +39,7 @@ def fam(located: LocatedMaps, normal: LocatedMaps, params: SimilarityParams) -> 
     unit="similarity",
     better="none",
     bounds=(-1, 1),
+    claims=-1,
     formula=r"S(|r_0|, |r|),\quad A = 0",
 )
 def ccm(located: LocatedMaps, normal: LocatedMaps, params: SimilarityParams) -> np.ndarray:

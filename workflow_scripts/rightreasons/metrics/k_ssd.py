@@ -17,6 +17,7 @@ from rightreasons.metrics._similarity import SimilarityParams, similarity_where
     unit="similarity",
     better="lower",
     bounds=(-1, 1),
+    claims=1,
     formula=r"S(|r|, \mathbf{1}_R),\quad A = 1",
 )
 def k_ssd(located: LocatedMaps, params: SimilarityParams) -> np.ndarray:

@@ -16,6 +16,7 @@ from rightreasons.metrics._located import SignParams
     needs="located",
     better="lower",
     bounds=(0, 1),
+    claims=1,
     formula=r"P(|r_i| > |r_j|) + \tfrac{1}{2} P(|r_i| = |r_j|),\quad i \in R, j \in M \setminus R",
 )
 def localisation_auc(located: LocatedMaps, params: SignParams) -> np.ndarray:

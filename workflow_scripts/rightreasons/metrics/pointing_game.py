@@ -16,6 +16,7 @@ from rightreasons.metrics._located import SignParams, top_share
     needs="located",
     better="lower",
     bounds=(0, 1),
+    claims=1,
     formula=r"\mathbf{1}[\operatorname{arg\,max}_M |r| \in R]",
 )
 def pointing_game(located: LocatedMaps, params: SignParams) -> np.ndarray:

@@ -16,6 +16,7 @@ from rightreasons.metrics._located import SignParams, top_share
     needs="located",
     better="lower",
     bounds=(0, 1),
+    claims=1,
     formula=r"\frac{|T_{|R|} \cap R|}{|R|}",
 )
 def relevance_rank_accuracy(located: LocatedMaps, params: SignParams) -> np.ndarray:

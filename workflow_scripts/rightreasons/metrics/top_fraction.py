@@ -27,6 +27,7 @@ class TopFractionParams(SignParams):
     needs="located",
     better="lower",
     bounds=(0, 1),
+    claims=1,
     formula=r"\frac{|T_k \cap B|}{k},\quad k = \max(1, \mathrm{top} \cdot |M|)",
 )
 def top_fraction(located: LocatedMaps, params: TopFractionParams) -> np.ndarray:

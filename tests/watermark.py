@@ -1,0 +1,159 @@
+"""Made-up tables and maps of a study with watermarks, as the stages before the report leave them."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+TASK = {"task": "cat_by_watermark", "design": "artifact_fraction"}
+KEY = {"study": "fake", "dataset": "pets", **TASK}
+LEVELS = (0.0, 0.5, 1.0)
+EXPLAINERS = (
+    "gradient", "gradient_squared", "smoothgrad", "integrated_gradients", "input_x_gradient",
+    "guided_backprop", "deconvnet", "gradcam", "deeplift", "lrp", "occlusion_4", "occlusion_8",
+    "random", "edges",
+)  # fmt: skip
+SIZE = 48
+PLACE = (slice(36, 45), slice(3, 18))  # the watermark's rows and columns
+
+
+def fake_images(
+    levels: tuple[float, ...] = LEVELS,
+    seeds: tuple[int, ...] = (0, 1),
+    explainers: tuple[str, ...] = ("gradient", "random"),
+    n: int = 25,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return tables `image_metrics` and `predictions`: n images a quadrant, all with maps.
+
+    The more of one class had the watermark, the more of the map's top lies on it, and the more
+    decisions follow it. There is another metric and another method too.
+    """
+    metrics, predictions = [], []
+    rng = np.random.default_rng(0)
+    for level, seed, target, i in itertools.product(levels, seeds, (0, 1), range(n)):
+        for protected in (0, 1):
+            name = f"{seed}{target}{i:04d}" + "+watermark" * protected
+            key = {**KEY, "level": level, "seed": seed, "image_id": name}
+            key |= {"target": target, "protected": protected}
+            fooled = rng.random() < 0.9 * level * (target != protected)
+            score = rng.uniform(0.5, 1) if (target == 1) != fooled else rng.uniform(0, 0.5)
+            for method in ("vanilla", "finetune"):
+                row = {**key, "method": method, "score": score, "decision": int(score > 0.5)}
+                predictions.append(row)
+                for explainer in explainers:
+                    seen = 0 if explainer == "random" else level * (0.8 if protected else 0.3)
+                    value = np.clip(rng.beta(1, 12) + seen * rng.beta(5, 2), 0, 1)
+                    row = {**key, "method": method, "explainer": explainer}
+                    metrics.append({**row, "metric": "top_fraction", "value": value})
+                    metrics.append({**row, "metric": "rrf", "value": 9.0})
+    return pd.DataFrame(metrics), pd.DataFrame(predictions)
+
+
+def fake_part(
+    strength: float = 1.0,
+    explainers: tuple[str, ...] = EXPLAINERS,
+    n: tuple[int, ...] = (50, 50, 50, 50),
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Return a `mean_maps.npz` whose maps are `strength` on the watermark where it is."""
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    animal = np.exp(-(((x - 26) / 12) ** 2 + ((y - 20) / 12) ** 2))
+    image = np.uint8(255 * (0.3 + 0.6 * animal)[None, :, :, None] * np.array([1, 0.85, 0.7]))
+    images = np.repeat(image, 4, axis=0)
+    images[2:, *PLACE] = 230
+    roi = np.zeros((SIZE, SIZE), np.float32)
+    roi[PLACE] = 1
+    part: dict[str, np.ndarray] = {"image": images, "n": np.array(n), "roi": roi}
+    for i, explainer in enumerate(explainers):
+        scale, noise = 0.8 / (1 + i), np.random.default_rng([seed, i])
+        cells = [animal * 0.5 + strength * (protected == 1) * roi for protected in (0, 0, 1, 1)]
+        maps = scale * (np.stack(cells) + 0.2 * noise.standard_normal((4, SIZE, SIZE)))
+        maps[np.array(n) == 0] = np.nan
+        part[f"map/{explainer}/vanilla"] = maps.astype(np.float32)
+    return part
+
+
+METRICS = (
+    "top_fraction", "rrf", "hrf", "mrr", "pointing_game", "rank_accuracy", "localisation_auc",
+    "k_ssd", "fam", "ccm", "adr", "det",
+)  # fmt: skip
+
+
+def fake_reliance(
+    explainers: tuple[str, ...] = ("gradient", "random"),
+    metrics: tuple[str, ...] = METRICS,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    levels: tuple[float, ...] = LEVELS,
+) -> pd.DataFrame:
+    """Return a table `reliance` of two tasks: in `cat_by_tint` the ROI is not where the tint is."""
+    rng = np.random.default_rng(0)
+    rows = []
+    cells = itertools.product(("cat_by_watermark", "cat_by_tint"), levels, seeds)
+    for (task, level, seed), method in itertools.product(cells, ("vanilla", "finetune")):
+        flips = np.clip(0.7 * level + 0.05 * rng.standard_normal(), 0, 1)
+        truth = {"flips": flips, "logit_change": 6 * flips, "accuracy_change": -flips / 2}
+        key = {**KEY, "task": task, "level": level, "seed": seed, "method": method}
+        for i, (explainer, metric) in enumerate(itertools.product(explainers, metrics)):
+            seen = 0.0 if explainer == "random" or task == "cat_by_tint" else flips
+            for shown in ("with", "without"):
+                value = 0.1 + seen * (0.9 - 0.05 * (i % 12)) + 0.03 * rng.standard_normal()
+                control = explainer == "random"
+                row = {**key, "explainer": explainer, "metric": metric, "shown": shown}
+                row |= {"value": value, "ci_low": value - 0.05, "ci_high": value + 0.05, "n": 100}
+                row |= {"chance": 0.1 if shown == "with" else np.nan} | truth
+                row |= {"called": None if control else value > 0.2, "reliant": flips > 0.1}
+                row |= {"flips_low": flips - 0.05, "flips_high": flips + 0.05}
+                row |= {"place": task != "cat_by_tint", "collapsed": False}
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def fake_yardstick(
+    explainers: tuple[str, ...] = EXPLAINERS, metrics: tuple[str, ...] = METRICS
+) -> pd.DataFrame:
+    """Return a table `yardstick`: each explainer and metric follows reliance less than the last."""
+    rows = []
+    pairs = list(itertools.product(enumerate(explainers), enumerate(metrics)))
+    for truth, shown in itertools.product(
+        ("flips", "logit_change", "accuracy_change"), ("with", "without")
+    ):
+        for (i, explainer), (j, metric) in pairs:
+            control = explainer in ("random", "edges")
+            rho = -0.05 + 0.01 * j if control else 0.98 - 0.05 * i - 0.04 * j
+            rho *= 1.0 if shown == "with" else 0.5
+            row = {"study": "fake", "explainer": explainer, "metric": metric, "shown": shown}
+            row |= {"truth": truth, "estimate": rho, "p_value": 0.01, "cells": 36}
+            row |= {"ci_low": max(rho - 0.2, -1), "ci_high": min(rho + 0.1, 1)}
+            row |= {"n_reliant": 24, "n_not_reliant": 12, "hit_rate": abs(rho)}
+            row |= {"false_alarm_rate": (1 - abs(rho)) / 2, "false_alarm_place_rate": 0.1 * (j % 5)}
+            rows.append(row)
+    table = pd.DataFrame(rows)
+    ranks = table.groupby(["truth", "shown"])["estimate"].rank(ascending=False, method="first")
+    return table.assign(rank=ranks.astype("Int64"))
+
+
+LAYERS = ("fc", "layer4.1", "layer4.0", "layer3.1", "layer3.0", "layer2.1", "layer2.0", "layer1.1",
+          "layer1.0", "conv1")  # fmt: skip
+
+
+def fake_sanity(
+    explainers: tuple[str, ...] = EXPLAINERS,
+    layers: tuple[str, ...] = LAYERS,
+    levels: tuple[float, ...] = LEVELS,
+    seeds: tuple[int, ...] = (0, 1),
+) -> pd.DataFrame:
+    """Return a table `sanity`: similarities fall, the controls' do not."""
+    rng = np.random.default_rng(2)
+    rows = []
+    for (i, explainer), level, seed in itertools.product(enumerate(explainers), levels, seeds):
+        key = {**KEY, "level": level, "seed": seed, "method": "vanilla", "explainer": explainer}
+        for (k, layer), similarity in itertools.product(enumerate(layers), ("ssim", "spearman")):
+            fixed = {"edges": 1.0, "random": 0.0}.get(explainer)
+            value = np.exp(-(k + 1) / (1 + 0.7 * i)) + 0.02 * rng.standard_normal()
+            value = fixed if fixed is not None else value
+            row = {**key, "layer": layer, "randomised": k + 1, "of": len(layers)}
+            row |= {"similarity": similarity, "value": value, "n": 50}
+            rows.append({**row, "ci_low": value - 0.04, "ci_high": value + 0.04})
+    return pd.DataFrame(rows)
