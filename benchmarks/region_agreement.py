@@ -70,7 +70,7 @@ def main() -> None:
         params = RegionParams(
             network=kind, patch=arguments.patch, positions=arguments.positions,
             epochs=arguments.epochs, step_epochs=max(1, arguments.epochs * 3 // 4),
-            max_images=arguments.train, batch_size=128,
+            max_images=arguments.train, batch_size=256,
         )  # fmt: skip
         data = stage.labels(pool.index, arguments.attribute, params, 0)
         shown = np.unique(data.validation)[: arguments.maps]

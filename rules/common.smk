@@ -204,7 +204,7 @@ def normal_of(wildcards):
     if 0 not in levels:
         return {}
     group = {**GRID.group(wildcards), "level": f"{levels[levels.index(0)]:g}"}
-    folders = [PATHS.maps("vanilla", e, **group) for e in STUDY.explain.sets]
+    folders = [PATHS.maps("vanilla", e, **group) for e in GRID.sets(wildcards.task)]
     return {
         "normal_maps": [f"{folder}/maps.npy" for folder in folders],
         "normal_index": [f"{folder}/maps.parquet" for folder in folders],
