@@ -1,4 +1,4 @@
-"""How fast the ROI metrics are: maps per second, beside reading the maps once.
+"""How fast the metrics of maps are: maps per second, beside reading the maps once.
 
 Run: python benchmarks/metrics.py [maps] [pixels]
 """
@@ -8,12 +8,20 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from rightreasons.metrics import RegionView, region_view
-from rightreasons.metrics.compute import image_metrics, resolve, significance_tests
+from rightreasons.metrics import METRICS, ReferenceMaps, RegionView, region_view
+from rightreasons.metrics.compute import (
+    WHOLE,
+    Metrics,
+    image_metrics,
+    located_metrics,
+    resolve,
+    significance_tests,
+)
 
 ROI = (0.22, 0.80, 0.75, 0.94)  # the necktie's
 
@@ -34,6 +42,7 @@ def main(count: int = 2000, size: int = 224) -> None:
         "view through masks, one per image": lambda: region_view(maps, masks),
         "plain numpy, metric by metric": lambda: plain(vanilla, maps),
     }
+    jobs |= whole_maps(maps, vanilla, ROI, "rectangle") | whole_maps(maps, vanilla, masks, "masks")
     times = {name: seconds(job) for name, job in jobs.items()}
     once = times["read one array once (np.sum)"]
     print(f"{count} maps of {size} x {size}, {maps.nbytes / 1e6:.0f} MB per array")
@@ -48,6 +57,23 @@ def measure(vanilla: RegionView, maps: np.ndarray) -> None:
     metrics = resolve()
     image_metrics(metrics, view=view, vanilla=vanilla)
     significance_tests(metrics, view=view, vanilla=vanilla)
+
+
+def whole_maps(
+    maps: np.ndarray, normal: np.ndarray, roi: Any, name: str
+) -> dict[str, Callable[[], Any]]:
+    """Return a job per metric of whole maps, and one of all of them."""
+    defaults = resolve()
+    chosen = {m.name: defaults[m.name] for m in METRICS if m.traits["needs"] in WHOLE}
+    protected = np.arange(len(maps)) % 2
+
+    def job(metrics: Metrics) -> dict[str, np.ndarray]:
+        reference = ReferenceMaps(normal, np.arange(len(maps)))
+        normals = reference if {"fam", "ccm"} & set(metrics) else None
+        return located_metrics(metrics, maps=maps, roi=roi, protected=protected, normal=normals)
+
+    single = {f"{key}, {name}": partial(job, {key: params}) for key, params in chosen.items()}
+    return {**single, f"all metrics of whole maps, {name}": partial(job, chosen)}
 
 
 def plain(vanilla: np.ndarray, maps: np.ndarray) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from rightreasons.config import AttributionRoi, load_config
+from rightreasons.config import ArtifactRoi, AttributionRoi, load_config
 from rightreasons.data import stage_params
 from rightreasons.errors import UserError
 from rightreasons.grid import Grid, Paths
@@ -48,6 +48,22 @@ def pool_of(wildcards, *names):
     """The files of the pool that a task uses, by name."""
     folder = PATHS.pool(GRID.dataset(wildcards.task))
     return {name: f"{folder}/{POOL_FILES[name]}" for name in names}
+
+
+def artifact_params(name):
+    """An artifact with its name, or None where the study has none of that name."""
+    return {"name": name, **STUDY.artifacts[name]} if name in STUDY.artifacts else None
+
+
+def artifact_of(wildcards):
+    """The artifact that is a task's protected attribute, or None."""
+    return artifact_params(STUDY.tasks[wildcards.task].protected)
+
+
+def roi_artifact_of(wildcards):
+    """The artifact whose place is a task's ROI, or None."""
+    roi = STUDY.tasks[wildcards.task].roi
+    return artifact_params(roi.artifact) if isinstance(roi, ArtifactRoi) else None
 
 
 def twins_of(wildcards):
@@ -162,7 +178,10 @@ def model_of(wildcards):
 def predictions_of(wildcards):
     """The predictions of all methods in a group, in the study's order."""
     group = GRID.group(wildcards)
-    return [f"{PATHS.model(m, **group)}/predictions.parquet" for m in GRID.methods()]
+    return [
+        f"{PATHS.model(m, **group)}/predictions.parquet"
+        for m in GRID.methods(wildcards.task)
+    ]
 
 
 def maps_of(wildcards):
@@ -170,12 +189,25 @@ def maps_of(wildcards):
     group = GRID.group(wildcards)
     folders = [
         PATHS.maps(method, explainers, **group)
-        for method in ["vanilla", *GRID.methods("weights")]
-        for explainers in STUDY.explain.sets
+        for method in GRID.models(wildcards.task)
+        for explainers in GRID.sets(wildcards.task)
     ]
     return {
         "maps": [f"{folder}/maps.npy" for folder in folders],
         "map_index": [f"{folder}/maps.parquet" for folder in folders],
+    }
+
+
+def normal_of(wildcards):
+    """The maps of the normal model, vanilla at level 0, or nothing where there is no level 0."""
+    levels = STUDY.designs[wildcards.design]["levels"]
+    if 0 not in levels:
+        return {}
+    group = {**GRID.group(wildcards), "level": f"{levels[levels.index(0)]:g}"}
+    folders = [PATHS.maps("vanilla", e, **group) for e in STUDY.explain.sets]
+    return {
+        "normal_maps": [f"{folder}/maps.npy" for folder in folders],
+        "normal_index": [f"{folder}/maps.parquet" for folder in folders],
     }
 
 
@@ -191,7 +223,7 @@ def models_of(file):
     return [
         f"{PATHS.model(method, **group)}/{file}"
         for group in GROUPS
-        for method in GRID.methods()
+        for method in GRID.methods(group["task"])
     ]
 
 

@@ -20,6 +20,7 @@ rule debias:
         mem_mb=4000,
         runtime=120,
     params:
+        artifact=artifact_of,
         method=lambda wildcards: STUDY.methods[wildcards.method],
     script:
         "../workflow_scripts/debias.py"

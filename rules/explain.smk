@@ -17,6 +17,7 @@ rule explain:
         mem_mb=6000,
         runtime=240,
     params:
+        artifact=artifact_of,
         explainers=lambda wildcards: STUDY.explain.sets[wildcards.explainers],
         images=STUDY.explain.images,
         explained_class=STUDY.explain.explained_class,

@@ -7,6 +7,7 @@ METRIC_PARAMS = {
 rule measure:
     input:
         unpack(maps_of),
+        unpack(normal_of),
         unpack(roi_region_of),
         unpack(lambda wildcards: pool_of(wildcards, "images", "masks", "pool")),
         predictions=predictions_of,
@@ -27,11 +28,15 @@ rule measure:
         mem_mb=4000,
         runtime=60,
     params:
+        artifact=artifact_of,
         study=STUDY.study,
         dataset=lambda wildcards: GRID.dataset(wildcards.task),
-        methods={method: GRID.explained(method) for method in GRID.methods()},
-        models=["vanilla", *GRID.methods("weights")],
+        methods=lambda wildcards: {
+            method: GRID.explained(method) for method in GRID.methods(wildcards.task)
+        },
+        models=lambda wildcards: GRID.models(wildcards.task),
         roi=lambda wildcards: STUDY.tasks[wildcards.task].model_dump()["roi"],
+        roi_artifact=roi_artifact_of,
         scale=STUDY.measure.scale,
         replicates=STUDY.measure.replicates,
         metrics=METRIC_PARAMS,

@@ -24,6 +24,9 @@ rule region:
         mem_mb=6000,
         runtime=600,
     params:
+        artifact=lambda wildcards: artifact_params(
+            REGIONS[wildcards.dataset, wildcards.region]
+        ),
         attribute=lambda wildcards: REGIONS[wildcards.dataset, wildcards.region],
         classifier=STUDY.regions.classifier.model_dump(),
         seed=STUDY.regions.seed,

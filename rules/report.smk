@@ -1,10 +1,11 @@
 REPORT = PATHS.stage("report")
 TABLE = PATHS.stage("tables")
-SETS = dict(task=STUDY.tasks, design=STUDY.designs, explainer=GRID.explainers())
+PAIRS = [f"{task}-{design}" for task, design in GRID.pairs()]
+EXPLAINED = [f"{t}-{d}-{e}" for t, d in GRID.pairs() for e in GRID.explainers(t)]
 FIGURE_NAMES = [
-    *expand("mean_maps-{task}-{design}-{explainer}", **SETS),
-    *expand("metrics_by_level-{task}-{design}-{explainer}", **SETS),
-    *expand("comparisons-{task}-{design}", task=STUDY.tasks, design=STUDY.designs),
+    *expand("mean_maps-{cells}", cells=EXPLAINED),
+    *expand("metrics_by_level-{cells}", cells=EXPLAINED),
+    *expand("comparisons-{cells}", cells=PAIRS),
     "fairness_against_saliency",
     "runtimes",
 ]
@@ -18,14 +19,15 @@ if REGIONS:
         f"attribution_maps-{d}" for d in DATASETS_WITH_REGIONS if d in RENDERED
     ]
 if GRID.looks_away():
-    FIGURE_NAMES += expand(
-        "{name}-{task}-{design}",
-        name=["noise_types", "quantiles"],
-        task=STUDY.tasks,
-        design=STUDY.designs,
-    )
+    LOOKING_AWAY = [t for t in STUDY.tasks if GRID.looks_away(t)]
     FIGURE_NAMES += [
-        f"attribution_example-{t}" for t in STUDY.tasks if GRID.dataset(t) in RENDERED
+        f"{name}-{task}-{design}"
+        for name in ("noise_types", "quantiles")
+        for task, design in GRID.pairs()
+        if task in LOOKING_AWAY
+    ]
+    FIGURE_NAMES += [
+        f"attribution_example-{t}" for t in LOOKING_AWAY if GRID.dataset(t) in RENDERED
     ]
 FIGURE_FILES = [
     *expand(
@@ -73,7 +75,7 @@ rule figure_mean_maps:
         mem_mb=2000,
         runtime=10,
     params:
-        methods=GRID.methods(),
+        methods=lambda wildcards: GRID.methods(wildcards.task),
         target=lambda wildcards: STUDY.tasks[wildcards.task].target,
         protected=lambda wildcards: STUDY.tasks[wildcards.task].protected,
         level=lambda wildcards: strongest(wildcards.design),

@@ -84,6 +84,10 @@ rule figure_mean_attribution_maps:
         runtime=10,
     params:
         known=lambda wildcards: known_of(wildcards),
+        artifacts=lambda wildcards: {
+            attribute: artifact_params(attribute)
+            for attribute in attributes_of(wildcards.dataset)
+        },
         quantile=STUDY.regions.quantile,
     script:
         "../workflow_scripts/figure_mean_attribution.py"
@@ -143,6 +147,7 @@ rule figure_attribution_example:
         mem_mb=2000,
         runtime=10,
     params:
+        artifact=artifact_of,
         images=3,
         quantile=0.8,
         sigma=0.5,

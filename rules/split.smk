@@ -15,6 +15,7 @@ rule split:
     params:
         target=lambda wildcards: STUDY.tasks[wildcards.task].target,
         protected=lambda wildcards: STUDY.tasks[wildcards.task].protected,
+        injected=lambda wildcards: GRID.artifact(wildcards.task) is not None,
         design=design_params,
     script:
         "../workflow_scripts/split.py"

@@ -16,6 +16,7 @@ REGION_TABLES = {
     "region_positions": "positions",
     "region_maps": "maps",
 }
+RELIANCE_TABLES = ["reliance", "yardstick"]
 ATTRIBUTION_TABLES = ["data_attribution", "table_one"]
 TABLE_FILES = [
     f"{PATHS.stage('tables')}/{table}.parquet"
@@ -23,6 +24,7 @@ TABLE_FILES = [
         *TABLES,
         *(REGION_TABLES if REGIONS else []),
         *(ATTRIBUTION_TABLES if GRID.looks_away() else []),
+        *(RELIANCE_TABLES if GRID.twinned() else []),
     ]
 ]
 GROUPS = [group.as_dict() for group in GRID.groups()]
@@ -95,3 +97,25 @@ rule tabulate_attribution:
         study=STUDY.model_dump(mode="json"),
     script:
         "../workflow_scripts/table_one.py"
+
+
+rule tabulate_reliance:
+    input:
+        cell_metrics=f"{PATHS.stage('tables')}/cell_metrics.parquet",
+        image_metrics=f"{PATHS.stage('tables')}/image_metrics.parquet",
+        predictions=f"{PATHS.stage('tables')}/predictions.parquet",
+    output:
+        **{t: f"{PATHS.stage('tables')}/{t}.parquet" for t in RELIANCE_TABLES},
+    log:
+        f"{PATHS.stage('logs')}/tabulate_reliance.log",
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        injected=[task for task in STUDY.tasks if GRID.artifact(task)],
+        elsewhere=GRID.elsewhere(),
+        controls=GRID.controls(),
+    script:
+        "../workflow_scripts/yardstick.py"

@@ -18,6 +18,7 @@ rule train:
         mem_mb=4000,
         runtime=240,
     params:
+        artifact=artifact_of,
         model=lambda wildcards: STUDY.task_model(wildcards.task).model_dump(),
         training=STUDY.training.model_dump(),
     script:

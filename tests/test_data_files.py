@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import stat
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from rightreasons.attributes import binary
 from rightreasons.data import DATASETS, _files, create, stage_params
 from rightreasons.errors import UserError
 
@@ -364,6 +367,97 @@ def test_folder_mistakes(
     message = refused("folder", root, tmp_path / "out", **params)
     for part in parts:
         assert part in message
+
+
+PHOTOS = ("a/cats/1.jpg", "a/cats/2.JPEG", "b/x/dogs/1.jpg", "b/x/dogs/tiny/3.png", "cats/9.jpg")
+OTHERS = ("a/README.txt", "cats/.hidden.jpg", "__MACOSX/cats/._9.jpg", "cats/Thumbs.db", "top.csv")
+
+
+def put(root: Path, names: tuple[str, ...], how: str) -> Path:
+    """Write pictures below root/images, as a folder or as an archive."""
+    contents = {name: jpeg(20 * i) for i, name in enumerate(names)}
+    root.mkdir(parents=True, exist_ok=True)
+    if how == "zip":
+        write_zip(root / "images.zip", contents)
+        return root
+    for name, content in contents.items():
+        (root / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "images" / name).write_bytes(content)
+    if how == "tar":
+        with tarfile.open(root / "images.tar.gz", "w:gz") as tar:
+            tar.add(root / "images", "images")
+        shutil.rmtree(root / "images")
+    return root
+
+
+@pytest.mark.parametrize("how", ["folder", "zip", "tar"])
+def test_class_folders_of_any_depth(
+    tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = put(tmp_path / "root", PHOTOS + OTHERS, how)
+    params = {"root": str(root), "attributes": None, "label": "species", "size": 8}
+    params |= {"images": "images.tar.gz"} if how == "tar" else {}
+    top = "images/" if how == "tar" else ""
+    with caplog.at_level("INFO"):
+        create("folder", params).fetch(tmp_path / "out")
+    assert "5 files are no images" in caplog.text
+    table = pd.read_parquet(tmp_path / "out" / "attributes.parquet")
+    assert list(table) == ["image_id", "identity", "partition", "species"]
+    assert table["image_id"].tolist() == [top + name for name in PHOTOS]
+    assert table["species"].tolist() == ["cats", "cats", "dogs", "tiny", "cats"]
+    assert binary("species == cats", table).tolist() == [1, 1, 0, 0, 1]
+    batch = create("folder", params).load(tmp_path / "out", table)
+    assert not batch.corrupt
+    np.testing.assert_allclose(batch.images[:, 4, 4, 0], 20 * np.arange(5), atol=4)
+
+
+def test_class_folders_are_sorted_and_max_images_takes_of_each(tmp_path: Path) -> None:
+    names = tuple(f"{kind}/{i}.jpg" for i in range(4) for kind in ("dogs", "cats"))
+    root = put(tmp_path / "root", names, "zip")
+    table = fetched("folder", root, tmp_path / "out", attributes=None, max_images=4)
+    assert table["image_id"].tolist() == ["cats/0.jpg", "cats/2.jpg", "dogs/0.jpg", "dogs/2.jpg"]
+    assert table["label"].tolist() == ["cats", "cats", "dogs", "dogs"]
+
+
+@pytest.mark.parametrize("how", ["folder", "zip"])
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (("1.jpg", "2.jpg"), ["2 of its 2 images lie in none: 1.jpg, 2.jpg", "Sort them"]),
+        (("cats/1.jpg", "dogs/1.jpg", "9.jpg"), ["1 of its 3 images lie in none: 9.jpg"]),
+        (("cats/1.jpg", "cats/2.jpg"), ["at least two; all its 2 images lie in cats/", "Add the"]),
+        (("a/cats/1.jpg", "b/cats/2.jpg"), ["all its 2 images lie in cats/"]),
+        (("cats/1.txt", "dogs/1.heic"), ["it holds no image."]),
+    ],
+)
+def test_folders_that_are_no_classes(
+    tmp_path: Path, how: str, names: tuple[str, ...], parts: list[str]
+) -> None:
+    root = put(tmp_path / "root", names, how)
+    message = refused("folder", root, tmp_path / "out", attributes=None)
+    for part in [*parts, "needs a folder per class (cats/1.jpg, dogs/1.jpg)", f"{root}/images"]:
+        assert part in message
+
+
+def test_a_missing_table_is_named_even_beside_class_folders(tmp_path: Path) -> None:
+    root = put(tmp_path / "root", PHOTOS, "folder")
+    message = refused("folder", root, tmp_path / "out")
+    assert "attributes.csv does not exist" in message
+    assert "For images in folders by class: attributes: null." in message
+
+
+@pytest.mark.parametrize(
+    ("params", "part"),
+    [
+        ({"identity_column": "who"}, "leaves no table with a column 'who'"),
+        ({"partition_column": "part"}, "leaves no table with a column 'part'"),
+        ({"label": "image_id"}, "are reserved"),
+        ({"label": ""}, "at least 1 character"),
+    ],
+)
+def test_parameters_that_contradict_class_folders(params: dict[str, str], part: str) -> None:
+    with pytest.raises(ValidationError, match=part):
+        create("folder", {"attributes": None, **params})
 
 
 def test_an_archive_that_changed_since_is_refused(tmp_path: Path) -> None:

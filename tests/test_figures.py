@@ -441,9 +441,12 @@ def test_masks_are_outlined_and_all_zero_maps_drawn() -> None:
 
 
 def test_every_shown_metric_has_a_direction() -> None:
+    ranked = ("top_fraction", "pointing_game", "relevance_rank_accuracy", "localisation_auc")
     assert {metric: better(metric)[:1] for metric in SHORT} == {
         **dict.fromkeys(("accuracy", "worst_group_accuracy", "adr", "dif", "rddt"), "↑"),
         **dict.fromkeys(("equalized_odds", "twin_flip_rate", "rrf", "hrf", "mrr", "det"), "↓"),
+        **dict.fromkeys((*ranked, "k_ssd"), "↓"),
+        **dict.fromkeys(("fam", "ccm"), ""),  # they judge explainers
     }
 
 

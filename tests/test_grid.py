@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rightreasons.config import StudyConfig, load_config, read_yaml
+from rightreasons.errors import UserError
 from rightreasons.grid import Grid, Group, Paths
 
 ROOT = Path(__file__).parent.parent
@@ -51,8 +52,8 @@ def test_a_level_is_read_back_as_it_was() -> None:
 
 def test_whose_maps_a_method_has() -> None:
     assert GRID.methods() == ["vanilla", "thropt", "tuned", "groups"]
-    assert GRID.methods("weights") == ["tuned"]
-    assert GRID.methods("decision") == ["vanilla", "thropt", "groups"]
+    assert GRID.methods(changes="weights") == ["tuned"]
+    assert GRID.methods(changes="decision") == ["vanilla", "thropt", "groups"]
     explained = {method: GRID.explained(method) for method in GRID.methods()}
     assert explained == {
         "vanilla": "vanilla",
@@ -60,7 +61,7 @@ def test_whose_maps_a_method_has() -> None:
         "tuned": "tuned",
         "groups": "vanilla",
     }
-    assert GRID.explainers() == ["lrp", "ig"]
+    assert GRID.explainers("tie") == ["lrp", "ig"]
 
 
 def test_twins_exist_where_the_dataset_can_switch_the_attribute() -> None:
@@ -106,6 +107,41 @@ def test_a_group_needs_all_its_parts() -> None:
         Paths(GRID.study).split(task="tie", design="phi", level="0")
 
 
+def test_a_task_may_have_designs_methods_and_sets_of_its_own() -> None:
+    raw = make_study().model_dump()
+    raw["designs"]["artifact_fraction"] = {"levels": [1.0]}
+    raw["artifacts"] = {"mark": {"kind": "watermark"}}
+    smile = {"protected": "mark", "roi": {"artifact": "mark"}, "designs": ["artifact_fraction"]}
+    raw["tasks"]["smile"].update({**smile, "methods": ["tuned"], "sets": ["b"]})
+    grid = Grid(load_config(raw))
+    assert [g for g in grid.groups() if g.task == "smile"] == [
+        Group("smile", "artifact_fraction", "1", seed) for seed in ("0", "7")
+    ]
+    assert ("tie", "artifact_fraction") in grid.pairs()
+    assert grid.methods("smile") == ["vanilla", "tuned"]
+    assert grid.models("smile") == ["vanilla", "tuned"]
+    assert grid.explainers("smile") == ["ig"]
+    assert (grid.artifact("smile"), grid.artifact("tie")) == ("mark", None)
+    assert grid.twins("smile") is None
+    assert grid.known_roi("synthfaces", "mark") == {"artifact": "mark"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("designs", ["phy"], r"tasks.smile.designs: unknown design 'phy' \(did you mean 'phi'"),
+        ("methods", ["tunes"], r"tasks.smile.methods: unknown method 'tunes'"),
+        ("sets", ["c"], r"tasks.smile.sets: unknown set of explainers 'c'"),
+        ("roi", {"artifact": "mark"}, r"tasks.smile.roi.artifact: unknown artifact 'mark'.*none"),
+    ],
+)
+def test_a_task_names_what_there_is(key: str, value: Any, said: str) -> None:
+    raw = make_study().model_dump()
+    raw["tasks"]["smile"][key] = value
+    with pytest.raises(UserError, match=said):
+        load_config(raw)
+
+
 def test_single_images_are_of_rendered_faces_or_of_what_the_config_names() -> None:
     datasets = {"synthfaces": {}, "mine": {"kind": "synthfaces"}, "celeba": {}}
     assert [
@@ -122,6 +158,9 @@ def test_single_images_are_of_rendered_faces_or_of_what_the_config_names() -> No
 def test_a_page_has_four_explainers_or_those_of_the_config() -> None:
     names = [f"lrp_{i}" for i in range(6)]
     sets = {"sets": {"main": {name: {"kind": "lrp"} for name in names}}}
-    assert Grid(make_study(explain=sets)).page_explainers() == names[:4]
+    assert Grid(make_study(explain=sets)).page_explainers("tie") == names[:4]
     chosen = {"page_explainers": ["lrp_5", "lrp_2"]}
-    assert Grid(make_study(explain=sets, report=chosen)).page_explainers() == ["lrp_5", "lrp_2"]
+    assert Grid(make_study(explain=sets, report=chosen)).page_explainers("tie") == [
+        "lrp_5",
+        "lrp_2",
+    ]

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from skimage.metrics import structural_similarity
 
 from fakes import quiet
+from rightreasons import measures
 from rightreasons.arrays import write_array
 from rightreasons.measures import CELLS, MapSet, mean_maps, measure_group
-from rightreasons.metrics.compute import resolve
+from rightreasons.metrics.compute import located_metrics, resolve
 from rightreasons.tables import TABLES, conform
 
 N, SIZE = 24, (6, 8)
@@ -64,10 +66,10 @@ MAPS = {"vanilla": [make_maps(1)], "tuned": [make_maps(2)]}
 PREDICTIONS = {method: make_predictions(i) for i, method in enumerate(EXPLAINED)}
 
 
-def measured(seed: int = 3, roi: Any = ROI) -> dict[str, pd.DataFrame]:
+def measured(seed: int = 3, roi: Any = ROI, normal: Any = ()) -> dict[str, pd.DataFrame]:
     return measure_group(
         PREDICTIONS, MAPS, EXPLAINED, roi, resolve(), scale="max", seed=seed, replicates=60,
-        progress=quiet,
+        progress=quiet, normal=normal,
     )  # fmt: skip
 
 
@@ -173,6 +175,78 @@ def test_a_mask_that_is_the_rectangle_measures_the_same() -> None:
     np.testing.assert_allclose(
         got["value"], TABLES_MADE["image_metrics"]["value"], rtol=1e-4, atol=1e-6
     )
+
+
+def test_without_a_normal_model_its_metrics_are_missing_and_nothing_else_is() -> None:
+    cells, images = TABLES_MADE["cell_metrics"], TABLES_MADE["image_metrics"]
+    for metric in ("fam", "ccm"):
+        rows = cells[cells["metric"] == metric]
+        assert len(rows) == len(EXPLAINED) * 2
+        assert rows["value"].isna().all()
+        assert (rows["n"] == 0).all()
+        assert images.loc[images["metric"] == metric, "value"].isna().all()
+    assert cell("tuned", "top_fraction", "lrp")["n"] == N
+    assert cell("tuned", "k_ssd", "lrp")["n"] == PROTECTED.sum()
+
+
+def shuffled(one: MapSet, drop: int) -> MapSet:
+    """The same maps in another order, without the last `drop` of them."""
+    order = np.random.default_rng(7).permutation(N)[drop:]
+    rows = [one.index.iloc[e * N + order] for e in range(2)]
+    return MapSet(one.maps[:, order], pd.concat(rows, ignore_index=True))
+
+
+def test_the_normal_models_images_are_matched_by_their_id() -> None:
+    normal = shuffled(make_maps(5), 5)
+    got = measured(normal=[normal])["image_metrics"]
+    assert not got["metric"].isna().any()
+    tuned = got[(got["method"] == "tuned") & (got["explainer"] == "ig")]
+    wide = tuned.pivot(index="image_id", columns="metric", values="value")
+    ids = normal.index["image_id"].iloc[: N - 5].tolist()
+    for n in range(N):
+        a, b = (np.abs(m.maps[1, n]) for m in (MAPS["tuned"][0], make_maps(5)))
+        value = structural_similarity(a / a.max(), b / b.max(), win_size=5, data_range=1)
+        shown, other = ("fam", "ccm") if PROTECTED[n] == 1 else ("ccm", "fam")
+        assert np.isnan(wide.loc[f"i{n}", other])
+        if f"i{n}" in ids:
+            assert wide.loc[f"i{n}", shown] == pytest.approx(value)
+        else:
+            assert np.isnan(wide.loc[f"i{n}", shown])
+
+
+def test_vanilla_at_level_0_is_the_normal_model() -> None:
+    cells = measured(normal=MAPS["vanilla"])["cell_metrics"]
+    alike = cells[cells["metric"].isin(["fam", "ccm"])].pivot(
+        index=["explainer", "metric"], columns="method", values="value"
+    )
+    assert (alike[["vanilla", "thropt"]] == 1).all(axis=None)
+    assert (alike["tuned"] < 0.9).all()
+
+
+def test_other_normal_models_have_no_maps_of_an_explainer() -> None:
+    other = make_maps(5)
+    other.index["explainer"] = other.index["explainer"].replace("ig", "gradient")
+    cells = measured(normal=[other])["cell_metrics"]
+    missing = (
+        cells[cells["metric"] == "fam"]
+        .groupby("explainer")["value"]
+        .apply(lambda v: v.isna().all())
+    )
+    assert missing.to_dict() == {"ig": True, "lrp": False}
+
+
+def test_a_model_is_measured_once_for_all_methods_that_have_its_maps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        return located_metrics(*args, **kwargs)
+
+    monkeypatch.setattr(measures, "located_metrics", counted)
+    measured()
+    assert len(calls) == 2 * 2  # models x explainers
 
 
 IMAGES = np.random.default_rng(9).integers(0, 256, (N, *SIZE, 3), dtype=np.uint8)

@@ -11,32 +11,39 @@ import numpy as np
 import pytest
 
 from rightreasons.errors import UserError
-from rightreasons.metrics import METRICS, TestResult, Twins, region_view
+from rightreasons.metrics import METRICS, LocatedMaps, TestResult, Twins, region_view
 from rightreasons.metrics.compute import (
     image_metrics,
+    located_metrics,
     mean_rows,
     resolve,
     significance_rows,
 )
 
 NEEDS = {
-    "image": {"view"},
-    "pair": {"pair"},
+    "image": {"view", "located"},
+    "pair": {"pair", "reference"},
     "test": {"view", "pair"},
     "group": {"counts", "scores"},
     "reliance": {"twins"},
 }
 N = 6
+ALTERNATING = np.arange(N) % 2
 
 
-def arguments(needs: str, seed: int) -> tuple:
+def arguments(needs: str, seed: int, unit: float = 1) -> tuple:
     rng = np.random.default_rng(seed)
-    maps, vanilla = rng.normal(size=(2, N, 5, 8)).astype(np.float32)
+    maps, vanilla = rng.normal(size=(2, N, 5, 8)).astype(np.float32) * np.float32(unit)
     roi = (0.2, 0.2, 0.8, 0.6)
+    masks = np.zeros((N, 5, 8), dtype=bool)
+    masks[:, 1:3, 2:6] = True
+    located, normal = (LocatedMaps(m, masks, ALTERNATING) for m in (maps, vanilla))
     target, score = rng.integers(0, 2, N), rng.random(N)
     return {
         "view": (region_view(maps, roi),),
         "pair": (region_view(vanilla, roi), region_view(maps, roi)),
+        "located": (located,),
+        "reference": (located, normal),
         "counts": (rng.integers(1, 9, (3, N, 2, 2, 2)),),
         "scores": (target, score, rng.integers(1, 4, (3, N, N))),
         "twins": (Twins(target, score, 1 - score, score > 0.5, score < 0.5),),
@@ -44,11 +51,14 @@ def arguments(needs: str, seed: int) -> tuple:
 
 
 def nothing(needs: str) -> tuple:
-    """Input from which no metric can be computed: no image, no ROI, no twin."""
+    """Input from which no metric can be computed: no image, no ROI, no map, no twin."""
     maps, masks = np.ones((N, 5, 8), dtype=np.float32), np.zeros((N, 5, 8), dtype=bool)
     none = np.full(N, np.nan)
     view = region_view(maps, masks)
+    zero = LocatedMaps(np.zeros_like(maps), ~masks, ALTERNATING)
     return {
+        "located": (LocatedMaps(maps, masks, ALTERNATING),),
+        "reference": (zero, zero),
         "view": (view,),
         "pair": (view, view),
         "counts": (np.zeros((3, N, 2, 2, 2), dtype=np.int64),),
@@ -59,6 +69,14 @@ def nothing(needs: str) -> tuple:
 
 def of_kind(kind: str) -> list[str]:
     return [name for name in METRICS.names() if METRICS[name].traits["kind"] == kind]
+
+
+def of_need(need: str) -> list[str]:
+    return [name for name in METRICS.names() if METRICS[name].traits["needs"] == need]
+
+
+MAPS = {"view", "pair", "located", "reference"}
+ONE_GROUP = {"k_ssd", "fam", "ccm"}  # of the images with, or of those without, the attribute
 
 
 @pytest.fixture(params=METRICS.names())
@@ -72,7 +90,8 @@ def test_metadata_is_complete(metric):
     assert metric.run.__doc__
     traits = metric.traits
     assert traits["needs"] in NEEDS[traits["kind"]]
-    assert traits["unit"] in {"fraction", "intensity", "ratio", "probability", "flag"}
+    units = {"fraction", "intensity", "ratio", "probability", "similarity", "flag"}
+    assert traits["unit"] in units
     assert traits["better"] in {"lower", "higher", "none"}
     assert traits["formula"]
     assert traits["bounds"][0] < traits["bounds"][1]
@@ -92,7 +111,34 @@ def test_values_are_vectorised_and_within_bounds(metric):
             leading = (3, N) if metric.traits["kind"] == "group" else (N,)
             assert got.shape == leading
         assert got.dtype == np.float64
-        assert ((got >= low) & (got <= high)).all()
+        known = ~np.isnan(got)
+        assert known.any() if metric.name in ONE_GROUP else known.all()
+        assert ((got >= low) & (got <= high))[known].all()
+
+
+@pytest.mark.parametrize("name", [n for n in METRICS.names() if METRICS[n].traits["needs"] in MAPS])
+def test_the_unit_of_the_maps_does_not_matter(name):
+    metric = METRICS[name]
+    for seed in range(3):
+        one, other = (
+            metric.run(*arguments(metric.traits["needs"], seed, unit), metric.params())
+            for unit in (1, 1e4)
+        )
+        if isinstance(one, TestResult):
+            one, other = ([r.value, r.p_value] for r in (one, other))
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", of_need("located"))
+def test_a_map_of_zeros_has_no_place(name):
+    """A map without anything in it, and one that has nothing of the sign that is asked for."""
+    metric = METRICS[name]
+    (located,) = arguments("located", 0)
+    maps = np.where(ALTERNATING[:, None, None] == 1, -np.abs(located.maps), 0)
+    less = LocatedMaps(maps, located.masks, np.ones(N, dtype=int))
+    got = metric.run(less, metric.params())
+    assert np.isnan(got).tolist() == [True, False] * 3
+    assert np.isnan(metric.run(less, metric.params(sign="positive"))).all()
 
 
 @pytest.mark.parametrize("name", of_kind("group"))
@@ -143,6 +189,18 @@ def test_pairs_need_vanilla():
     assert not {"adr", "dif"} & names
 
 
+def test_every_metric_of_maps_is_computed_from_maps():
+    rng = np.random.default_rng(0)
+    maps, roi = rng.normal(size=(N, 8, 9)).astype(np.float32), (0.2, 0.2, 0.8, 0.6)
+    view = region_view(maps, roi)
+    roi_metrics = image_metrics(resolve(), view=view, vanilla=view)
+    whole = located_metrics(resolve(), maps=maps, roi=roi, protected=ALTERNATING)
+    assert sorted([*roi_metrics, *whole]) == sorted(of_kind("image") + of_kind("pair"))
+    for name, values in whole.items():
+        assert values.shape == (N,)
+        assert np.isnan(values).all() == (name in of_need("reference"))
+
+
 def test_rows_have_the_tables_columns():
     (vanilla, view) = arguments("pair", 0)
     rows = mean_rows(image_metrics(resolve(), view=view, vanilla=vanilla), seed=0)
@@ -162,7 +220,8 @@ def test_rows_of_images_do_not_depend_on_the_others():
 def test_finding_the_metrics_is_cheap():
     code = (
         "import sys; from rightreasons.metrics import METRICS; METRICS.names(); "
-        "print([m for m in ('torch', 'scipy', 'statsmodels', 'sklearn') if m in sys.modules])"
+        "slow = ('torch', 'scipy', 'statsmodels', 'sklearn', 'skimage'); "
+        "print([m for m in slow if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -93,7 +93,8 @@ def test_planning_imports_no_slow_library() -> None:
         "from rightreasons.grid import Grid; from pathlib import Path; "
         "Grid(load_config(read_yaml(Path('config.yaml')))).groups(); "
         "slow = {'torch', 'torchvision', 'scipy.stats', 'sklearn', 'statsmodels', 'matplotlib',"
-        " 'captum', 'zennit'} & set(sys.modules); sys.exit(f'imported {slow}' if slow else 0)"
+        " 'captum', 'zennit', 'skimage'} & set(sys.modules); "
+        "sys.exit(f'imported {slow}' if slow else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -83,18 +83,6 @@ def test_an_image_equal_to_the_baseline_gets_zeros(baseline: str) -> None:
     assert (result.error < 1).all()
 
 
-@pytest.mark.parametrize("pixels", [0, 12 * 16 * 13])
-def test_maps_do_not_depend_on_how_many_steps_go_through_at_once(
-    monkeypatch: pytest.MonkeyPatch, pixels: int
-) -> None:
-    from rightreasons.saliency import integrated_gradients
-
-    expected = explain(smooth(), images(5), [0, 1, 1, 0, 1], steps=7).maps
-    monkeypatch.setattr(integrated_gradients, "PIXELS_AT_ONCE", pixels)
-    found = explain(smooth(), images(5), [0, 1, 1, 0, 1], steps=7).maps
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-7)
-
-
 def test_a_projection_changes_the_map_and_one_of_strength_zero_does_not() -> None:
     model, inputs = smooth(), images(2)
     plain = explain(model, inputs, [0, 1]).maps

@@ -336,11 +336,11 @@ def test_the_canonical_form_is_the_same_function(architecture: str) -> None:
 
 @torch.no_grad()
 def test_a_merged_intervention_is_intervention_and_head() -> None:
-    from rightreasons.saliency._canonize import merge_intervention
+    from rightreasons.saliency._trace import merge_intervention
 
     model = tiny()
     x = torch.randn(5, 4, generator=generator(), dtype=torch.double)
-    torch.testing.assert_close(merge_intervention(model)(x), model.classify(x))
+    torch.testing.assert_close(merge_intervention(model, "lrp")(x), model.classify(x))
 
 
 def test_an_intervention_that_is_not_affine_is_refused() -> None:

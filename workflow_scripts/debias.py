@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from job import read_json, run
@@ -13,6 +12,7 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Load the vanilla model, call the method, predict, write."""
+    from rightreasons.artifacts.injected import open_images, open_twins
     from rightreasons.debias import METHODS, open_context
     from rightreasons.models.records import write_model
 
@@ -20,7 +20,7 @@ def main(
     method = METHODS[chosen.pop("kind")]
     vanilla = read_json(input.vanilla_metadata)
     split = pd.read_parquet(input.split)
-    images = np.load(input.images, mmap_mode="r")
+    images = open_images(input.images, params.artifact)
     predictions = pd.read_parquet(input.vanilla_predictions)
     context = open_context(
         vanilla_file=Path(input.vanilla_model),
@@ -31,13 +31,13 @@ def main(
         seed=int(wildcards.seed),
         key=(wildcards.task, wildcards.design, wildcards.level, wildcards.method),
         progress=progress,
-        regions=Path(input.confidence).parent if "confidence" in dict(input.items()) else None,
+        regions=Path(input.confidence).parent if input.get("confidence") else None,
     )
     result = method.run(context, method.params(**chosen))
     if result.model is not None:
         from rightreasons.predictions import predict
 
-        twins = np.load(input.twins, mmap_mode="r") if "twins" in dict(input.items()) else None
+        twins = open_twins(images, input.get("twins"))
         predictions = predict(result.model, images, twins, split, context.device)
     write_model(
         Path(output.model).parent,

@@ -11,6 +11,7 @@ from job import run
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
     """Take images that have the protected attribute, change them as training does, write."""
+    from rightreasons.artifacts.injected import both_versions, open_images
     from rightreasons.attributes import binary
     from rightreasons.figures.attribution_example import attribution_example, changed_images
     from rightreasons.figures.style import save
@@ -19,8 +20,10 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
 
     maps = Attribution.load(Path(input.region).parent)
     index = pd.read_parquet(input.index)
+    if params.artifact:
+        index = both_versions(index, maps.attribute)
     rows = np.flatnonzero(binary(maps.attribute, index))[: params.images]
-    images = np.load(input.images, mmap_mode="r")[rows]
+    images = open_images(input.images, params.artifact)[rows]
     specific = maps.specific(rows)
     changed = changed_images(
         images,

@@ -10,6 +10,7 @@ from job import read_json, run
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
     """Read maps, known regions and the mean image, draw, write."""
+    from rightreasons.artifacts.injected import open_images
     from rightreasons.figures.attribution_maps import mean_attribution_maps
     from rightreasons.figures.style import save
     from rightreasons.regions.attribution import Attribution
@@ -24,7 +25,10 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     known = {}
     for attribute, roi in params.known.items():
         if roi is not None:
-            region = task_roi(roi, masks, names, np.arange(len(images)), shape)
+            artifact = params.artifacts[attribute]
+            injected = open_images(input.images, artifact) if artifact else None
+            rows = np.arange(len(images))
+            region = task_roi(roi, masks, names, rows, shape, injected=injected)
             known[attribute] = how_often(region, shape[0])
     table = read_table(Path(input.region_maps))
     step = max(1, len(images) // 2000)

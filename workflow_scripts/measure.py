@@ -14,6 +14,7 @@ def main(
 ) -> None:
     """Open predictions and maps by method, measure, add the cell key, write."""
     from rightreasons.arrays import write_arrays
+    from rightreasons.artifacts.injected import open_images
     from rightreasons.measures import MapSet, mean_maps, measure_group
     from rightreasons.metrics.compute import resolve
     from rightreasons.models.records import write_parquet
@@ -23,12 +24,17 @@ def main(
     maps: dict[str, list[MapSet]] = {model: [] for model in params.models}
     for array, index in zip(input.maps, input.map_index, strict=True):
         maps[Path(array).parts[-3]].append(MapSet.open(array, index))
+    normal = []
+    if "normal_maps" in dict(input.items()):
+        files = zip(input.normal_maps, input.normal_index, strict=True)
+        normal = [MapSet.open(array, index) for array, index in files]
     rows = next(maps["vanilla"][0].explainers())[2]["row"].to_numpy()
     masks = np.load(input.masks, mmap_mode="r")
     names = read_json(input.pool)["mask_names"]
     shape = maps["vanilla"][0].maps.shape[2:]
-    maps_of_roi = Path(input.mean).parent if "mean" in dict(input.items()) else None
-    roi = task_roi(params.roi, masks, names, rows, shape, maps_of_roi)
+    maps_of_roi = Path(input.mean).parent if input.get("mean") else None
+    place = open_images(input.images, params.roi_artifact) if params.roi_artifact else None
+    roi = task_roi(params.roi, masks, names, rows, shape, maps_of_roi, place)
     key = {
         "study": params.study,
         "dataset": params.dataset,
@@ -47,10 +53,11 @@ def main(
         seed=int(wildcards.seed),
         replicates=params.replicates,
         progress=progress,
+        normal=normal,
     )
     for name, table in tables.items():
         write_parquet(table.assign(**key), Path(output[name]))
-    images = np.load(input.images, mmap_mode="r")
+    images = open_images(input.images, params.artifact)
     write_arrays(Path(output.mean_maps), **mean_maps(maps, methods, images, roi))
 
 

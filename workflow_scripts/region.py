@@ -14,15 +14,19 @@ def main(
 ) -> None:
     """Label, train, calibrate, map, compare with the known region, write."""
     from rightreasons.arrays import write_array
+    from rightreasons.artifacts.injected import both_versions, open_images
     from rightreasons.models.records import write_json, write_parquet
     from rightreasons.regions import stage
     from rightreasons.regions.params import RegionParams
     from rightreasons.rois import task_roi
 
-    images = np.load(input.images, mmap_mode="r")
+    images = open_images(input.images, params.artifact)
+    index = pd.read_parquet(input.index)
+    if params.artifact:
+        index = both_versions(index, params.attribute)
     chosen = RegionParams(**params.classifier)
     key = {"dataset": wildcards.dataset, "attribute": params.attribute, "seed": params.seed}
-    data = stage.labels(pd.read_parquet(input.index), params.attribute, chosen, params.seed)
+    data = stage.labels(index, params.attribute, chosen, params.seed)
     network, record = stage.train(images, data, chosen, params.attribute, params.seed, progress)
     network.save(Path(output.classifier))
     for name, table in stage.calibrate(network, images, data, chosen, progress).items():
@@ -34,7 +38,9 @@ def main(
     if params.known is not None:
         masks = np.load(input.masks, mmap_mode="r")
         names = read_json(input.pool)["mask_names"]
-        known = task_roi(params.known, masks, names, np.arange(len(images)), images.shape[1:3])
+        rows, shape = np.arange(len(images)), images.shape[1:3]
+        injected = images if params.artifact else None
+        known = task_roi(params.known, masks, names, rows, shape, injected=injected)
     maps = stage.index_maps(confidence, mean, known, data, chosen, images.shape[1], params.quantile)
     write_parquet(maps.assign(**key), Path(output.maps))
     write_json({**record, **key, "known": params.known}, Path(output.region))

@@ -14,13 +14,15 @@ def main(
     """Evaluate the task's attributes, let the design draw, write."""
     from rightreasons.models.records import write_parquet
     from rightreasons.seeds import numpy_rng
-    from rightreasons.splits import DESIGNS, label
+    from rightreasons.splits import DESIGNS, label, label_injected
 
     chosen = dict(params.design)
     design = DESIGNS[chosen.pop("kind")]
     level = float(wildcards.level)
+    index = pd.read_parquet(input[0])
+    labelled = label_injected if params.injected else label
     split = design.run(
-        label(pd.read_parquet(input[0]), params.target, params.protected),
+        labelled(index, params.target, params.protected),
         level,
         design.params(levels=[level], **chosen),
         numpy_rng(int(wildcards.seed), "split", wildcards.task),

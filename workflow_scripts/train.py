@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from job import run
@@ -13,6 +12,7 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Build, train, predict, write."""
+    from rightreasons.artifacts.injected import open_images, open_twins
     from rightreasons.config import TrainingConfig
     from rightreasons.decisions import Decision
     from rightreasons.models.architectures import build_classifier
@@ -23,8 +23,8 @@ def main(
 
     device = pick_device()
     seed, key = int(wildcards.seed), (wildcards.task, wildcards.design, wildcards.level)
-    images = np.load(input.images, mmap_mode="r")
-    twins = np.load(input.twins, mmap_mode="r") if "twins" in dict(input.items()) else None
+    images = open_images(input.images, params.artifact)
+    twins = open_twins(images, input.get("twins"))
     split = pd.read_parquet(input.split)
     model = build_classifier(**params.model, seed=derive(seed, "init", *key)).to(device)
     history = train(

@@ -97,6 +97,12 @@ class AttributionRoi(Section):
     attribution: TopAttribution = Field(description="whose attribution, and how much of it")
 
 
+class ArtifactRoi(Section):
+    """A region of interest where an artifact lies, or would lie: exact, image by image."""
+
+    artifact: str = Field(description="name of an artifact of this study")
+
+
 KnownRoi = Rectangle | MaskRoi
 
 
@@ -105,10 +111,21 @@ class TaskConfig(Section):
 
     dataset: str = Field(description="name of a dataset of this study")
     target: str = Field(description="attribute to predict, or an expression: gender == Male")
-    protected: str = Field(description="protected attribute, or an expression: race in [Black]")
-    roi: Rectangle | MaskRoi | AttributionRoi = Field(
-        description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, or "
-        "the top quantile of an attribution map"
+    protected: str = Field(
+        description="protected attribute, an expression (race in [Black]), or an artifact's name"
+    )
+    roi: Rectangle | MaskRoi | AttributionRoi | ArtifactRoi = Field(
+        description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, "
+        "the top quantile of an attribution map, or where an artifact lies"
+    )
+    designs: list[str] | None = Field(
+        None, min_length=1, description="designs of this task; none: all of the study"
+    )
+    methods: list[str] | None = Field(
+        None, min_length=1, description="methods of this task beside vanilla; none: all"
+    )
+    sets: list[str] | None = Field(
+        None, min_length=1, description="sets of explainers of this task; none: all"
     )
     model: dict[str, Any] = Field(
         default_factory=dict, description="keys of `model` that differ for this task"
@@ -124,7 +141,7 @@ class TaskConfig(Section):
         if isinstance(roi, list) and not (roi[0] < roi[2] and roi[1] < roi[3]):
             raise ValueError(
                 "allowed are a rectangle [x0, y0, x1, y1] in fractions of the image, "
-                "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, or "
+                "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, {artifact: NAME}, or "
                 "{attribution: {attribute: NAME, quantile: 0 to 1}}"
             )
         return roi
@@ -221,6 +238,11 @@ class StudyConfig(Section):
     datasets: dict[Name, dict[str, Any]] = Field(
         min_length=1, description="datasets (name: parameters; `kind` defaults to the name)"
     )
+    artifacts: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="artifacts that are put into images (name: parameters; `kind` defaults to the "
+        "name); a task's `protected` names one",
+    )
     tasks: dict[Name, TaskConfig] = Field(min_length=1, description="tasks by name")
     designs: dict[Name, dict[str, Any]] = Field(
         min_length=1, description="designs with their levels (name: parameters)"
@@ -259,6 +281,7 @@ class StudyConfig(Section):
     def _references(self) -> StudyConfig:
         for name, task in self.tasks.items():
             _check_known(f"tasks.{name}.dataset", [task.dataset], "dataset", self.datasets)
+            self._check_task(name, task)
         _check_known("regions.attributes", self.regions.attributes, "dataset", self.datasets)
         if self.methods.get("vanilla", {"kind": "none"}).get("kind", "vanilla") != "vanilla":
             raise ValueError("methods: needs `vanilla: {}`; every method is compared with it")
@@ -269,6 +292,16 @@ class StudyConfig(Section):
         _check_known("report.show_images", shown or [], "dataset", self.datasets)
         _check_known("report.page_explainers", explainers or [], "explainer", taken)
         return self
+
+    def _check_task(self, name: str, task: TaskConfig) -> None:
+        """Raise ValueError for a name in a task that the study does not know."""
+        _check_known(f"tasks.{name}.designs", task.designs or [], "design", self.designs)
+        _check_known(f"tasks.{name}.methods", task.methods or [], "method", self.methods)
+        sets = self.explain.sets
+        _check_known(f"tasks.{name}.sets", task.sets or [], "set of explainers", sets)
+        if isinstance(task.roi, ArtifactRoi):
+            artifact = [task.roi.artifact]
+            _check_known(f"tasks.{name}.roi.artifact", artifact, "artifact", self.artifacts)
 
     def task_model(self, task: str) -> ModelConfig:
         """Return the network of a task: the study's, with the task's own keys."""
@@ -281,7 +314,7 @@ def _check_known(where: str, chosen: Collection[str], noun: str, allowed: Collec
         if name not in allowed:
             raise ValueError(
                 f"{where}: unknown {noun} {name!r}{suggestion(name, allowed)} "
-                f"Allowed: {', '.join(allowed)}"
+                f"Allowed: {', '.join(allowed) or 'none, the study has none'}"
             )
 
 
@@ -296,7 +329,7 @@ def load_config(raw: dict[str, Any]) -> StudyConfig:
         raise UserError(_explain(error, StudyConfig)) from None
     filled = config.model_dump()
     kinds = registries()
-    for section in ("datasets", "designs", "methods"):
+    for section in ("datasets", "artifacts", "designs", "methods"):
         filled[section] = {
             name: component_params(kinds[section], f"{section}.{name}", name, chosen)
             for name, chosen in getattr(config, section).items()
@@ -352,6 +385,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def registries() -> dict[str, Registry]:
     """Return the registries of all components that a config names, by section."""
+    from rightreasons.artifacts import ARTIFACTS
     from rightreasons.data import DATASETS
     from rightreasons.debias import METHODS
     from rightreasons.metrics import METRICS
@@ -360,6 +394,7 @@ def registries() -> dict[str, Registry]:
 
     return {
         "datasets": DATASETS,
+        "artifacts": ARTIFACTS,
         "designs": DESIGNS,
         "methods": METHODS,
         "explainers": EXPLAINERS,

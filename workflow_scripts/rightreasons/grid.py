@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rightreasons.config import AttributionRoi, MaskRoi, StudyConfig
+from rightreasons.config import ArtifactRoi, AttributionRoi, MaskRoi, StudyConfig
 from rightreasons.data import DATASETS
 from rightreasons.debias import METHODS
 from rightreasons.errors import UserError
@@ -46,37 +46,86 @@ class Grid:
         """Return every (task, design, level, seed) of the study."""
         return [
             Group(task, design, f"{level:g}", str(seed))
-            for task in self.study.tasks
-            for design, params in self.study.designs.items()
-            for level in params["levels"]
+            for task, design in self.pairs()
+            for level in self.study.designs[design]["levels"]
             for seed in self.study.seeds
         ]
 
-    def methods(self, changes: str | None = None) -> list[str]:
-        """Return the methods' names; with `changes`, those that change weights or decisions."""
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return every task with each of its designs."""
+        return [
+            (name, design)
+            for name, task in self.study.tasks.items()
+            for design in self.study.designs
+            if task.designs is None or design in task.designs
+        ]
+
+    def methods(self, task: str | None = None, changes: str | None = None) -> list[str]:
+        """Return the methods' names: of a task or of all; those that change weights or decisions.
+
+        changes: "weights", "decision" or None for both.
+        """
+        chosen = None if task is None else self.study.tasks[task].methods
         return [
             name
             for name, params in self.study.methods.items()
-            if changes in (None, METHODS[params["kind"]].traits["changes"])
+            if (chosen is None or name in (*chosen, "vanilla"))
+            and changes in (None, METHODS[params["kind"]].traits["changes"])
         ]
+
+    def models(self, task: str) -> list[str]:
+        """Return the methods of a task that have maps of their own, vanilla first."""
+        return ["vanilla", *self.methods(task, "weights")]
 
     def explained(self, method: str) -> str:
         """Return the method whose maps `method` has: itself, or vanilla if it has its weights."""
-        return method if method in self.methods("weights") else "vanilla"
+        return method if method in self.methods(changes="weights") else "vanilla"
 
     def dataset(self, task: str) -> str:
         """Return the name of a task's dataset."""
         return self.study.tasks[task].dataset
 
+    def artifact(self, task: str) -> str | None:
+        """Return the artifact that is a task's protected attribute, or None."""
+        protected = self.study.tasks[task].protected
+        return protected if protected in self.study.artifacts else None
+
     def twins(self, task: str) -> str | None:
         """Return the protected attribute if the task's dataset can switch it, else None."""
         kind = self.study.datasets[self.dataset(task)]["kind"]
         protected = self.study.tasks[task].protected
-        return protected if protected in DATASETS[kind].traits["twins"] else None
+        able = DATASETS[kind].traits["twins"]
+        return protected if protected in able and self.artifact(task) is None else None
 
-    def artifact(self, task: str) -> str | None:
-        """Return the injected artifact that is a task's protected attribute, else None."""
-        return None
+    def twinned(self) -> list[str]:
+        """Return the tasks whose test images have twins, so that true reliance is known."""
+        return [t for t in self.study.tasks if self.artifact(t) or self.twins(t)]
+
+    def elsewhere(self) -> list[str]:
+        """Return the tasks whose ROI is the place of an artifact that is not their own."""
+        return [
+            name
+            for name, task in self.study.tasks.items()
+            if isinstance(task.roi, ArtifactRoi) and task.roi.artifact != task.protected
+        ]
+
+    def controls(self) -> list[str]:
+        """Return the names of the explainers that are noise."""
+        return [
+            name
+            for group in self.study.explain.sets.values()
+            for name, chosen in group.items()
+            if chosen["kind"] == "random"
+        ]
+
+    def sets(self, task: str) -> list[str]:
+        """Return the names of the sets of explainers of a task."""
+        chosen = self.study.tasks[task].sets
+        return [name for name in self.study.explain.sets if chosen is None or name in chosen]
+
+    def explainers(self, task: str) -> list[str]:
+        """Return the names of a task's explainers, over all its sets."""
+        return [name for group in self.sets(task) for name in self.study.explain.sets[group]]
 
     def shows_images(self, dataset: str) -> bool:
         """Return whether figures and pages may show single images of a dataset."""
@@ -85,13 +134,10 @@ class Grid:
             return self.study.datasets[dataset]["kind"] == "synthfaces"
         return dataset in chosen
 
-    def page_explainers(self) -> list[str]:
-        """Return the explainers in a page of dots: those of the config, else the first four."""
-        return self.study.report.page_explainers or self.explainers()[:4]
-
-    def explainers(self) -> list[str]:
-        """Return the names of all explainers, over all sets."""
-        return [name for chosen in self.study.explain.sets.values() for name in chosen]
+    def page_explainers(self, task: str) -> list[str]:
+        """Return the explainers in a task's page of dots: those of the config, or the first four."""
+        chosen, known = self.study.report.page_explainers, self.explainers(task)
+        return known[:4] if chosen is None else [name for name in chosen if name in known]
 
     def regions(self) -> dict[tuple[str, str], str]:
         """Return the attribute of every patch classifier, by (dataset, name of its folder).
@@ -100,10 +146,10 @@ class Grid:
         protected attributes of all tasks where a method looks away from them.
         """
         wanted = [(d, a) for d, chosen in self.study.regions.attributes.items() for a in chosen]
-        for task in self.study.tasks.values():
+        for name, task in self.study.tasks.items():
             if isinstance(task.roi, AttributionRoi):
                 wanted.append((task.dataset, task.roi.attribution.attribute))
-            if self.looks_away():
+            if self.looks_away(name):
                 wanted.append((task.dataset, task.protected))
         found: dict[tuple[str, str], str] = {}
         for dataset, attribute in wanted:
@@ -119,9 +165,9 @@ class Grid:
         """Return whether a method uses the attribution maps of the protected attribute."""
         return bool(METHODS[self.study.methods[method]["kind"]].traits["regions"])
 
-    def looks_away(self) -> bool:
-        """Return whether any method uses attribution maps."""
-        return any(self.needs_region(method) for method in self.study.methods)
+    def looks_away(self, task: str | None = None) -> bool:
+        """Return whether any method (of a task) uses attribution maps."""
+        return any(self.needs_region(method) for method in self.methods(task))
 
     def known_roi(self, dataset: str, attribute: str) -> list[float] | dict[str, str] | None:
         """Return where an attribute is known to be: from `regions.attributes`, or a task's ROI."""
@@ -130,8 +176,10 @@ class Grid:
             task.roi
             for task in self.study.tasks.values()
             if (task.dataset, task.protected) == (dataset, attribute)
-            and not isinstance(task.roi, AttributionRoi)
+            and not isinstance(task.roi, AttributionRoi | ArtifactRoi)
         ]
+        if known is None and attribute in self.study.artifacts:
+            return {"artifact": attribute}
         roi = known or next(iter(drawn), None)
         return roi.model_dump() if isinstance(roi, MaskRoi) else roi
 

@@ -18,19 +18,23 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 
-def sample_images(test: pd.DataFrame, n_images: int | str, seed: int, task: str) -> pd.DataFrame:
+def sample_images(
+    test: pd.DataFrame, n_images: int | str, seed: int, task: str, pool: int | None = None
+) -> pd.DataFrame:
     """Return the test images that get maps: all, or as many from each target x protected cell.
 
     The draw depends on the seed and the task alone, so every method of a cell and every level
     with the same test images shares it. `n_images` is divided by four and rounded down; a cell
-    that has fewer gives all.
+    that has fewer gives all. pool: number of the pool's images where each is there without and
+    with an artifact (rows r and r + pool): both versions are then drawn together.
     """
     if n_images == "all":
         return test.reset_index(drop=True)
     rng = numpy_rng(seed, "explain", task)
-    order = rng.permutation(np.sort(test["row"].to_numpy()))
+    source = test["row"].to_numpy() if pool is None else test["row"].to_numpy() % pool
+    order = rng.permutation(np.unique(source))
     rank = pd.Series(np.arange(len(order)), index=order)
-    drawn = test.assign(_rank=rank.loc[test["row"]].to_numpy()).sort_values("_rank")
+    drawn = test.assign(_rank=rank.loc[source].to_numpy()).sort_values("_rank")
     chosen = drawn.groupby(["target", "protected"]).head(int(n_images) // 4)
     return test.loc[chosen.index.sort_values()].reset_index(drop=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rightreasons.metrics import RegionView, Twins, region_view
+from rightreasons.metrics import ReferenceMaps, TestResult, Twins, region_view
 from rightreasons.metrics.compute import (
     Metrics,
     group_rows,
     image_metrics,
+    located_metrics,
     mean_rows,
     significance_rows,
     significance_tests,
@@ -69,19 +70,16 @@ def of_predictions(
 def of_maps(
     explainer: str,
     rows: pd.DataFrame,
-    view: RegionView,
-    vanilla: RegionView,
-    metrics: Metrics,
+    values: Mapping[str, np.ndarray],
+    results: Mapping[str, TestResult],
     *,
     seed: int,
     replicates: int,
 ) -> dict[str, pd.DataFrame]:
     """Return the metrics of one model's maps as parts of three tables.
 
-    rows: the index of the maps; view, vanilla: this model's and vanilla's maps in the ROI.
+    rows: the index of the maps; values: (N,) per metric; results: per significance test.
     """
-    values = image_metrics(metrics, view=view, vanilla=vanilla)
-    results = significance_tests(metrics, view=view, vanilla=vanilla)
     cell = mean_rows(values, seed=seed, replicates=replicates) + significance_rows(results)
     cell += _self_check(explainer, rows)
     images = rows[["image_id", "target", "protected"]]
@@ -120,34 +118,85 @@ def measure_group(
     seed: int,
     replicates: int,
     progress: Any,
+    normal: Sequence[MapSet] = (),
 ) -> dict[str, pd.DataFrame]:
     """Return the tables `image_metrics`, `cell_metrics`, `tests` of all methods of a group.
 
     explained: for each method the one whose maps it has (itself, or vanilla).
-    roi: as rightreasons.metrics.region_view takes it. Columns of the cell key that are the same
-    for the whole group are not here.
+    roi: as rightreasons.metrics.region_view takes it. normal: the maps of the normal model
+    (vanilla at level 0), all sets; without it FAM and CCM are missing. Columns of the cell key that
+    are the same for the whole group are not here.
     """
     stream = derive(seed, "measure")
     parts: dict[str, list[pd.DataFrame]] = {"image_metrics": [], "cell_metrics": [], "tests": []}
     for method, table in progress(predictions.items(), "predictions"):
         cell = of_predictions(table, metrics, seed=stream, replicates=replicates)
         parts["cell_metrics"].append(cell.assign(method=method))
-    views = {
-        (model, explainer): (region_view(array, roi, scale=scale), rows)
-        for model, sets in progress(maps.items(), "maps")
-        for one in sets
-        for explainer, array, rows in one.explainers()
-    }
+    made = of_models(
+        maps, roi, metrics, scale=scale, seed=stream, replicates=replicates, progress=progress,
+        normal=normal,
+    )  # fmt: skip
     for method, model in explained.items():
-        for explainer in [e for m, e in views if m == model]:
-            view, rows = views[model, explainer]
-            vanilla = views["vanilla", explainer][0]
-            made = of_maps(
-                explainer, rows, view, vanilla, metrics, seed=stream, replicates=replicates
-            )
-            for name, table in made.items():
+        for tables in [tables for key, tables in made.items() if key[0] == model]:
+            for name, table in tables.items():
                 parts[name].append(table.assign(method=method))
     return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
+
+
+def of_models(
+    maps: Mapping[str, list[MapSet]],
+    roi: Any,
+    metrics: Metrics,
+    *,
+    scale: Any,
+    seed: int,
+    replicates: int,
+    progress: Any,
+    normal: Sequence[MapSet] = (),
+) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
+    """Return the tables of each model's maps by each explainer, as `of_maps` does.
+
+    Each model is measured once, however many methods have its maps, and its maps are gone through
+    one explainer at a time.
+    """
+    views, whole, index = {}, {}, {}
+    opened = [(model, one) for model, sets in maps.items() for one in sets]
+    for model, one in progress(opened, "maps"):
+        for explainer, array, rows in one.explainers():
+            key = (model, explainer)
+            index[key], views[key] = rows, region_view(array, roi, scale=scale)
+            whole[key] = located_metrics(
+                metrics,
+                maps=array,
+                roi=roi,
+                protected=rows["protected"].to_numpy(),
+                normal=normal_maps(normal, explainer, rows),
+            )
+    made = {}
+    for (model, explainer), view in views.items():
+        pair: dict[str, Any] = {"view": view, "vanilla": views["vanilla", explainer]}
+        values = {**image_metrics(metrics, **pair), **whole[model, explainer]}
+        results = significance_tests(metrics, **pair)
+        rows = index[model, explainer]
+        made[model, explainer] = of_maps(
+            explainer, rows, values, results, seed=seed, replicates=replicates
+        )
+    return made
+
+
+def normal_maps(
+    normal: Sequence[MapSet], explainer: str, rows: pd.DataFrame
+) -> ReferenceMaps | None:
+    """Return the normal model's maps by an explainer, matched to the images of `rows` by their id.
+
+    None where there is no normal model, or no maps of it by this explainer.
+    """
+    for one in normal:
+        for name, array, known in one.explainers():
+            if name == explainer:
+                places = pd.Index(known["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+                return ReferenceMaps(array, places)
+    return None
 
 
 def mean_maps(

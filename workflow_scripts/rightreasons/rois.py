@@ -6,12 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rightreasons.errors import UserError
 from rightreasons.registry import suggestion
+
+if TYPE_CHECKING:
+    from rightreasons.artifacts.injected import Injected
 
 Array = np.ndarray
 
@@ -135,26 +138,32 @@ def task_roi(
     rows: Array,
     shape: Sequence[int],
     attribution: Path | None = None,
+    injected: Injected | None = None,
 ) -> Sequence[float] | Array:
     """Return a task's ROI as `region_view` takes it: a rectangle, or bool masks (N, H, W).
 
-    roi: as in the config, a rectangle, {"mask": name} or {"attribution": {"quantile": q, ...}}.
-    masks: the pool's bit masks, of which `names` lists the bits; rows: the pool rows of the N
-    images; shape: (H, W) of the maps; attribution: the folder of the maps of {"attribution": ...},
-    whose mean's top is the ROI of all images.
+    roi: as in the config, a rectangle, {"mask": name}, {"attribution": {"quantile": q, ...}} or
+    {"artifact": name}. masks: the pool's bit masks, of which `names` lists the bits; rows: the
+    rows of the N images (a version with an artifact has the mask of the one without); shape:
+    (H, W) of the maps; attribution: the folder of the maps of {"attribution": ...}, whose mean's
+    top is the ROI of all images; injected: the pool with the artifact of {"artifact": ...}.
     Raises UserError for a mask that the dataset does not have, and a mean map without a top.
     """
     if not isinstance(roi, Mapping):
         return roi
     if "attribution" in roi:
         return _attribution_roi(roi["attribution"], attribution, len(rows), shape)
+    if "artifact" in roi:
+        if injected is None:
+            raise UserError("roi.artifact: no artifact was given.")
+        return resize_nearest(injected.masks(rows), height=shape[0], width=shape[1])
     if roi["mask"] not in names:
         raise UserError(
             f"roi.mask: the dataset has no mask {roi['mask']!r}{suggestion(roi['mask'], names)} "
             f"Allowed: {', '.join(names) or 'none, give a rectangle'}."
         )
     bit = list(names).index(roi["mask"])
-    return bit_masks(np.asarray(masks[rows]), bit=bit, height=shape[0], width=shape[1])
+    return bit_masks(np.asarray(masks[rows % len(masks)]), bit=bit, height=shape[0], width=shape[1])
 
 
 def _attribution_roi(

@@ -164,7 +164,7 @@ def tests(
     for group, part in predictions.groupby(GROUP, sort=False):
         key = dict(zip(GROUP, group, strict=True))
         chosen = images[(images[GROUP] == list(group)).all(axis=1)]
-        for method, reference in _pairs(list(study.methods)):
+        for method, reference in _pairs(Grid(study).methods(str(key["task"]))):
             names = {"method": method, "test": "paired", "reference": reference}
             for row in _compare(study, part, chosen, method, reference):
                 rows.append({**key, **names, **row})
@@ -402,12 +402,12 @@ def _jobs(
     for stage in ("split", "train", "measure"):
         method = "vanilla" if stage == "train" else None
         yield stage, method, None, benchmarks / stage / f"{group.folder}.tsv"
-    for method in grid.methods():
+    for method in grid.methods(group.task):
         if method != "vanilla":
             path = benchmarks / "debias" / group.folder / f"{method}.tsv"
             yield "debias", method, None, path
         if grid.explained(method) == method:
-            for explainers in grid.study.explain.sets:
+            for explainers in grid.sets(group.task):
                 path = benchmarks / "explain" / group.folder / method / f"{explainers}.tsv"
                 yield "explain", method, explainers, path
 

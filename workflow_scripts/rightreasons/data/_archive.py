@@ -1,4 +1,4 @@
-"""The images of a zip file or a folder, read one by one without unpacking."""
+"""The images of a zip, a tar.gz or a folder, found and checked without unpacking."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from rightreasons.data import _tar
 from rightreasons.errors import UserError
 
 #: How many names an error message shows.
@@ -31,22 +32,32 @@ class ImageArchive:
 
 
 def members(path: Path) -> set[str]:
-    """Return the names of all files in a zip or folder, with / between folders.
+    """Return the names of all files in a zip, tar.gz or folder, with / between folders.
 
-    Raises UserError for a file that is no zip, and for a zip with members outside itself
-    (absolute names, `..`, links): such an archive is not what it claims to be.
+    Raises UserError for a file that is no such archive or broken, and for members outside of it
+    (absolute names, `..`, links, devices): such an archive is not what it claims to be.
     """
     if path.is_dir():
         return set(_walk(path))
-    check_zip(path)
-    with zipfile.ZipFile(path) as archive:
-        infos = archive.infolist()
-    if unsafe := [info.filename for info in infos if _escapes(info)]:
+    check_not_html(path)
+    found = _tar.members(path) if _tar.is_tar(path) else _zip_members(path)
+    if unsafe := [name for name, kind in found if kind == "other" or _outside(name)]:
         raise UserError(
             f"{path} holds members that point outside of it: {listing(unsafe)}. "
             "This is no official archive; get a fresh copy."
         )
-    return {info.filename for info in infos if not info.is_dir()}
+    return {name for name, kind in found if kind == "file"}
+
+
+def prefix_of(path: Path, image_ids: Sequence[str]) -> str:
+    """Return the folder inside an archive below which all listed images lie, '' for its top.
+
+    Raises UserError as `members` and `check_listed` do.
+    """
+    names = members(path)
+    prefix = find_prefix(names, image_ids)
+    check_listed(path, names, prefix, image_ids)
+    return prefix
 
 
 def find_prefix(names: set[str], image_ids: Sequence[str]) -> str:
@@ -78,7 +89,6 @@ def check_listed(path: Path, names: set[str], prefix: str, image_ids: Sequence[s
 
 def check_zip(path: Path) -> None:
     """Raise UserError, with the likely cause, if a file is no zip."""
-    check_not_html(path)
     if zipfile.is_zipfile(path):
         return
     with path.open("rb") as file:
@@ -113,10 +123,22 @@ def _walk(folder: Path) -> Iterable[str]:
             yield (inside / name).as_posix()
 
 
-def _escapes(info: zipfile.ZipInfo) -> bool:
-    name = info.filename.replace("\\", "/")
-    outside = name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]
-    return outside or stat.S_ISLNK(info.external_attr >> 16)
+def _zip_members(path: Path) -> list[tuple[str, str]]:
+    """Return name and kind (file, folder, other) of everything in a zip."""
+    check_zip(path)
+    with zipfile.ZipFile(path) as archive:
+        return [(info.filename, _kind(info)) for info in archive.infolist()]
+
+
+def _kind(info: zipfile.ZipInfo) -> str:
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "other"
+    return "folder" if info.is_dir() else "file"
+
+
+def _outside(name: str) -> bool:
+    parts = name.replace("\\", "/").split("/")
+    return parts[0] == "" or ".." in parts or ":" in parts[0]
 
 
 def _ends(name: str, image_id: str) -> bool:

@@ -7,6 +7,7 @@ import io
 import numpy as np
 from PIL import Image, ImageOps
 
+_ORIENTATION = 0x0112  # EXIF's tag
 _SHORT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -21,6 +22,21 @@ def decode(data: bytes, size: int, pad: bool) -> np.ndarray:
         upright = ImageOps.exif_transpose(image)
         rgb = _to_rgb(upright)
     return np.asarray(_square(rgb, size, pad))
+
+
+def decode_mask(mask: np.ndarray, data: bytes, size: int, pad: bool) -> np.ndarray:
+    """Return the mask of an encoded image, brought to the same square as the image by `decode`.
+
+    mask: bool (H, W), as the image is stored; the result is bool (size, size), True where the
+    mask covers half of a pixel or more. Raises ValueError where the sizes differ.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        size_of_image, orientation = image.size, image.getexif().get(_ORIENTATION, 1)
+    if mask.shape != size_of_image[::-1]:
+        raise ValueError(f"the image has {size_of_image} pixels, its mask {mask.shape[::-1]}")
+    picture = Image.fromarray(mask.astype(np.uint8) * 255)
+    picture.getexif()[_ORIENTATION] = orientation
+    return np.asarray(_square(ImageOps.exif_transpose(picture), size, pad)) >= 128
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -50,6 +66,6 @@ def _square(image: Image.Image, size: int, pad: bool) -> Image.Image:
         x, y = (width - side) // 2, (height - side) // 2
         return image.resize((size, size), Image.Resampling.BILINEAR, (x, y, x + side, y + side))
     side = max(width, height)
-    canvas = Image.new("RGB", (side, side))
+    canvas = Image.new(image.mode, (side, side))
     canvas.paste(image, ((side - width) // 2, (side - height) // 2))
     return canvas.resize((size, size), Image.Resampling.BILINEAR)

@@ -15,15 +15,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from rightreasons.data import DATASETS, Batch, Dataset, DatasetParams
-from rightreasons.data._archive import (
-    ImageArchive,
-    check_listed,
-    check_not_html,
-    find_prefix,
-    listing,
-    members,
-)
+from rightreasons.data import DATASETS, Batch, Dataset, DatasetParams, _tar
+from rightreasons.data._archive import ImageArchive, check_not_html, listing, prefix_of
 from rightreasons.data._decode import decode
 from rightreasons.errors import UserError
 
@@ -56,9 +49,9 @@ class OfficialParams(FileParams):
 
 @dataclass(frozen=True)
 class Download:
-    """Where an official file is: its Google Drive id, and its MD5 checksum where it is known."""
+    """Where an official file is: its address or Google Drive id; its MD5 checksum if known."""
 
-    drive_id: str
+    place: str
     md5: str | None = None
 
 
@@ -86,12 +79,17 @@ class FileDataset(Dataset):
         for path in files:
             check_not_html(path)
         table = self.annotations(files)
-        check_ids(table, files[0])
-        names, ids = members(images), table["image_id"].tolist()
-        prefix = find_prefix(names, ids)
-        check_listed(images, names, prefix, ids)
+        check_ids(table, files[0] if files else images)
+        prefix = prefix_of(images, table["image_id"].tolist())
         table = evenly(table, self.params.max_images)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.keep(folder, files, table)
+        if _tar.is_tar(images):
+            images, prefix = _copy(images, prefix, table, folder / "images.zip"), ""
         write_fetched(folder, table, self._source(images, prefix, files))
+
+    def keep(self, folder: Path, files: list[Path], table: pd.DataFrame) -> None:
+        """Write into `folder` what `load` needs of the annotation files; most need nothing."""
 
     def load(self, folder: Path, rows: pd.DataFrame) -> Batch:
         """Decode some images; those that cannot be read are black and named in `corrupt`."""
@@ -208,16 +206,23 @@ class OfficialDataset(FileDataset):
 
 def download(source: Download, home: Path, name: str) -> None:
     """Put an official file into `home`, whole and with the right checksum or not at all."""
-    from torchvision.datasets.utils import download_file_from_google_drive
+    from torchvision.datasets.utils import download_file_from_google_drive, download_url
 
+    fetch = download_url if "://" in source.place else download_file_from_google_drive
     part = home / f".{name}.part"
     part.mkdir(parents=True, exist_ok=True)
     try:
-        download_file_from_google_drive(source.drive_id, part, name, source.md5)
+        fetch(source.place, part, name, source.md5)
         check_not_html(part / name)
         os.replace(part / name, home / name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _copy(tar: Path, prefix: str, table: pd.DataFrame, to: Path) -> Path:
+    """Copy the listed images of a tar.gz into a zip, where each can be read by itself."""
+    _tar.to_zip(tar, {prefix + image_id: image_id for image_id in table["image_id"]}, to)
+    return to
 
 
 def check_ids(table: pd.DataFrame, path: Path) -> None:

@@ -16,6 +16,13 @@ SHORT = {
     "dif": "DIF",
     "rddt": "RDDT",
     "det": "DET",
+    "top_fraction": "Top fraction",
+    "pointing_game": "Pointing game",
+    "relevance_rank_accuracy": "Rank accuracy",
+    "localisation_auc": "Localisation AUC",
+    "k_ssd": "K-SSD",
+    "fam": "FAM",
+    "ccm": "CCM",
 }
 FAIRNESS = {"equalized_odds", "twin_flip_rate"}
 UNITS = {"fraction": "share", "intensity": "intensity", "ratio": "ratio", "probability": "prob."}
@@ -50,7 +57,7 @@ def better(metric: str) -> str:
     word = "better"
     if metric in FAIRNESS:
         word = "fairer"
-    elif traits["needs"] in ("view", "pair"):
+    elif traits["needs"] in ("view", "pair", "located"):
         word = "less in ROI"
     return f"{ARROWS[traits['better']]} {word}"
 

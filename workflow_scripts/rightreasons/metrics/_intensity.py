@@ -68,9 +68,9 @@ def intensity(maps: Array, scale: Scale = "max") -> Array:
     """
     _check_maps(maps, scale)
     out = np.empty(maps.shape, dtype=np.float32)
-    for part in _chunks(maps.shape):
+    for part in chunks(maps.shape):
         p = np.abs(maps[part], out=out[part])
-        peak = _peak(p, part.start)
+        peak = peaks_of(p, part.start)
         _rescale(p, peak=peak, total=_total(p), scale=scale)
     return out
 
@@ -87,9 +87,9 @@ def region_view(maps: Array, roi: Sequence[float] | Array, *, scale: Scale = "ma
     inside = np.empty((count, box.height, box.width), dtype=np.float32)
     sums, peaks = np.empty((count, 2)), np.empty(count, dtype=np.float32)
     buffer = np.empty((_chunk_size(maps.shape), height, width), dtype=np.float32)
-    for part in _chunks(maps.shape):
+    for part in chunks(maps.shape):
         p = np.abs(maps[part], out=buffer[: part.stop - part.start])
-        peaks[part] = _peak(p, part.start)
+        peaks[part] = peaks_of(p, part.start)
         inside[part] = p[(..., *box.slices)]
         if masks is None:
             sums[part] = _rectangle_sums(p, box)
@@ -117,14 +117,19 @@ def _region(roi: Sequence[float] | Array, shape: tuple[int, ...]) -> tuple[Recta
     """Return the smallest rectangle that holds every image's ROI, and the masks if any."""
     if not isinstance(roi, np.ndarray):
         return pixel_rectangle(roi, height=shape[1], width=shape[2]), None
-    if roi.shape != shape or roi.dtype != bool:
-        raise UserError(
-            f"the ROI's masks are {roi.dtype} of shape {roi.shape}; these maps need bool masks of "
-            f"shape {shape}, one per map."
-        )
+    check_masks(roi, shape)
     used = np.logical_or.reduce(roi, axis=0)
     (y0, y1), (x0, x1) = _extent(used.any(axis=1)), _extent(used.any(axis=0))
     return Rectangle(x0, y0, x1, y1), roi
+
+
+def check_masks(masks: Array, shape: tuple[int, ...]) -> None:
+    """Raise UserError unless `masks` are bool of the maps' shape (N, H, W)."""
+    if masks.shape != shape or masks.dtype != bool:
+        raise UserError(
+            f"the ROI's masks are {masks.dtype} of shape {masks.shape}; these maps need bool masks "
+            f"of shape {shape}, one per map."
+        )
 
 
 def _extent(used: Array) -> tuple[int, int]:
@@ -167,7 +172,7 @@ def _rescale(values: Array, *, peak: Array, total: Array, scale: Scale) -> None:
         values *= 0.5
 
 
-def _peak(p: Array, first: int) -> Array:
+def peaks_of(p: Array, first: int) -> Array:
     """Return each map's maximum (n,); a UserError names the first map that cannot be summed."""
     peak = p.reshape(len(p), -1).max(axis=1)
     sound = peak <= LARGEST  # False for NaN
@@ -191,6 +196,7 @@ def _chunk_size(shape: tuple[int, ...]) -> int:
     return max(1, CHUNK // (shape[1] * shape[2]))
 
 
-def _chunks(shape: tuple[int, ...]) -> list[slice]:
+def chunks(shape: tuple[int, ...]) -> list[slice]:
+    """Return slices of images that cut maps (N, H, W) into parts of at most CHUNK pixels."""
     size = _chunk_size(shape)
     return [slice(i, min(i + size, shape[0])) for i in range(0, shape[0], size)]

@@ -16,6 +16,7 @@ from rightreasons.registry import Params
     needs="pair",
     unit="intensity",
     better="higher",
+    claims=-1,
     formula=r"\frac{1}{|R|} \sum_{R} (p_V - p_D)",
 )
 def adr(vanilla: RegionView, view: RegionView, params: Params) -> np.ndarray:

@@ -7,15 +7,23 @@ of its metrics that they are about. A row is a dict with the keys metric, value,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from rightreasons.errors import UserError
-from rightreasons.metrics import METRICS, RegionView, TestResult, Twins
+from rightreasons.metrics import (
+    METRICS,
+    LocatedMaps,
+    ReferenceMaps,
+    RegionView,
+    TestResult,
+    Twins,
+)
 from rightreasons.metrics._groups import count_cells
+from rightreasons.metrics._located import facing, locate
 from rightreasons.registry import Component, Params
 from rightreasons.seeds import numpy_rng
 from rightreasons.stats import (
@@ -33,6 +41,8 @@ Array = np.ndarray
 Metrics = Mapping[str, Params]
 Row = dict[str, Any]
 
+WHOLE = ("located", "reference")  # what metrics of whole maps need
+
 
 def resolve(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Params]:
     """Return the parameters of all metrics, by name: the defaults but for `overrides`.
@@ -47,7 +57,7 @@ def resolve(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[st
 def image_metrics(
     metrics: Metrics, *, view: RegionView, vanilla: RegionView | None = None
 ) -> dict[str, Array]:
-    """Return the metrics per image, (N,) float64 each, from the view of a model's maps.
+    """Return the ROI metrics per image, (N,) float64 each, from the view of a model's maps.
 
     vanilla: the view of vanilla's maps of the same images and ROI; without it there are no
     metrics of pairs. For vanilla itself pass the same view twice: ADR and DIF are 0 then.
@@ -56,8 +66,32 @@ def image_metrics(
     return {
         component.name: np.asarray(_on_maps(component, params, view, vanilla), dtype=np.float64)
         for component, params in _chosen(metrics, "image", "pair")
-        if component.traits["needs"] == "view" or vanilla is not None
+        if component.traits["needs"] in _given(vanilla)
     }
+
+
+def located_metrics(
+    metrics: Metrics,
+    *,
+    maps: Array,
+    roi: Sequence[float] | Array,
+    protected: Array,
+    normal: ReferenceMaps | None = None,
+) -> dict[str, Array]:
+    """Return the metrics of whole maps per image, (N,) float64 each.
+
+    maps: (N, H, W) signed; they may be memory-mapped and are read a few images at a time. roi: as
+    region_view takes it. protected: (N,). normal: the normal model's maps; an image without one
+    (all, where there is no normal model) has no metrics that need a reference: they are missing.
+    Raises UserError as region_view does, and where the normal model's maps have another size.
+    """
+    wanted = [c for c in _chosen(metrics, "image", "pair") if c[0].traits["needs"] in WHOLE]
+    values = {component.name: np.full(len(maps), np.nan) for component, _ in wanted}
+    for part, located in locate(maps, roi, protected):
+        pair = None if normal is None else facing(located, normal, part)
+        for component, params in wanted:
+            values[component.name][part] = _on_located(component, params, located, pair)
+    return values
 
 
 def significance_tests(
@@ -68,7 +102,7 @@ def significance_tests(
     return {
         component.name: _on_maps(component, params, view, vanilla)
         for component, params in _chosen(metrics, "test")
-        if component.traits["needs"] == "view" or vanilla is not None
+        if component.traits["needs"] in _given(vanilla)
     }
 
 
@@ -143,11 +177,31 @@ def _chosen(metrics: Metrics, *kinds: str) -> list[tuple[Component, Params]]:
     return [entry for entry in chosen if entry[0].traits["kind"] in kinds]
 
 
+def _given(vanilla: RegionView | None) -> tuple[str, ...]:
+    return ("view",) if vanilla is None else ("view", "pair")
+
+
 def _on_maps(
     component: Component, params: Params, view: RegionView, vanilla: RegionView | None
 ) -> Any:
     views = (view,) if component.traits["needs"] == "view" else (vanilla, view)
     return component.run(*views, params)
+
+
+def _on_located(
+    component: Component,
+    params: Params,
+    located: LocatedMaps,
+    pair: tuple[Array, LocatedMaps, LocatedMaps] | None,
+) -> Array:
+    """Return a metric of a few whole maps; missing where it needs a reference that is not there."""
+    if component.traits["needs"] == "located":
+        return component.run(located, params)
+    values = np.full(len(located.maps), np.nan)
+    if pair is not None:
+        found, here, there = pair
+        values[found] = component.run(here, there, params)
+    return values
 
 
 def _check_pair(view: RegionView, vanilla: RegionView | None) -> None:

@@ -27,6 +27,7 @@ class DifParams(Params):
     needs="pair",
     better="higher",
     bounds=(0, 1),
+    claims=-1,
     formula=r"\frac{1}{|R|} \sum_{R} \mathbf{1}[p_V - p_D > \varepsilon]",
 )
 def dif(vanilla: RegionView, view: RegionView, params: DifParams) -> np.ndarray:

@@ -23,6 +23,7 @@ class HrfParams(Params):
     params=HrfParams,
     better="lower",
     bounds=(0, 1),
+    claims=1,
     formula=r"\frac{1}{|R|} \sum_{R} \mathbf{1}[p > \varepsilon]",
 )
 def hrf(view: RegionView, params: HrfParams) -> np.ndarray:

@@ -16,6 +16,7 @@ from rightreasons.registry import Params
     unit="ratio",
     better="lower",
     bounds=(0, np.inf),
+    claims=1,
     formula=r"\bar p_{R} / \bar p_{M \setminus R}",
 )
 def mrr(view: RegionView, params: Params) -> np.ndarray:

@@ -16,6 +16,7 @@ from rightreasons.metrics._significance import TestParams, mean_above_zero
     unit="flag",
     better="higher",
     bounds=(0, 1),
+    claims=-1,
     formula=r"\mathbf{1}[P_t(\bar d > 0) < \alpha],\quad d_k = \bar p_{V,R}^{(k)} - "
     r"\bar p_{D,R}^{(k)}",
 )

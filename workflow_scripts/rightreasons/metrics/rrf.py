@@ -15,6 +15,7 @@ from rightreasons.registry import Params
     paper="Investigating the Relationship Between Debiasing and Artifact Removal, eq. 1",
     better="lower",
     bounds=(0, 1),
+    claims=1,
     formula=r"\frac{\sum_{R} p}{\sum p}",
 )
 def rrf(view: RegionView, params: Params) -> np.ndarray:

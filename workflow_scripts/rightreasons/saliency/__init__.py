@@ -3,6 +3,9 @@
 An explainer is a context manager `explainer(model, params, generator)` that yields a function
 `explain(inputs, classes) -> Attribution`. Whatever it attaches to the network (hooks, merged
 layers) is gone when the context ends.
+
+Traits: `check`, what the maps' sum is checked against: "conservation", "completeness" or "" (see
+`Attribution`); `control`, True for maps that are made without the network and the class.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from rightreasons.registry import Registry
 if TYPE_CHECKING:
     import torch
 
-EXPLAINERS = Registry("rightreasons.saliency", "explainer", traits={"check": ""})
+EXPLAINERS = Registry("rightreasons.saliency", "explainer", traits={"check": "", "control": False})
 
 
 @dataclass(frozen=True)

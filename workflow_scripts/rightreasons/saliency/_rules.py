@@ -26,15 +26,8 @@ from zennit.rules import (
     ZPlus,
 )
 
-from rightreasons.saliency._canonize import (
-    ACTIVATIONS,
-    AVERAGES,
-    LINEARS,
-    Residual,
-    module_at,
-    non_negative,
-    put_module,
-)
+from rightreasons.saliency._canonize import ACTIVATIONS, Residual, non_negative
+from rightreasons.saliency._trace import AVERAGES, LINEARS, module_at, put_module
 
 STABILIZER = 1e-6
 

@@ -8,20 +8,16 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from rightreasons.registry import Params
 from rightreasons.saliency import EXPLAINERS, Attribution
+from rightreasons.saliency._params import PassParams
 
 if TYPE_CHECKING:
     import torch
 
     from rightreasons.models.classifier import Classifier
 
-# Points of the paths go through the network together up to this many pixels (64 images of 64 px),
-# or one step of the whole batch: what bounds the memory. More at once is slower on a CPU.
-PIXELS_AT_ONCE = 64 * 64 * 64
 
-
-class IntegratedGradientsParams(Params):
+class IntegratedGradientsParams(PassParams):
     """Parameters of integrated gradients."""
 
     steps: int = Field(32, ge=1, description="Points on the path at which gradients are taken.")
@@ -55,30 +51,28 @@ def integrated_gradients(
     jumps (ReLU, max pooling), and is large by division where image and baseline have nearly the
     same logit. An image equal to the baseline gets a map of zeros.
     """
-    import torch
     from captum.attr import IntegratedGradients
 
-    from rightreasons.training import IMAGENET_MEAN, IMAGENET_STD
+    from rightreasons.saliency._passes import by_images, colour, complete
 
     method = IntegratedGradients(model)
-    colour = torch.zeros(3)
-    if params.baseline == "black":
-        colour = -torch.tensor(IMAGENET_MEAN) / torch.tensor(IMAGENET_STD)
 
     def explain(inputs: torch.Tensor, classes: torch.Tensor) -> Attribution:
         inputs = inputs.detach()
-        baseline = colour.to(inputs)[None, :, None, None].expand(1, *inputs.shape[1:])
-        parts = method.attribute(
-            inputs,
-            baselines=baseline,
-            target=classes,
-            n_steps=params.steps,
-            method=params.quadrature,
-            internal_batch_size=max(len(inputs), PIXELS_AT_ONCE // inputs[0, 0].numel()),
-        )
-        with torch.no_grad():
-            gain = (model(inputs) - model(baseline)).gather(1, classes[:, None])[:, 0]
-        off = (parts.sum((1, 2, 3)) - gain).abs()
-        return Attribution(parts.detach().sum(1), off / gain.abs().clamp_min(1e-6))
+        baseline = colour(params.baseline, inputs).expand(1, *inputs.shape[1:])
+        at_once = params.images_at_once(inputs)
+
+        def integrate(some: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+            return method.attribute(
+                some,
+                baselines=baseline,
+                target=asked,
+                n_steps=params.steps,
+                method=params.quadrature,
+                internal_batch_size=at_once,
+            ).detach()
+
+        parts = by_images(integrate, inputs, classes, at_once)
+        return complete(model, parts, inputs, baseline, classes, at_once)
 
     yield explain

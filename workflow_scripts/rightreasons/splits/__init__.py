@@ -5,6 +5,10 @@ that have at least `levels`. `labels` is the frame of `label`: one row per image
 one row per image and role: row, image_id, role, target, protected. No image has two of the roles
 train, debias and test; a design may add the role balanced, drawn from the same images as train.
 
+Where the protected attribute is an injected artifact (`label_injected`), any image can
+have it. `_counts.cut` then gives every image without and with it; `_counts.settle` leaves one
+version of each, and test keeps both: the four quadrants, and every image's twin.
+
 The generator is fresh for every level and must depend on the seed and the task only, so that the
 levels of a design share their slices and, as far as possible, their images.
 """
@@ -17,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.attributes import binary
+from rightreasons.errors import UserError
 from rightreasons.registry import Registry
 
 ROLES = ("train", "debias", "test")
@@ -28,6 +33,9 @@ BALANCED = "balanced"
 CELLS = ((1, 1), (1, 0), (0, 1), (0, 0))
 
 COLUMNS = ("row", "image_id", "role", "target", "protected")
+
+#: Column of labels whose protected attribute is injected: the artifact's name.
+INJECTED = "injected"
 
 DESIGNS = Registry("rightreasons.splits", "design")
 
@@ -41,6 +49,21 @@ def label(index: pd.DataFrame, target: str, protected: str) -> pd.DataFrame:
     frame["target"] = binary(target, index)
     frame["protected"] = binary(protected, index)
     return frame
+
+
+def label_injected(index: pd.DataFrame, target: str, artifact: str) -> pd.DataFrame:
+    """Return row, image_id, identity, target, protected (0) and `injected`, the artifact's name.
+
+    Raises UserError as `label` does, and where the dataset has an attribute of the artifact's name.
+    """
+    if artifact in index:
+        raise UserError(
+            f"artifacts.{artifact}: the dataset has an attribute {artifact!r} already. Give the "
+            "artifact another name."
+        )
+    frame = index[["row", "image_id", "identity"]].copy()
+    frame["target"] = binary(target, index)
+    return frame.assign(protected=np.int8(0), **{INJECTED: artifact})
 
 
 def cell_counts(frame: pd.DataFrame) -> tuple[int, int, int, int]:

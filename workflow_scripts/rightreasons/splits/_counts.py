@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from rightreasons.registry import Params
-from rightreasons.splits import BALANCED, CELLS, COLUMNS, ROLES
+from rightreasons.splits import BALANCED, CELLS, COLUMNS, INJECTED, ROLES
 from rightreasons.splits._slicing import slice_roles
 
 #: (n11, n10, n01, n00) of protected (first digit) and target (second), in the order of `CELLS`.
@@ -67,11 +67,45 @@ def cut(labels: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator
     """Return all images in random order with the role whose slice they belong to.
 
     labels: row, image_id, identity, target, protected, as from `splits.label`. Identities stay
-    together, and every role has its share of each cell (see `slice_roles`).
+    together, and every role has its share of each cell (see `slice_roles`). Where the protected
+    attribute is injected, every image is there twice, without and then with it.
     """
     roles = slice_roles(labels, tuple(shares[role] for role in ROLES), rng)
     order = rng.permutation(len(labels))
-    return labels.iloc[order].assign(role=[ROLES[role] for role in roles[order]])
+    slices = labels.iloc[order].assign(role=[ROLES[role] for role in roles[order]])
+    return _both(slices) if INJECTED in slices else slices
+
+
+def _both(slices: pd.DataFrame) -> pd.DataFrame:
+    """Return each image without and with the artifact, one after the other (`Injected`'s rows)."""
+    carries = slices.assign(
+        row=slices["row"] + len(slices),
+        image_id=slices["image_id"] + "+" + slices[INJECTED],
+        protected=np.int8(1),
+    )
+    both = pd.concat([slices.assign(source=slices["row"]), carries.assign(source=slices["row"])])
+    place = np.tile(np.arange(len(slices)), 2)
+    return both.iloc[np.argsort(place, kind="stable")]
+
+
+def settle(slices: pd.DataFrame, carrying: dict[str, tuple[float, float]]) -> pd.DataFrame:
+    """Leave each image of some roles one version, where the protected attribute is injected.
+
+    slices: as from `cut`. carrying: by role, the shares of the images with target 0 and 1 that
+    keep the version with the artifact (the first ones; the others keep the one without). Other
+    roles keep both versions; where nothing is injected the slices come back as they are.
+    """
+    if INJECTED not in slices:
+        return slices
+    source, carries = slices["source"].to_numpy(), slices["protected"].to_numpy() == 1
+    keep = ~slices["role"].isin(carrying).to_numpy()
+    for role, shares in carrying.items():
+        for target, share in enumerate(shares):
+            mine = ((slices["role"] == role) & (slices["target"] == target)).to_numpy()
+            number = pd.factorize(source[mine])[0]
+            carriers = round(share * (number.max(initial=-1) + 1))
+            keep[mine] = (number < carriers) == carries[mine]
+    return slices[keep]
 
 
 def draw(slices: pd.DataFrame, role: str, counts: Counts) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from rightreasons.splits._counts import (
     draw,
     equal_cells,
     lacking,
+    settle,
 )
 
 Balance = Literal["equal", "nearest", "none"]
@@ -97,9 +98,12 @@ def one_sided(
 
     Raises UserError where images lack: how many of which cell, and the largest n possible.
     """
-    slices = cut(labels, params.shares, rng)
+    both = cut(labels, params.shares, rng)
+    half = settle(both, dict.fromkeys(ROLES[:2], (0.5, 0.5)))
+    slices = settle(both, {"train": _carrying(level, params), "debias": (0.5, 0.5)})
     available = {role: cell_counts(slices[slices["role"] == role]) for role in ROLES}
-    n = _n(level, available["train"], params)
+    available[BALANCED] = cell_counts(half[half["role"] == "train"])
+    n = _n(level, available, params)
     wanted = {
         "train": train_counts(n, level, params.clean_class),
         **{
@@ -110,8 +114,8 @@ def one_sided(
     _check(level, available, wanted, params, n)
     parts = [draw(slices, role, wanted[role]) for role in ROLES]
     if params.balanced != "none":
-        counts = balanced_counts(n, available["train"], params.balanced)
-        parts.append(draw(slices, "train", counts).assign(role=BALANCED))
+        counts = balanced_counts(n, available[BALANCED], params.balanced)
+        parts.append(draw(half, "train", counts).assign(role=BALANCED))
     return as_split(parts)
 
 
@@ -157,29 +161,48 @@ def _nearest(half: int, carry: int, lack: int) -> tuple[int, int]:
     return 2 * half - min(lack, half), min(lack, half)
 
 
-def largest_n(level: float, available: Counts, clean_class: int, mode: Balance) -> int:
-    """Return the largest even n that a train slice allows, 0 if there is none."""
+def largest_n(
+    level: float, available: Counts, clean_class: int, mode: Balance, half: Counts | None = None
+) -> int:
+    """Return the largest even n that a train slice allows, 0 if there is none.
+
+    available: images of each cell; half: those that the role balanced can have, if they differ
+    (an injected attribute is then in half of the images).
+    """
+    half = available if half is None else half
     for n in range(max(available) * 2, 0, -2):
-        need = _need(n, level, available, clean_class, mode)
-        enough = all(count <= have for count, have in zip(need, available, strict=True))
+        enough = not _short(n, level, available, half, clean_class, mode)
         if enough and carriers(n, level) >= 1:
             return n
     return 0
 
 
-def _n(level: float, available: Counts, params: OneSidedParams) -> int:
+def _carrying(level: float, params: OneSidedParams) -> tuple[float, float]:
+    """Return the shares of target 0 and 1 that carry the attribute in train."""
+    return (level, 0.0) if params.clean_class == 1 else (0.0, level)
+
+
+def _n(level: float, available: dict[str, Counts], params: OneSidedParams) -> int:
     """Return n, or the largest one possible where that is asked for, at least 2."""
     if params.n != "largest":
         return params.n
-    n = largest_n(level, available, params.clean_class, params.balanced)
+    counts = available["train"], params.clean_class, params.balanced, available[BALANCED]
+    n = largest_n(level, *counts)
     return max(2, min(n, params.max_images.get("train", 2 * n) // 4 * 2))
 
 
-def _need(n: int, level: float, available: Counts, clean_class: int, mode: Balance) -> Counts:
-    """Return how many images of each cell the train slice must have for train and balanced."""
-    train = train_counts(n, level, clean_class)
-    n11, n10, n01, n00 = map(max, train, balanced_counts(n, available, mode))
-    return n11, n10, n01, n00
+def _short(
+    n: int, level: float, available: Counts, half: Counts, clean_class: int, mode: Balance
+) -> list[tuple[Counts, Counts]]:
+    """Return (images there are, images needed) of train and balanced where they are too few."""
+    need = [
+        (available, train_counts(n, level, clean_class)),
+        (half, balanced_counts(n, half, mode)),
+    ]
+    if half == available:  # one list of cells, the larger number of each
+        n11, n10, n01, n00 = map(max, need[0][1], need[1][1])
+        need = [(available, (n11, n10, n01, n00))]
+    return [pair for pair in need if any(c > have for have, c in zip(*pair, strict=True))]
 
 
 def _check(
@@ -191,10 +214,10 @@ def _check(
 ) -> None:
     """Raise a UserError that names all the roles with too few images."""
     lacks = []
-    need = _need(n, level, available["train"], params.clean_class, params.balanced)
-    if any(count > have for count, have in zip(need, available["train"], strict=True)):
-        possible = _possible(level, available["train"], params)
-        lacks.append(f"{lacking('train', available['train'], need)} {possible}")
+    counts = available["train"], available[BALANCED]
+    if short := _short(n, level, *counts, params.clean_class, params.balanced):
+        lacks += [lacking("train", *pair) for pair in short]
+        lacks.append(_possible(level, *counts, params))
     for role in ("debias", "test"):
         if sum(wanted[role]) < params.fewest(role):
             lacks.append(_lack(role, available[role], params))
@@ -205,9 +228,9 @@ def _check(
         )
 
 
-def _possible(level: float, available: Counts, params: OneSidedParams) -> str:
+def _possible(level: float, available: Counts, half: Counts, params: OneSidedParams) -> str:
     """Say the largest n with the balanced set that was asked for, and with each of the others."""
-    largest = {mode: largest_n(level, available, params.clean_class, mode) for mode in MODES}
+    largest = {mode: largest_n(level, available, params.clean_class, mode, half) for mode in MODES}
     others = [
         f"balanced = {mode}: {n}" for mode, n in largest.items() if n > largest[params.balanced]
     ]

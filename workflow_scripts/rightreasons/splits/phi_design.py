@@ -18,6 +18,7 @@ from rightreasons.splits._counts import (
     draw,
     equal_cells,
     lacking,
+    settle,
 )
 
 
@@ -54,15 +55,21 @@ def phi_split(
     sliced by `shares`, identities kept together; then each slice is undersampled to as many
     images N as it allows (see `largest_counts`); the phi achieved is within 1/N of `level`. With
     the same generator, all levels have the same test images, and each cell's images are the first
-    ones of one shuffled list.
+    ones of one shuffled list. An injected protected attribute goes into the images that phi asks
+    for, and every test image is there without and with it.
 
     Raises UserError if a role gets fewer than `min_images`: which cells lack how many images, and
     which levels are possible.
     """
-    slices = cut(labels, params.shares, rng)
+    slices = settle(cut(labels, params.shares, rng), dict.fromkeys(ROLES[:2], carrying(level)))
     available = {role: cell_counts(slices[slices["role"] == role]) for role in ROLES}
     wanted = counts_of(level, available, params)
     return as_split([draw(slices, role, wanted[role]) for role in ROLES])
+
+
+def carrying(level: float) -> tuple[float, float]:
+    """Return the shares of target 0 and 1 with the protected attribute at phi = `level`."""
+    return (1 - level) / 2, (1 + level) / 2
 
 
 def counts_of(level: float, available: dict[str, Counts], params: PhiParams) -> dict[str, Counts]:

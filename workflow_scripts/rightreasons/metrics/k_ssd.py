@@ -1,0 +1,29 @@
+"""Known spurious signal detection."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rightreasons.metrics import METRICS, LocatedMaps
+from rightreasons.metrics._similarity import SimilarityParams, similarity_where
+
+
+@METRICS.register(
+    "k_ssd",
+    title="Known spurious signal detection (K-SSD)",
+    paper="Adebayo et al. 2022",
+    params=SimilarityParams,
+    needs="located",
+    unit="similarity",
+    better="lower",
+    bounds=(-1, 1),
+    claims=1,
+    formula=r"S(|r|, \mathbf{1}_R),\quad A = 1",
+)
+def k_ssd(located: LocatedMaps, params: SimilarityParams) -> np.ndarray:
+    """Similarity of the map to the ROI as an image of 0 and 1, where protected = 1 (N,).
+
+    Missing where protected = 0, for an all-zero map and no ROI.
+    """
+    signal = LocatedMaps(located.masks.astype(np.float32), located.masks, located.protected)
+    return similarity_where(located.protected == 1, located, signal, params)
