@@ -157,3 +157,16 @@ def fake_sanity(
             row |= {"similarity": similarity, "value": value, "n": 50}
             rows.append({**row, "ci_low": value - 0.04, "ci_high": value + 0.04})
     return pd.DataFrame(rows)
+
+
+def fake_maps(
+    image_ids: list[str],
+    levels: tuple[float, ...] = LEVELS,
+    explainers: tuple[str, ...] = ("gradient", "random"),
+    size: int = SIZE,
+) -> dict[tuple[float, str], np.ndarray]:
+    """Return noisy maps by level and explainer, one per image."""
+    rng = np.random.default_rng(4)
+    shape = (len(image_ids), size, size)
+    keys = itertools.product(levels, explainers)
+    return {key: rng.standard_normal(shape).astype(np.float32) ** 3 for key in keys}
