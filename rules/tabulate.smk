@@ -23,6 +23,7 @@ TABLE_FILES = [
         *TABLES,
         *(REGION_TABLES if REGIONS else []),
         *(ATTRIBUTION_TABLES if GRID.looks_away() else []),
+        *(["sanity"] if SANITY_FILES else []),
     ]
 ]
 GROUPS = [group.as_dict() for group in GRID.groups()]
@@ -37,6 +38,7 @@ rule tabulate:
         cell_metrics=[f"{PATHS.measures(**g)}/cell_metrics.parquet" for g in GROUPS],
         tests=[f"{PATHS.measures(**g)}/tests.parquet" for g in GROUPS],
         regions=regions_files("region.json"),
+        sanity=SANITY_FILES,
     output:
         **{table: f"{PATHS.stage('tables')}/{table}.parquet" for table in TABLES},
     log:
