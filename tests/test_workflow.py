@@ -239,6 +239,17 @@ def test_a_dry_run_needs_no_data(tmp_path: Path) -> None:
     assert "Traceback" not in missing.stdout
 
 
+def test_a_key_named_twice_is_refused(tmp_path: Path) -> None:
+    """Snakemake's own reader would take the second."""
+    space = Workspace(tmp_path)
+    path = space.configure(tiny())
+    path.write_text(path.read_text() + "seeds: [1]\n")
+    done = space.run("-n")
+    assert done.returncode != 0
+    assert "study.yaml: the key seeds is named twice" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
 def _plan(space: Workspace, config: dict) -> dict[str, int]:
     space.configure(config)
     try:
