@@ -19,6 +19,7 @@ include: "rules/measure.smk"
 include: "rules/tabulate.smk"
 include: "rules/report.smk"
 include: "rules/report_regions.smk"
+include: "rules/report_watermark.smk"
 
 
 rule all:

@@ -1,4 +1,4 @@
-"""Made-up tables and maps of a study with watermarks, as the stages before the report leave them."""
+"""Made-up tables and maps of a study with watermarks, as its stages leave them."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class Grid:
         return dataset in chosen
 
     def page_explainers(self, task: str) -> list[str]:
-        """Return the explainers in a task's page of dots: those of the config, or the first four."""
+        """Return the explainers in a task's page of dots: the config's, or the first four."""
         chosen, known = self.study.report.page_explainers, self.explainers(task)
         return known[:4] if chosen is None else [name for name in chosen if name in known]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ def quadrants(
     explainer: str,
     method: str = "vanilla",
     metric: str = "top_fraction",
+    controls: Collection[str] = ("random",),
     target: str = "T",
     protected: str = "PA",
 ) -> Figure:
@@ -45,12 +47,12 @@ def quadrants(
 
     image_metrics, predictions: the tables; all their seeds are pooled. Sideways: the image's value
     of `metric`. Blue dots: decided right, orange crosses: wrong. The upright line is the median,
-    the dashed one the mean of the control `random` where the study has it.
+    the dashed one the mean of the explainers in `controls`, which are noise.
     """
     dots = image_dots(
         image_metrics, predictions, task=task, design=design, method=method, metric=metric
     )
-    chance, dots = chance_of(dots), dots[dots["explainer"] == explainer]
+    chance, dots = chance_of(dots, controls), dots[dots["explainer"] == explainer]
     if dots.empty:
         return nothing(f"no values of {metric} by {explainer}")
     levels, name = levels_of(dots), short_name(metric)
