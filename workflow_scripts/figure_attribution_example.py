@@ -1,4 +1,4 @@
-"""Draw what masks and noise make of single images.."""
+"""Draw what masks and noise make of single images."""
 
 from pathlib import Path
 from typing import Any

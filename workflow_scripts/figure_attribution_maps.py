@@ -1,4 +1,4 @@
-"""Draw single images with their attribution maps.."""
+"""Draw single images with their attribution maps."""
 
 from pathlib import Path
 from typing import Any
