@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 
-def texts(figure: Figure) -> str:
-    """Return all words of a figure."""
+def texts(figure: Figure | Axes) -> str:
+    """Return all words of a figure or panel."""
     return "\n".join(t.get_text() for t in figure.findobj(Text))
 
 

@@ -12,7 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rightreasons.figures.metric_labels import short_name
-from rightreasons.figures.style import GREY, WIDTH, draw_legend, note, panel_title, spread, styled
+from rightreasons.figures.style import (
+    GREY,
+    WIDTH,
+    draw_legend,
+    note,
+    panel_title,
+    spread,
+    styled,
+    title_above,
+)
 from rightreasons.figures.tiles import nothing
 
 COLUMNS = 4
@@ -59,11 +68,8 @@ def reliance(
         panel_title(axes, short_name(metric), _rho(yardstick[ours]))
     for axes in panels[-COLUMNS:]:
         axes.set_xlabel(NAMES[truth])
-    title = f"True reliance and saliency by {explainer}"
-    figure.suptitle(title + "\n" * lines, x=0.01, ha="left")
-    below_title = (0, 1 - 0.2 / figure.get_figheight())
-    draw_legend(figure, handles, crossed=crossed, loc="upper left", ncols=ENTRIES,
-                bbox_to_anchor=below_title)  # fmt: skip
+    place = title_above(figure, f"True reliance and saliency by {explainer}", lines)
+    draw_legend(figure, handles, crossed=crossed, ncols=ENTRIES, **place)
     models = len(rows.groupby(["task", "design", "level", "seed", "method"]))
     note(figure, [f"A dot per model ({models}). Images with the protected attribute (tests: all). "
                   "Dashed: mean of the control random."])  # fmt: skip

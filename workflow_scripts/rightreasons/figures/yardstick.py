@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from rightreasons.figures.explainer_styles import CONTROLS
 from rightreasons.figures.metric_labels import short_name
-from rightreasons.figures.style import GREY, WIDTH, note, panel_title, styled
+from rightreasons.figures.style import GREY, WIDTH, note, panel_title, styled, title_above
 from rightreasons.figures.tiles import nothing
 
 BEST, LAST = 20, 5
@@ -46,9 +46,9 @@ def yardstick(yardstick: pd.DataFrame) -> Figure:
     for label, color in zip(left.get_yticklabels(), colors, strict=True):
         label.set_color("black" if color == BLUE else GREY)
     left.set_ylim(places[-1] + 0.7, -0.7)
-    figure.suptitle("Which maps say what a model relies on?", x=0.01, ha="left")
-    note(figure, [*_remarks(rows, ranked), ""])
-    figure.legend(handles=_handles(rows), loc="lower right", ncols=len(RATES))
+    place = title_above(figure, "Which maps say what a model relies on?", lines=1)
+    figure.legend(handles=_handles(rows), ncols=len(RATES), **place)
+    note(figure, _remarks(rows, ranked))
     return figure
 
 
