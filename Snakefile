@@ -20,6 +20,7 @@ include: "rules/sanity.smk"
 include: "rules/tabulate.smk"
 include: "rules/report.smk"
 include: "rules/report_regions.smk"
+include: "rules/report_watermark.smk"
 
 
 rule all:

@@ -10,13 +10,13 @@ FIGURE_NAMES = [
     "runtimes",
 ]
 DATASETS_WITH_REGIONS = sorted({dataset for dataset, _ in REGIONS})
-# Faces of people are shown in no figure: single images come from the rendered faces only.
-RENDERED = {name for name, d in STUDY.datasets.items() if d["kind"] == "synthfaces"}
+# Single images come from rendered faces only, or from the datasets that the config names.
+SHOWN = [name for name in STUDY.datasets if GRID.shows_images(name)]
 if REGIONS:
     FIGURE_NAMES += ["reliability", "position_maps"]
     FIGURE_NAMES += [f"mean_attribution_maps-{d}" for d in DATASETS_WITH_REGIONS]
     FIGURE_NAMES += [
-        f"attribution_maps-{d}" for d in DATASETS_WITH_REGIONS if d in RENDERED
+        f"attribution_maps-{d}" for d in DATASETS_WITH_REGIONS if d in SHOWN
     ]
 if GRID.looks_away():
     LOOKING_AWAY = [t for t in STUDY.tasks if GRID.looks_away(t)]
@@ -27,7 +27,7 @@ if GRID.looks_away():
         if task in LOOKING_AWAY
     ]
     FIGURE_NAMES += [
-        f"attribution_example-{t}" for t in LOOKING_AWAY if GRID.dataset(t) in RENDERED
+        f"attribution_example-{t}" for t in LOOKING_AWAY if GRID.dataset(t) in SHOWN
     ]
 FIGURE_FILES = [
     *expand(

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
+import watermark
+from drawing import misplaced, smallest, texts
 from rightreasons.errors import UserError
 from rightreasons.figures import FIGURES, load
 from rightreasons.figures.cells import changes, collapsed_cells, over_seeds
@@ -185,34 +185,10 @@ def fake_part(
     return part
 
 
-def texts(figure: Figure) -> str:
-    """Return all words of a figure."""
-    return "\n".join(t.get_text() for t in figure.findobj(Text))
-
-
 def as_table(frame: pd.DataFrame, name: str, folder: Path) -> pd.DataFrame:
     """Return a frame as a script would read it from Parquet."""
     write_table([frame], name, folder / f"{name}.parquet")
     return read_table(folder / f"{name}.parquet")
-
-
-def boxes(figure: Figure) -> dict[str, Bbox]:
-    """Return what the panels, legends and remarks of a figure cover, in pixels."""
-    figure.draw_without_rendering()
-    panels = {f"panel {i} {a.get_title(loc='left')}": a for i, a in enumerate(figure.axes)}
-    loose = {f"text {t.get_text()}": t for t in figure.texts if t.get_text()}
-    legends = {f"legend {i}": legend for i, legend in enumerate(figure.legends)}
-    found = {name: artist.get_tightbbox() for name, artist in (panels | loose | legends).items()}
-    return {name: box for name, box in found.items() if box is not None and box.width > 0}
-
-
-def misplaced(figure: Figure) -> list[str]:
-    """Return what leaves the page or overlaps by more than a pixel."""
-    found = boxes(figure)
-    page = figure.bbox.padded(1)
-    out = [n for n, box in found.items() if not all(page.contains(*c) for c in box.corners())]
-    pairs = itertools.combinations({n: b.padded(-1) for n, b in found.items()}.items(), 2)
-    return out + [f"{m} on {n}" for (m, a), (n, b) in pairs if a.overlaps(b)]
 
 
 STUDIES = {
@@ -260,19 +236,19 @@ def drawn(name: str, study: str) -> Figure:
 
 
 OF_REGIONS = {"reliability", "position_maps", "noise_types", "quantiles"}  # test_figures_regions
+OF_ARTIFACTS = set(watermark.FIGURES)  # test_figures_watermark
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("study", STUDIES)
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - OF_REGIONS))
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - OF_REGIONS - OF_ARTIFACTS))
 def test_every_figure_of_every_study_fits_the_page_and_is_legible(name: str, study: str) -> None:
     before = dict(matplotlib.rcParams)
     figure = drawn(name, study)
     assert dict(matplotlib.rcParams) == before
     assert figure.get_figwidth() <= 7.01
     assert misplaced(figure) == []
-    words = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
-    assert min(t.get_fontsize() for t in words) >= 7
+    assert smallest(figure) >= 7
 
 
 def test_saved_files_are_the_same_every_time_and_leave_no_scratch(tmp_path: Path) -> None:

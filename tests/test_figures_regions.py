@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
+from drawing import misplaced, smallest, texts
 from rightreasons.data.synthfaces import MASKS, render, sample_latents
 from rightreasons.data_attribution import SCHEMES
 from rightreasons.errors import UserError
@@ -214,29 +213,6 @@ def drawn(name: str) -> Figure:
     return DRAWN[name]()
 
 
-def texts(figure: Figure) -> str:
-    return "\n".join(t.get_text() for t in figure.findobj(Text))
-
-
-def boxes(figure: Figure) -> dict[str, Bbox]:
-    """Return what panels, legends and remarks cover, in pixels."""
-    figure.draw_without_rendering()
-    found = {f"panel {i}": a for i, a in enumerate(figure.axes) if a.get_visible()}
-    found |= {f"text {t.get_text()}": t for t in figure.texts if t.get_text()}
-    found |= {f"legend {i}": legend for i, legend in enumerate(figure.legends)}
-    tight = {name: artist.get_tightbbox() for name, artist in found.items()}
-    return {name: box for name, box in tight.items() if box is not None and box.width > 0}
-
-
-def misplaced(figure: Figure) -> list[str]:
-    """Return what leaves the page or overlaps by more than a pixel."""
-    found = boxes(figure)
-    page = figure.bbox.padded(1)
-    out = [n for n, box in found.items() if not all(page.contains(*c) for c in box.corners())]
-    pairs = itertools.combinations({n: b.padded(-1) for n, b in found.items()}.items(), 2)
-    return out + [f"{m} on {n}" for (m, a), (n, b) in pairs if a.overlaps(b)]
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", DRAWN)
 def test_every_figure_fits_the_page_and_is_legible(name: str) -> None:
@@ -245,8 +221,7 @@ def test_every_figure_fits_the_page_and_is_legible(name: str) -> None:
     assert dict(matplotlib.rcParams) == before
     assert figure.get_figwidth() <= 7.01
     assert misplaced(figure) == []
-    words = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
-    assert min(t.get_fontsize() for t in words) >= 7
+    assert smallest(figure) >= 7
 
 
 def panel(figure: Figure, title: str) -> Axes:

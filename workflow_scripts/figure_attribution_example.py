@@ -1,4 +1,4 @@
-"""Draw what masks and noise make of some rendered faces. Never used for photos of people."""
+"""Draw what masks and noise make of single images."""
 
 from pathlib import Path
 from typing import Any

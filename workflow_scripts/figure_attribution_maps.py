@@ -1,4 +1,4 @@
-"""Draw some rendered faces with their attribution maps. Never used for photos of people."""
+"""Draw single images with their attribution maps."""
 
 from pathlib import Path
 from typing import Any

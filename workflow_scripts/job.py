@@ -62,6 +62,24 @@ def progress_bar(items: Iterable[Any], description: str, label: str = "") -> Any
     return tqdm(items, desc=f"{label} {description}".strip(), mininterval=pause, leave=False)
 
 
+def roi_of(input: Any, params: Any, rows: Any, shape: tuple[int, ...]) -> Any:
+    """Return the ROI of a task's images, pool rows `rows`, at the maps' size `shape` (H, W).
+
+    It is what rightreasons.rois.task_roi gives. The rule has the inputs images, masks, pool and
+    those of `roi_region_of`, and the params roi and roi_artifact.
+    """
+    import numpy as np
+
+    from rightreasons.artifacts.injected import open_images
+    from rightreasons.rois import task_roi
+
+    masks = np.load(input.masks, mmap_mode="r")
+    names = read_json(input.pool)["mask_names"]
+    maps_of_roi = Path(input.mean).parent if input.get("mean") else None
+    place = open_images(input.images, params.roi_artifact) if params.roi_artifact else None
+    return task_roi(params.roi, masks, names, rows, shape, maps_of_roi, place)
+
+
 def read_json(path: str | Path) -> dict[str, Any]:
     """Return the content of a JSON file."""
     import json

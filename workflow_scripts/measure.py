@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from job import read_json, run
+from job import roi_of, run
 
 
 def main(
@@ -18,7 +17,6 @@ def main(
     from rightreasons.measures import MapSet, mean_maps, measure_group
     from rightreasons.metrics.compute import resolve
     from rightreasons.models.records import write_parquet
-    from rightreasons.rois import task_roi
 
     methods: dict[str, str] = params.methods
     maps: dict[str, list[MapSet]] = {model: [] for model in params.models}
@@ -29,12 +27,7 @@ def main(
         files = zip(input.normal_maps, input.normal_index, strict=True)
         normal = [MapSet.open(array, index) for array, index in files]
     rows = next(maps["vanilla"][0].explainers())[2]["row"].to_numpy()
-    masks = np.load(input.masks, mmap_mode="r")
-    names = read_json(input.pool)["mask_names"]
-    shape = maps["vanilla"][0].maps.shape[2:]
-    maps_of_roi = Path(input.mean).parent if input.get("mean") else None
-    place = open_images(input.images, params.roi_artifact) if params.roi_artifact else None
-    roi = task_roi(params.roi, masks, names, rows, shape, maps_of_roi, place)
+    roi = roi_of(input, params, rows, maps["vanilla"][0].maps.shape[2:])
     key = {
         "study": params.study,
         "dataset": params.dataset,

@@ -246,8 +246,7 @@ def _mean_image(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _roi_share(roi: Any, shape: tuple[int, ...]) -> np.ndarray:
-    from rightreasons.rois import rectangle_mask
+    from rightreasons.rois import as_masks
 
-    if isinstance(roi, np.ndarray):
-        return roi.mean(axis=0, dtype=np.float32)
-    return rectangle_mask(roi, height=shape[0], width=shape[1]).astype(np.float32)
+    masks = as_masks(roi, shape).reshape(-1, *shape)
+    return masks.mean(axis=0, dtype=np.float32)

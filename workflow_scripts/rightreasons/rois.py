@@ -67,6 +67,13 @@ def rectangle_mask(roi: Sequence[float], *, height: int, width: int) -> Array:
     return mask
 
 
+def as_masks(roi: Sequence[float] | Array, shape: Sequence[int]) -> Array:
+    """Return what `task_roi` gives as bool masks: (N, H, W) as they are, a rectangle as (H, W)."""
+    if isinstance(roi, np.ndarray):
+        return roi
+    return rectangle_mask(roi, height=shape[0], width=shape[1])
+
+
 def bit_masks(masks: Array, *, bit: int, height: int, width: int) -> Array:
     """Return the bool masks (N, height, width) that are bit `bit` of `masks` (N, H, W) uint8.
 

@@ -25,6 +25,13 @@ FIGURES = {
     "position_maps": "accuracy and calibration error of every patch position",
     "noise_types": "the schemes of mask and noise at one quantile, beside their baselines",
     "quantiles": "accuracy and gap of every scheme against the quantile",
+    "quadrants": "a dot per image: its map's top fraction, by level and protected x target cell",
+    "occlusion_grids": "occlusion maps as the grid gets finer",
+    "mystery_models": "mean maps of models that rely on nothing, on an artifact, on another",
+    "reliance": "every metric of maps against what models truly rely on, a dot per model",
+    "yardstick": "ranking of explainers and metrics by what models truly rely on",
+    "yardstick_heatmap": "rank correlation with true reliance, explainers x metrics",
+    "sanity": "similarity of maps while layers become random, a line per explainer",
 }
 
 

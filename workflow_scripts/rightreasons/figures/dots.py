@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -11,8 +15,8 @@ from rightreasons.seeds import derive
 
 MAP = ["level", "seed", "image_id"]
 COLUMNS = [*MAP, "explainer", "target", "protected", "value", "decision", "score"]
-CONTROL = "random"
 RIGHT, WRONG = "#0072B2", "#D55E00"
+QUADRANTS = CELLS  # (protected, target), in the order of the mean maps
 
 
 def image_dots(
@@ -47,6 +51,29 @@ def image_dots(
     )
 
 
+def read_groups(
+    image_metrics: Sequence[str | Path],
+    predictions: Sequence[str | Path],
+    groups: Sequence[Mapping[str, str]],
+    *,
+    method: str = "vanilla",
+    metric: str = "top_fraction",
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return tables for `image_dots` from the files of single groups (rightreasons.grid.Group).
+
+    image_metrics: each group's, of which one metric and method is read; predictions: the method's
+    in each group, without the columns of its key; of these the test images are kept.
+    """
+    chosen = [("metric", "==", metric), ("method", "==", method)]
+    metrics = [pd.read_parquet(path, filters=chosen) for path in image_metrics]
+    made = []
+    for path, group in zip(predictions, groups, strict=True):
+        table = pd.read_parquet(path, filters=[("role", "==", "test")])
+        key: dict[str, Any] = {**group, "level": float(group["level"]), "seed": int(group["seed"])}
+        made.append(table.assign(**key, method=method))
+    return pd.concat(metrics, ignore_index=True), pd.concat(made, ignore_index=True)
+
+
 def height(image_id: str) -> float:
     """Return a number in [0, 1) that depends on the image's name only: dots spread by it."""
     return derive(0, "dots", image_id) / 2**63
@@ -57,12 +84,12 @@ def quadrant(dots: pd.DataFrame, protected: int, target: int) -> pd.DataFrame:
     return dots[(dots["protected"] == protected) & (dots["target"] == target)]
 
 
-def chance_of(dots: pd.DataFrame) -> float:
-    """Return the mean value of the control explainer `random`; NaN where a study has none.
+def chance_of(dots: pd.DataFrame, controls: Collection[str]) -> float:
+    """Return the mean value of the explainers that are noise; NaN where there are none.
 
     The mean top fraction of random maps is the rectangle's share of the image.
     """
-    return float(dots.loc[dots["explainer"] == CONTROL, "value"].mean())
+    return float(dots.loc[dots["explainer"].isin(list(controls)), "value"].mean())
 
 
 def summary(dots: pd.DataFrame) -> str:
@@ -80,9 +107,6 @@ def cell_name(protected: int, target: int) -> str:
 def levels_of(dots: pd.DataFrame) -> list[float]:
     """Return the levels, ascending."""
     return sorted(float(level) for level in np.unique(dots["level"]))
-
-
-QUADRANTS = CELLS  # (protected, target), in the order of the mean maps
 
 
 def _of(table: pd.DataFrame, task: str, design: str, method: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from rightreasons.figures.dots import (
     summary,
 )
 from rightreasons.figures.metric_labels import short_name
-from rightreasons.figures.style import GREY, WIDTH, note, panel_title, styled
+from rightreasons.figures.style import GREY, WIDTH, note, panel_title, styled, title_above
 from rightreasons.figures.tiles import nothing
 
 LOOKS = {True: (RIGHT, "o", 9, "right"), False: (WRONG, "X", 13, "wrong")}
@@ -38,6 +39,7 @@ def quadrants(
     explainer: str,
     method: str = "vanilla",
     metric: str = "top_fraction",
+    controls: Collection[str] = ("random",),
     target: str = "T",
     protected: str = "PA",
 ) -> Figure:
@@ -45,17 +47,16 @@ def quadrants(
 
     image_metrics, predictions: the tables; all their seeds are pooled. Sideways: the image's value
     of `metric`. Blue dots: decided right, orange crosses: wrong. The upright line is the median,
-    the dashed one the mean of the control `random` where the study has it.
+    the dashed one the mean of the explainers in `controls`, which are noise.
     """
     dots = image_dots(
         image_metrics, predictions, task=task, design=design, method=method, metric=metric
     )
-    chance, dots = chance_of(dots), dots[dots["explainer"] == explainer]
+    chance, dots = chance_of(dots, controls), dots[dots["explainer"] == explainer]
     if dots.empty:
         return nothing(f"no values of {metric} by {explainer}")
     levels, name = levels_of(dots), short_name(metric)
-    height = 1.3 + 0.95 * len(levels)
-    figure = Figure((WIDTH, height), layout="constrained")
+    figure = Figure((WIDTH, 1.3 + 0.95 * len(levels)), layout="constrained")
     grid = figure.subplots(len(levels), 4, sharex=True, sharey=True, squeeze=False)
     for row, level in zip(grid, levels, strict=True):
         for axes, cell in zip(row, QUADRANTS, strict=True):
@@ -65,11 +66,9 @@ def quadrants(
         row[0].set_ylabel(f"level {level:g}")
     for axes in grid[-1]:
         axes.set_xlabel(name)
-    figure.suptitle(
-        f"{task}, {design}: {name} of single images by {explainer}\n", x=0.01, ha="left"
-    )
-    below_title = (1, 1 - 0.2 / height)
-    figure.legend(handles=_handles(chance), loc="upper right", bbox_to_anchor=below_title, ncols=4)
+    title = f"{task}, {design}: {name} of single images by {explainer}"
+    place = title_above(figure, title, lines=1)
+    figure.legend(handles=_handles(chance), ncols=4, **place)
     note(figure, _remarks(target, protected, method, dots))
     return figure
 

@@ -12,7 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rightreasons.figures.metric_labels import short_name
-from rightreasons.figures.style import GREY, WIDTH, draw_legend, note, panel_title, spread, styled
+from rightreasons.figures.style import (
+    GREY,
+    WIDTH,
+    draw_legend,
+    note,
+    panel_title,
+    spread,
+    styled,
+    title_above,
+)
 from rightreasons.figures.tiles import nothing
 
 COLUMNS = 4
@@ -22,7 +31,7 @@ NAMES = {
     "logit_change": "change of logit",
     "accuracy_change": "change of accuracy",
 }
-CALLS = {"called reliant": (4.0, True), "not called": (4.0, False), "no control": (2.0, False)}
+CALLS = {"claim made": (4.0, True), "not made": (4.0, False), "no control": (2.0, False)}
 
 
 @styled
@@ -32,16 +41,16 @@ def reliance(
     *,
     explainer: str,
     truth: str = "flips",
-    shown: str = "with",
 ) -> Figure:
     """Return a panel per metric: true reliance against the metric's value, a dot per model.
 
-    reliance, yardstick: the tables; rows of this explainer over the images `shown`. Filled: the
-    metric calls the model reliant (its interval is above the control's). Hollow: it does not.
-    Small: there is no control. Triangles: the ROI is not where the protected attribute is. Crossed:
-    a constant classifier. Dashed: the control's mean value. Above: Spearman's rho.
+    reliance, yardstick: the tables; rows of this explainer over the images with the protected
+    attribute, or over all for metrics that are tests. Filled: the metric's claim is made. Hollow:
+    it is not. Small: there is no control to tell. Triangles: the ROI is not where the protected
+    attribute is. Crossed: a constant classifier. Dashed: the control's mean value. Above:
+    Spearman's rho.
     """
-    rows = reliance[(reliance["explainer"] == explainer) & (reliance["shown"] == shown)]
+    rows = reliance[(reliance["explainer"] == explainer) & (reliance["shown"] != "without")]
     rows = rows.dropna(subset=["value", truth])
     rows = rows.assign(call=[_call(called) for called in rows["called"]])
     if rows.empty:
@@ -55,17 +64,14 @@ def reliance(
         part = rows[rows["metric"] == metric]
         _panel(axes, part, truth, colors)
         ours = (yardstick["explainer"] == explainer) & (yardstick["metric"] == metric)
-        ours &= (yardstick["truth"] == truth) & (yardstick["shown"] == shown)
+        ours &= (yardstick["truth"] == truth) & (yardstick["shown"] != "without")
         panel_title(axes, short_name(metric), _rho(yardstick[ours]))
     for axes in panels[-COLUMNS:]:
         axes.set_xlabel(NAMES[truth])
-    title = f"True reliance and saliency by {explainer}"
-    figure.suptitle(title + "\n" * lines, x=0.01, ha="left")
-    below_title = (0, 1 - 0.2 / figure.get_figheight())
-    draw_legend(figure, handles, crossed=crossed, loc="upper left", ncols=ENTRIES,
-                bbox_to_anchor=below_title)  # fmt: skip
+    place = title_above(figure, f"True reliance and saliency by {explainer}", lines)
+    draw_legend(figure, handles, crossed=crossed, ncols=ENTRIES, **place)
     models = len(rows.groupby(["task", "design", "level", "seed", "method"]))
-    note(figure, [f"A dot per model ({models}). Test images {shown} the artifact. "
+    note(figure, [f"A dot per model ({models}). Images with the protected attribute (tests: all). "
                   "Dashed: mean of the control random."])  # fmt: skip
     return figure
 
@@ -83,7 +89,7 @@ def _shades(levels: Sequence[float]) -> dict[float, Any]:
 def _call(called: Any) -> str:
     if pd.isna(called):
         return "no control"
-    return "called reliant" if called else "not called"
+    return "claim made" if called else "not made"
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, truth: str, colors: dict[float, Any]) -> None:

@@ -144,6 +144,18 @@ def draw_legend(
         axes.legend(entries, labels, loc="center left", borderpad=0, **kw)
 
 
+def title_above(figure: Figure, title: str, lines: int) -> dict[str, Any]:
+    """Write a title with room for a legend of so many lines below it; return the legend's place.
+
+    The figure has the constrained layout, which keeps its panels below both.
+    """
+    height = figure.get_figheight()
+    figure.suptitle(title, x=0.01, y=1 - 0.05 / height, ha="left", va="top")
+    panels: Any = figure.get_layout_engine()
+    panels.set(rect=(0, 0, 1, 1 - (0.28 + 0.16 * lines) / height))
+    return {"loc": "upper left", "bbox_to_anchor": (0.005, 1 - 0.24 / height), "borderaxespad": 0}
+
+
 def legend_handles(styles: dict[str, MethodStyle]) -> list[Line2D]:
     """Return a legend's handles, one per method."""
     return [

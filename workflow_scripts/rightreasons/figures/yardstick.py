@@ -12,33 +12,27 @@ from matplotlib.lines import Line2D
 
 from rightreasons.figures.explainer_styles import CONTROLS
 from rightreasons.figures.metric_labels import short_name
-from rightreasons.figures.style import GREY, WIDTH, note, panel_title, styled
+from rightreasons.figures.style import GREY, WIDTH, note, panel_title, styled, title_above
 from rightreasons.figures.tiles import nothing
 
 BEST, LAST = 20, 5
-TRUTHS = {
-    "flips": "share of decisions that the artifact flips",
-    "logit_change": "change of the logit by the artifact",
-    "accuracy_change": "change of accuracy by the artifact",
-}
 BLUE = "#0072B2"
 # Column, label, colour and marker of each rate.
 RATES = (
-    ("hit_rate", "reliant models called reliant", BLUE, "o"),
-    ("false_alarm_rate", "others called reliant", "#D55E00", "X"),
-    ("false_alarm_place_rate", "called reliant on a place it is not in", "#E69F00", "d"),
+    ("hit_rate", "hits", BLUE, "o"),
+    ("false_alarm_rate", "false alarms", "#D55E00", "X"),
+    ("false_alarm_place_rate", "false alarms in the wrong place", "#E69F00", "d"),
 )
 
 
 @styled
-def yardstick(yardstick: pd.DataFrame, *, truth: str = "flips", shown: str = "with") -> Figure:
+def yardstick(yardstick: pd.DataFrame) -> Figure:
     """Return a row per explainer and metric, by rank: rank correlation, hits, false alarms.
 
-    yardstick: the table; its rows of this `truth` over the images `shown` ("with" or "without" the
-    artifact). Of more than 25 rows the best 20 and the last 5 are shown. Bars: 95 % intervals. The
-    control explainers are grey.
+    yardstick: the table; its rows that have a rank. Of more than 25 rows the best 20 and the last 5
+    are shown. Bars: 95 % intervals. The control explainers are grey.
     """
-    ranked = ranking(yardstick, truth=truth, shown=shown)
+    ranked = yardstick.dropna(subset=["rank"]).sort_values(["rank", "explainer", "metric"])
     if ranked.empty:
         return nothing("no ranking")
     rows, cut = _ends(ranked)
@@ -48,29 +42,14 @@ def yardstick(yardstick: pd.DataFrame, *, truth: str = "flips", shown: str = "wi
     colors = [GREY if explainer in CONTROLS else BLUE for explainer in rows["explainer"]]
     _correlations(left, rows, places, colors)
     _rates(right, rows, places)
-    labels = [
-        f"{name(explainer, metric)}  {rank}"
-        for explainer, metric, rank in zip(*_columns(rows), strict=True)
-    ]
-    left.set_yticks(places, labels)
+    left.set_yticks(places, [_label(row) for row in rows.to_dict("records")])
     for label, color in zip(left.get_yticklabels(), colors, strict=True):
         label.set_color("black" if color == BLUE else GREY)
     left.set_ylim(places[-1] + 0.7, -0.7)
-    figure.suptitle(f"Which maps can be believed? Against the {TRUTHS[truth]}", x=0.01, ha="left")
-    note(figure, [*_remarks(rows, ranked, shown), ""])
-    figure.legend(handles=_handles(rows), loc="lower right", ncols=len(RATES))
+    place = title_above(figure, "Which maps say what a model relies on?", lines=1)
+    figure.legend(handles=_handles(rows), ncols=len(RATES), **place)
+    note(figure, _remarks(rows, ranked))
     return figure
-
-
-def ranking(table: pd.DataFrame, *, truth: str, shown: str) -> pd.DataFrame:
-    """Return the rows of one truth that have a rank and a correlation, the best first."""
-    ours = table[(table["truth"] == truth) & (table["shown"] == shown)]
-    return ours.dropna(subset=["rank", "estimate"]).sort_values(["rank", "explainer", "metric"])
-
-
-def name(explainer: str, metric: str) -> str:
-    """Return what a row is called."""
-    return f"{short_name(metric)} of {explainer}"
 
 
 def _ends(ranked: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
@@ -79,8 +58,8 @@ def _ends(ranked: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
     return pd.concat([ranked.head(BEST), ranked.tail(LAST)]), True
 
 
-def _columns(rows: pd.DataFrame) -> list[list[Any]]:
-    return [rows["explainer"].tolist(), rows["metric"].tolist(), rows["rank"].astype(int).tolist()]
+def _label(row: dict[Any, Any]) -> str:
+    return f"{short_name(row['metric'])} of {row['explainer']}  {int(row['rank'])}"
 
 
 def _correlations(axes: Axes, rows: pd.DataFrame, places: list[float], colors: list[str]) -> None:
@@ -89,7 +68,7 @@ def _correlations(axes: Axes, rows: pd.DataFrame, places: list[float], colors: l
     axes.axvline(0, color=GREY, lw=0.5, zorder=0)
     axes.set_xlim(np.nanmin([0, *rows["ci_low"], *rows["estimate"]]) - 0.05, 1.05)
     axes.tick_params(axis="y", length=0)
-    panel_title(axes, "Spearman's ρ over models", "metric against true reliance, ↑ better")
+    panel_title(axes, "Spearman's ρ over models", "claim against decisions flipped, ↑ better")
 
 
 def _rates(axes: Axes, rows: pd.DataFrame, places: list[float]) -> None:
@@ -99,7 +78,7 @@ def _rates(axes: Axes, rows: pd.DataFrame, places: list[float]) -> None:
     axes.hlines(places, 0, 1, color="#EEEEEE", lw=0.6, zorder=0)
     axes.set_xlim(-0.03, 1.03)
     axes.tick_params(axis="y", length=0)
-    panel_title(axes, "Called reliant", "share of models: hits ↑ better, false alarms ↓ better")
+    panel_title(axes, "Claims made", "share: hits ↑ better, false alarms ↓ better")
 
 
 def _handles(rows: pd.DataFrame) -> list[Line2D]:
@@ -110,14 +89,14 @@ def _handles(rows: pd.DataFrame) -> list[Line2D]:
     ]
 
 
-def _remarks(rows: pd.DataFrame, ranked: pd.DataFrame, shown: str) -> list[str]:
-    lines = [
-        f"Test images {shown} the artifact. {_count(ranked, 'cells')} models, "
-        f"{_count(ranked, 'n_reliant')} reliant, {_count(ranked, 'n_not_reliant')} not."
-    ]
+def _remarks(rows: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
+    text = (
+        f"Claims of a row: {_count(ranked, 'n_reliant')} true, "
+        f"{_count(ranked, 'n_not_reliant')} untrue. ρ over {_count(ranked, 'cells')} models."
+    )
     if hidden := len(ranked) - len(rows):
-        lines[0] += f" The best {BEST} and the last {LAST} of {len(ranked)}; {hidden} not shown."
-    return lines
+        text += f" The best {BEST} and the last {LAST} of {len(ranked)}; {hidden} not shown."
+    return [text]
 
 
 def _count(ranked: pd.DataFrame, column: str) -> str:

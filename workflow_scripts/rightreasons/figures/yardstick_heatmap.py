@@ -10,24 +10,27 @@ from matplotlib.figure import Figure
 from rightreasons.figures.metric_labels import short_name
 from rightreasons.figures.style import WIDTH, note, styled
 from rightreasons.figures.tiles import nothing
-from rightreasons.figures.yardstick import TRUTHS
 
+TRUTHS = {
+    "flips": "decisions that the protected attribute flips",
+    "logit_change": "the change of the logit by the protected attribute",
+    "accuracy_change": "the change of accuracy by the protected attribute",
+}
 COLORS = "RdBu"
 NUMBERED = 14  # columns that leave room for numbers
 DARK = 0.6  # beyond this |ρ| numbers are white
 
 
 @styled
-def yardstick_heatmap(
-    yardstick: pd.DataFrame, *, truth: str = "flips", shown: str = "with"
-) -> Figure:
+def yardstick_heatmap(yardstick: pd.DataFrame, *, truth: str = "flips") -> Figure:
     """Return explainers x metrics in the colour of Spearman's rho, its number written in.
 
-    yardstick: the table; its rows of this `truth` over the images `shown`. The order is that of
-    the means, best first. In brackets: the 95 % interval holds 0. A pair that the table lacks is
-    white. More than 14 metrics leave no room for numbers.
+    yardstick: the table; its rows of this `truth` over images with the protected attribute, or
+    over all for metrics that are tests. The order is that of the means, best first. In brackets:
+    the 95 % interval holds 0. A pair that the table lacks is white. More than 14 metrics leave no
+    room for numbers.
     """
-    rows = yardstick[(yardstick["truth"] == truth) & (yardstick["shown"] == shown)]
+    rows = yardstick[(yardstick["truth"] == truth) & (yardstick["shown"] != "without")]
     rows = rows.dropna(subset=["estimate"])
     if rows.empty:
         return nothing("no correlations")
@@ -47,9 +50,9 @@ def yardstick_heatmap(
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
     bar.set_label("Spearman's ρ over models")
-    figure.suptitle(f"Saliency against the {TRUTHS[truth]}", x=0.01, ha="left")
+    figure.suptitle(f"Claims of maps against {TRUTHS[truth]}", x=0.01, ha="left")
     brackets = " In brackets: the 95 % interval holds 0." * numbered
-    note(figure, [f"Test images {shown} the artifact.{brackets}"])
+    note(figure, [f"Test images with the protected attribute (tests: all).{brackets}"])
     return figure
 
 
