@@ -2,7 +2,7 @@
 SANITY_FILES = [
     f"{PATHS.sanity(explainers, **group.as_dict())}/sanity.parquet"
     for group in GRID.groups()
-    for explainers in STUDY.explain.sets
+    for explainers in GRID.sets(group.task)
     if STUDY.sanity.images
     and (STUDY.sanity.levels == "all" or group.level == f"{strongest(group.design):g}")
 ]

@@ -244,7 +244,7 @@ class RegionsConfig(Section):
 
 
 class ReportConfig(Section):
-    """What the report shows of single images."""
+    """What the report shows."""
 
     show_images: list[Name] | None = Field(
         None,
@@ -254,8 +254,11 @@ class ReportConfig(Section):
     page_images: int = Field(
         200, ge=8, description="most images in a page of dots: more make a larger file"
     )
-    page_explainers: list[Name] | None = Field(
-        None, min_length=1, description="explainers in a page of dots; by default the first four"
+    explainers: list[Name] | None = Field(
+        None,
+        min_length=1,
+        description="explainers that get figures of their own and a place in the pages of dots; by "
+        "default a task's first four. Tables, yardstick and sanity checks have all",
     )
 
 
@@ -325,9 +328,9 @@ class StudyConfig(Section):
         taken = [e for chosen in self.explain.sets.values() for e in chosen]
         if twice := {e for e in taken if taken.count(e) > 1}:
             raise ValueError(f"explain.sets: {', '.join(sorted(twice))} is in two sets")
-        shown, explainers = self.report.show_images, self.report.page_explainers
+        shown, explainers = self.report.show_images, self.report.explainers
         _check_known("report.show_images", shown or [], "dataset", self.datasets)
-        _check_known("report.page_explainers", explainers or [], "explainer", taken)
+        _check_known("report.explainers", explainers or [], "explainer", taken)
         return self
 
     def _check_task(self, name: str, task: TaskConfig) -> None:
