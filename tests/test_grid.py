@@ -86,6 +86,7 @@ def test_folders() -> None:
     assert paths.model("tuned", **group) == f"out/mine/debias/{cell}/tuned"
     assert paths.maps("tuned", "a", **group) == f"out/mine/explain/{cell}/tuned/a"
     assert paths.measures(**group) == f"out/mine/measure/{cell}"
+    assert paths.sanity("a", **group) == f"out/mine/sanity/{cell}/a"
 
 
 def test_no_two_results_share_a_folder() -> None:

@@ -203,6 +203,27 @@ class MeasureConfig(Section):
     replicates: int = Field(1000, ge=50, description="bootstrap replicates")
 
 
+class SanityConfig(Section):
+    """Do maps change when the network is made random, layer by layer? Off by default."""
+
+    images: int = Field(
+        0, ge=0, description="test images, a quarter from each cell, from 8 up; 0: no such check"
+    )
+    stages: int = Field(
+        6, ge=2, description="steps in which all layers are made random, the head alone first"
+    )
+    levels: Literal["strongest", "all"] = Field(
+        "strongest", description="levels checked: the one farthest from zero, or all"
+    )
+
+    @field_validator("images")
+    @classmethod
+    def _none_or_enough(cls, images: int) -> int:
+        if 0 < images < 8:
+            raise ValueError("allowed are 0 (no check), or a whole number from 8 up")
+        return images
+
+
 class RegionsConfig(Section):
     """Patch classifiers: where in the data an attribute is to be seen."""
 
@@ -274,6 +295,10 @@ class StudyConfig(Section):
     )
     measure: MeasureConfig = Field(
         default_factory=lambda: MeasureConfig.model_validate({}), description="metrics"
+    )
+    sanity: SanityConfig = Field(
+        default_factory=lambda: SanityConfig.model_validate({}),
+        description="sanity check of the explainers",
     )
     regions: RegionsConfig = Field(
         default_factory=lambda: RegionsConfig.model_validate({}), description="data attribution"

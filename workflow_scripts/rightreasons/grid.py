@@ -218,6 +218,10 @@ class Paths:
         """Return the folder of the maps of a model and a set of explainers."""
         return f"{self.root}/explain/{Group(**group).folder}/{method}/{explainers}"
 
+    def sanity(self, explainers: str, **group: str) -> str:
+        """Return the folder of the sanity check of a set of explainers."""
+        return f"{self.root}/sanity/{Group(**group).folder}/{explainers}"
+
     def region(self, dataset: str, attribute: str) -> str:
         """Return the folder of the patch classifier of an attribute."""
         return f"{self.root}/region/{dataset}/{region_name(attribute)}"
