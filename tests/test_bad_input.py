@@ -71,6 +71,8 @@ def refused(run: Callable[[], object]) -> str:
 PALETTE = flat("P", 1)
 PALETTE.putpalette([0, 0, 0, 10, 200, 30])
 
+FRAMES = encoded(PALETTE, "GIF", save_all=True, append_images=[flat("P", 0)])
+
 #: Name of a file -> its content and the colour that the pool has.
 ODD_IMAGES: dict[str, tuple[bytes, tuple[int, int, int]]] = {
     "grey.png": (encoded(flat("L", 77)), (77, 77, 77)),
@@ -81,6 +83,7 @@ ODD_IMAGES: dict[str, tuple[bytes, tuple[int, int, int]]] = {
     "sixteen.tif": (encoded(Image.fromarray(np.full((8, 8), 255, np.uint16)), "TIFF"), (0, 0, 0)),
     "palette.png": (encoded(PALETTE), (10, 200, 30)),
     "see_through.png": (encoded(PALETTE, transparency=1), (0, 0, 0)),
+    "animated.gif": (FRAMES, (10, 200, 30)),
     "palette.gif": (encoded(PALETTE, "GIF"), (10, 200, 30)),
     "cmyk.jpg": (encoded(flat("CMYK", (0, 255, 255, 0)), "JPEG"), (255, 0, 0)),
     "cmyk.tif": (encoded(flat("CMYK", (0, 0, 0, 255)), "TIFF"), (0, 0, 0)),
