@@ -4,8 +4,8 @@
 
 POOL is a pool folder that a study made (results/<study>/pool/<dataset>), whose images are square.
 Each network is trained as the stage `region` does it. Printed are accuracy and ECE over all
-patches of `--maps` validation images, and the correlation of pixel maps: mean over single images, and
-of the mean maps. Two networks of one kind that differ in nothing but the seed say what another
+patches of `--maps` validation images, and the correlation of pixel maps: mean over single images,
+and of the mean maps. Two networks of one kind that differ in nothing but the seed say what another
 kind can reach at most; with r the correlation of two seeds of each kind, two measurements of one
 truth would agree to sqrt(r_published r_dense) (the attenuation of a correlation by noise,
 Spearman 1904). Averaging the two seeds of each kind shows how much of the difference is noise.
