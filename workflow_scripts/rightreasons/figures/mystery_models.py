@@ -48,7 +48,7 @@ def mystery_models(
         maps = [_mean(parts, _key(explainer, method)) for _, parts in models]
         limit = limit_of(maps)
         for axes, map_, roi in zip(panels, maps, rois, strict=True):
-            signed_map(axes, map_, limit, roi)
+            signed_map(axes, map_, limit, roi, missing="no map")
         panels[-1].annotate(f"± {limit:.2g}", (1, 0.5), (4, 0), "axes fraction",
                             "offset points", va="center", color=GREY)  # fmt: skip
     for panels, label in zip(grid.panels, ["mean image", *rows], strict=True):
