@@ -4,7 +4,7 @@
 
 POOL is a pool folder that a study made (results/<study>/pool/<dataset>), whose images are square.
 Each network is trained as the stage `region` does it. Printed are accuracy and ECE over all
-patches of the validation images, and the correlation of pixel maps: mean over single images, and
+patches of `--maps` validation images, and the correlation of pixel maps: mean over single images, and
 of the mean maps. Two networks of one kind that differ in nothing but the seed say what another
 kind can reach at most; with r the correlation of two seeds of each kind, two measurements of one
 truth would agree to sqrt(r_published r_dense) (the attenuation of a correlation by noise,
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,12 @@ def main() -> None:
         params = RegionParams(
             network=kind, patch=arguments.patch, positions=arguments.positions,
             epochs=arguments.epochs, step_epochs=max(1, arguments.epochs * 3 // 4),
-            max_images=arguments.train, batch_size=128,
+            max_images=arguments.train, batch_size=256,
         )  # fmt: skip
         data = stage.labels(pool.index, arguments.attribute, params, 0)
         shown = np.unique(data.validation)[: arguments.maps]
+        rng = np.random.default_rng(0)
+        data = replace(data, validation=rng.permutation(data.validation)[: arguments.maps])
         for seed in SEEDS:
             start = time.perf_counter()
             network, _ = stage.train(pool.images, data, params, arguments.attribute, seed, quiet)

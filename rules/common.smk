@@ -19,15 +19,18 @@ from rightreasons.errors import UserError
 from rightreasons.grid import Grid, Paths
 from rightreasons.guard import hold
 from rightreasons.metrics.compute import resolve
+from rightreasons.yaml_keys import check_keys
 
 try:
+    for configfile in workflow.configfiles:
+        check_keys(Path(configfile))
     STUDY = load_config(config)
+    GRID = Grid(STUDY)
+    REGIONS = GRID.regions()
 except UserError as error:
     raise WorkflowError(str(error))
 
-GRID = Grid(STUDY)
 PATHS = Paths(STUDY)
-REGIONS = GRID.regions()
 REGION = f"{PATHS.stage('region')}/{{dataset}}/{{region}}"
 CELL = "{task}/{design}-{level}/seed-{seed}"
 CONDA = "../envs/cpu.yaml"
@@ -204,7 +207,7 @@ def normal_of(wildcards):
     if 0 not in levels:
         return {}
     group = {**GRID.group(wildcards), "level": f"{levels[levels.index(0)]:g}"}
-    folders = [PATHS.maps("vanilla", e, **group) for e in STUDY.explain.sets]
+    folders = [PATHS.maps("vanilla", e, **group) for e in GRID.sets(wildcards.task)]
     return {
         "normal_maps": [f"{folder}/maps.npy" for folder in folders],
         "normal_index": [f"{folder}/maps.parquet" for folder in folders],

@@ -1,7 +1,7 @@
 REPORT = PATHS.stage("report")
 TABLE = PATHS.stage("tables")
 PAIRS = [f"{task}-{design}" for task, design in GRID.pairs()]
-EXPLAINED = [f"{t}-{d}-{e}" for t, d in GRID.pairs() for e in GRID.explainers(t)]
+EXPLAINED = [f"{t}-{d}-{e}" for t, d in GRID.pairs() for e in GRID.shown_explainers(t)]
 FIGURE_NAMES = [
     *expand("mean_maps-{cells}", cells=EXPLAINED),
     *expand("metrics_by_level-{cells}", cells=EXPLAINED),

@@ -22,8 +22,8 @@ def occlusions(task):
 
 
 def judged():
-    """The explainers that the yardstick judges: of all tasks with twins, without the controls."""
-    names = [e for task in GRID.twinned() for e in GRID.explainers(task)]
+    """The explainers that are shown of all tasks with twins, without the controls."""
+    names = [e for task in GRID.twinned() for e in GRID.shown_explainers(task)]
     return [e for e in dict.fromkeys(names) if e not in GRID.controls()]
 
 
@@ -91,7 +91,7 @@ def maps_with(wildcards, groups, explainers):
 
 def page_input(wildcards):
     """What a page of dots is made of."""
-    groups, explainers = first_groups(wildcards), GRID.page_explainers(wildcards.task)
+    groups, explainers = first_groups(wildcards), GRID.shown_explainers(wildcards.task)
     return {**dots_of(groups), **maps_with(wildcards, groups, explainers)}
 
 
@@ -127,7 +127,11 @@ def mystery_input(wildcards):
 
 
 FIGURES_OF_ARTIFACTS = [
-    *[f"quadrants-{t}-{d}-{e}" for t, d in of_artifacts() for e in GRID.explainers(t)],
+    *[
+        f"quadrants-{t}-{d}-{e}"
+        for t, d in of_artifacts()
+        for e in GRID.shown_explainers(t)
+    ],
     *[f"occlusion_grids-{t}-{d}" for t, d in GRID.pairs() if len(occlusions(t)) > 1],
     *sorted({f"mystery_models-{GRID.dataset(t)}-{d}" for t, d in of_artifacts()}),
 ]
@@ -145,7 +149,7 @@ FIGURE_FILES += [
     *[
         f"{REPORT}/quadrants-{task}-{design}.html"
         for task, design in of_artifacts()
-        if GRID.page_explainers(task)
+        if GRID.shown_explainers(task)
     ],
 ]
 
@@ -213,9 +217,9 @@ rule page:
         levels=lambda wildcards: [
             float(group["level"])
             for group in first_groups(wildcards)
-            for _ in sets_with(wildcards.task, GRID.page_explainers(wildcards.task))
+            for _ in sets_with(wildcards.task, GRID.shown_explainers(wildcards.task))
         ],
-        explainers=lambda wildcards: GRID.page_explainers(wildcards.task),
+        explainers=lambda wildcards: GRID.shown_explainers(wildcards.task),
         metric=METRIC_OF_DOTS,
         controls=GRID.controls(),
         images=STUDY.report.page_images,

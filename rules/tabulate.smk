@@ -25,6 +25,7 @@ TABLE_FILES = [
         *(REGION_TABLES if REGIONS else []),
         *(ATTRIBUTION_TABLES if GRID.looks_away() else []),
         *(RELIANCE_TABLES if GRID.twinned() else []),
+        *(["sanity"] if SANITY_FILES else []),
     ]
 ]
 GROUPS = [group.as_dict() for group in GRID.groups()]
@@ -39,6 +40,7 @@ rule tabulate:
         cell_metrics=[f"{PATHS.measures(**g)}/cell_metrics.parquet" for g in GROUPS],
         tests=[f"{PATHS.measures(**g)}/tests.parquet" for g in GROUPS],
         regions=regions_files("region.json"),
+        sanity=SANITY_FILES,
     output:
         **{table: f"{PATHS.stage('tables')}/{table}.parquet" for table in TABLES},
     log:

@@ -50,6 +50,18 @@ def tiny(**changes: Any) -> dict[str, Any]:
     return {**config, **changes}
 
 
+def tinier(levels: list[float], **changes: Any) -> dict[str, Any]:
+    """Return the config of vanilla alone on a few images, for one stage by itself."""
+    config = tiny(methods={"vanilla": {}}, regions={}, **changes)
+    config["datasets"]["synthfaces"]["n_images"] = 400
+    config["designs"]["phi"] = {
+        "levels": levels,
+        "max_images": {"train": 40, "debias": 20, "test": 20},
+        "min_images": {"train": 8, "debias": 8, "test": 8},
+    }
+    return config
+
+
 class Workspace:
     """A copy of the workflow in a folder of its own, with a study's config."""
 

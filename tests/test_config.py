@@ -103,7 +103,7 @@ def _set(config: dict[str, Any], path: str, value: Any) -> None:
         ("model/architecture", 3, "model.architecture = 3"),
         ("methods", {"zhang": {}}, "needs `vanilla: {}`; every method is compared"),
         ("report", {"show_images": ["synthface"]}, "dataset 'synthface' (did you mean 'synthfaces"),
-        ("report", {"page_explainers": ["grad"]}, "page_explainers: unknown explainer 'grad'"),
+        ("report", {"explainers": ["grad"]}, "report.explainers: unknown explainer 'grad'"),
         ("report", {"page_images": 4}, "report.page_images = 4: Input should be greater than or"),
     ],
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rightreasons.data._decode import decode
+from rightreasons.data._decode import decode, decode_mask
 
 RED, BLUE = (220, 30, 40), (30, 40, 210)
 
@@ -82,6 +82,24 @@ def test_padding_keeps_everything_and_cropping_keeps_the_middle() -> None:
     np.testing.assert_array_equal(cropped, np.asarray(tall)[10:30])
     wide = tall.transpose(Image.Transpose.ROTATE_90)
     np.testing.assert_array_equal(decode(encoded(wide), 20, False), np.asarray(wide)[:, 10:30])
+
+
+@pytest.mark.parametrize("pad", [True, False])
+@pytest.mark.parametrize("shape", [(31, 31), (20, 50), (50, 20), (5, 7)])
+def test_a_mask_is_where_its_picture_would_be_bright(shape: tuple[int, int], pad: bool) -> None:
+    """Were the mask the image itself, it would be the pixels that are at least half white."""
+    rng = np.random.default_rng(shape[0])
+    mask = np.kron(rng.random((shape[0] // 5 + 1, shape[1] // 5 + 1)) < 0.5, np.ones((5, 5))) > 0
+    mask = mask[: shape[0], : shape[1]]
+    data = encoded(Image.fromarray(mask.astype(np.uint8) * 255))
+    got = decode_mask(mask, data, 16, pad)
+    assert got.dtype == bool
+    np.testing.assert_array_equal(got, decode(data, 16, pad)[..., 0] >= 128)
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(40, 40\) pixels, its mask \(40, 39\)"):
+        decode_mask(np.ones((39, 40), bool), encoded(halves()), 8, True)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -113,6 +114,11 @@ def test_the_official_archives(tmp_path: Path) -> None:
         ],
     }
     assert table["identity"].isna().all()
+    source = json.loads((tmp_path / "out" / "source.json").read_text())
+    archive = tmp_path / "root" / "images.tar.gz"
+    assert source["copied_from"] == {"path": str(archive), "bytes": archive.stat().st_size}
+    assert source["images"]["path"] == str(tmp_path / "out" / "images.zip")
+    assert source["licence"] == "CC BY-SA 4.0"
 
 
 @pytest.mark.parametrize("split", ["trainval", "test"])

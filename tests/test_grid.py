@@ -86,6 +86,7 @@ def test_folders() -> None:
     assert paths.model("tuned", **group) == f"out/mine/debias/{cell}/tuned"
     assert paths.maps("tuned", "a", **group) == f"out/mine/explain/{cell}/tuned/a"
     assert paths.measures(**group) == f"out/mine/measure/{cell}"
+    assert paths.sanity("a", **group) == f"out/mine/sanity/{cell}/a"
 
 
 def test_no_two_results_share_a_folder() -> None:
@@ -158,9 +159,9 @@ def test_single_images_are_of_rendered_faces_or_of_what_the_config_names() -> No
 def test_a_page_has_four_explainers_or_those_of_the_config() -> None:
     names = [f"lrp_{i}" for i in range(6)]
     sets = {"sets": {"main": {name: {"kind": "lrp"} for name in names}}}
-    assert Grid(make_study(explain=sets)).page_explainers("tie") == names[:4]
-    chosen = {"page_explainers": ["lrp_5", "lrp_2"]}
-    assert Grid(make_study(explain=sets, report=chosen)).page_explainers("tie") == [
+    assert Grid(make_study(explain=sets)).shown_explainers("tie") == names[:4]
+    chosen = {"explainers": ["lrp_5", "lrp_2"]}
+    assert Grid(make_study(explain=sets, report=chosen)).shown_explainers("tie") == [
         "lrp_5",
         "lrp_2",
     ]

@@ -230,6 +230,7 @@ def test_the_same_maps_are_alike_in_any_unit(kind: Any) -> None:
     maps = np.abs(noise())
     np.testing.assert_allclose(similarity(maps, maps, kind), 1, rtol=1e-12)
     np.testing.assert_allclose(similarity(maps, 1e-3 * maps, kind), 1, rtol=1e-5)
+    assert np.isnan(similarity(0 * maps, maps, kind)).all()
     maps[2] = 0
     assert np.flatnonzero(np.isnan(similarity(maps, noise(1) ** 2, kind))).tolist() == [2]
 
@@ -345,7 +346,7 @@ def test_a_rectangle_is_no_copy_per_image() -> None:
 def test_memory_does_not_grow_with_the_number_of_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_intensity, "CHUNK", 2 * 40 * 40)
     peaks = []
-    for count in (4, 64):
+    for count in (4, 4, 64):  # the first imports scikit-image
         maps = np.random.default_rng(0).normal(size=(count, 40, 40)).astype(np.float32)
         normal = ReferenceMaps(maps[::-1], np.arange(count))
         tracemalloc.start()
@@ -354,4 +355,4 @@ def test_memory_does_not_grow_with_the_number_of_maps(monkeypatch: pytest.Monkey
         )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] + maps.nbytes / 4
+    assert peaks[2] < peaks[1] + maps.nbytes / 4

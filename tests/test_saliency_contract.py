@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import copy
 import math
+import random
+import re
+import warnings
 from functools import cache
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier
+from rightreasons.models.classifier import Classifier, Projection
 from rightreasons.saliency import EXPLAINERS, Attribution
 
 ARCHITECTURES = ("small_cnn", "resnet18", "squeezenet1_1")
 CHECKS = ("", "conservation", "completeness")
+SEEING = [e.name for e in EXPLAINERS if not e.traits["control"]]
+REPEATING = [e.name for e in EXPLAINERS if "pixels_at_once" in e.params.model_fields]
+ONCE = [name for name in EXPLAINERS.names() if name not in REPEATING]
 
 
 @cache
@@ -29,10 +37,22 @@ def images(n: int) -> torch.Tensor:
     return inputs.contiguous(memory_format=torch.channels_last)
 
 
-def explain(name: str, model: nn.Module, inputs: torch.Tensor, classes: list[int]) -> Attribution:
+def explain(
+    name: str, model: nn.Module, inputs: torch.Tensor, classes: list[int], **params: object
+) -> Attribution:
     explainer = EXPLAINERS[name]
-    with explainer.run(model, explainer.params(), torch.Generator().manual_seed(0)) as run:
+    with explainer.run(model, explainer.params(**params), torch.Generator().manual_seed(0)) as run:
         return run(inputs, torch.tensor(classes))
+
+
+def tiny() -> Classifier:
+    """Return a small network in double precision."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        trunk = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(2), nn.Flatten()
+        )
+        return Classifier(trunk, nn.Linear(16, 2)).double().eval()
 
 
 def hooks(model: nn.Module) -> int:
@@ -71,10 +91,10 @@ def test_maps_are_finite_float32_of_the_images_size(name: str, architecture: str
 @pytest.mark.parametrize("name", EXPLAINERS.names())
 def test_the_model_and_the_images_are_as_before(name: str, architecture: str) -> None:
     model, inputs = copy.deepcopy(model_of(architecture)), images(2)
-    modules = [(key, type(module)) for key, module in model.named_modules()]
+    modules = [(key, type(module), set(vars(module))) for key, module in model.named_modules()]
     explain(name, model, inputs, [0, 1])
     assert hooks(model) == 0
-    assert [(key, type(module)) for key, module in model.named_modules()] == modules
+    assert modules == [(key, type(m), set(vars(m))) for key, m in model.named_modules()]
     for key, value in model_of(architecture).state_dict().items():
         assert torch.equal(model.state_dict()[key], value), key
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
@@ -101,18 +121,20 @@ def test_each_image_is_explained_for_its_own_class(name: str) -> None:
     zeros, ones = (explain(name, model, images(2), [k, k]).maps for k in (0, 1))
     tolerance = {"rtol": 1e-3, "atol": 1e-4 * float(mixed.abs().max())}
     torch.testing.assert_close(mixed, torch.stack([zeros[0], ones[1]]), **tolerance)
-    assert not torch.allclose(zeros, ones, **tolerance)
+    assert torch.allclose(zeros, ones, **tolerance) == EXPLAINERS[name].traits["control"]
 
 
 @pytest.mark.parametrize("architecture", ["small_cnn", "squeezenet1_1"])
 @pytest.mark.parametrize("name", EXPLAINERS.names())
 def test_a_map_does_not_depend_on_the_batch(name: str, architecture: str) -> None:
-    model = model_of(architecture)
-    together = explain(name, model, images(3), [0, 1, 1]).maps
-    alone = explain(name, model, images(3)[:1], [0]).maps
-    off = (together[0] - alone[0]).norm() / alone[0].norm()
-    if EXPLAINERS[name].traits["check"]:  # others may draw noise, by image in the order given
-        assert off < 1e-3
+    model, inputs, classes = model_of(architecture), images(3), [0, 1, 1]
+    explainer = EXPLAINERS[name]
+    with explainer.run(model, explainer.params(), torch.Generator().manual_seed(0)) as run:
+        together = run(inputs, torch.tensor(classes)).maps
+        alone = [run(inputs[i : i + 1], torch.tensor(classes[i : i + 1])).maps for i in (2, 0, 1)]
+    expected = torch.cat([alone[1], alone[2], alone[0]])
+    off = (together - expected).flatten(1).norm(dim=1) / expected.flatten(1).norm(dim=1)
+    assert off.max() < 1e-3
 
 
 @pytest.mark.parametrize("name", EXPLAINERS.names())
@@ -132,3 +154,109 @@ def test_works_where_gradients_are_off(name: str) -> None:
     with torch.no_grad():
         off = explain(name, model, images(2), [0, 1]).maps
     torch.testing.assert_close(off, explain(name, model, images(2), [0, 1]).maps)
+
+
+@pytest.mark.parametrize("name", EXPLAINERS.names())
+def test_no_global_random_state_moves_and_nothing_warns(name: str) -> None:
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        explain(name, model_of("small_cnn"), images(2), [0, 1])
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+    assert random.getstate() == before[2]
+
+
+@pytest.mark.parametrize("name", SEEING)
+def test_a_logit_of_zero_for_every_image_gives_zeros(name: str) -> None:
+    model = copy.deepcopy(model_of("small_cnn"))
+    nn.init.zeros_(model.head.weight)
+    nn.init.zeros_(model.head.bias)
+    result = explain(name, model, images(2), [0, 1])
+    assert (result.maps == 0).all()
+    assert EXPLAINERS[name].traits["check"] == "" or (result.error == 0).all()
+
+
+@pytest.mark.parametrize("name", SEEING)
+def test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not(name: str) -> None:
+    model = copy.deepcopy(model_of("small_cnn"))
+    plain = explain(name, model, images(1), [1]).maps
+    direction = torch.randn(model.n_features, generator=torch.Generator().manual_seed(3))
+    changes = []
+    for strength in (0.0, 1.0):
+        model.intervention = Projection(direction, torch.ones(model.n_features), strength)
+        changed = explain(name, model, images(1), [1]).maps
+        changes.append(float((changed - plain).norm() / plain.norm()))
+    assert changes[0] < 1e-4
+    assert changes[1] > 1e-3
+
+
+# --- Memory: images x height x width of the largest pass, seen by the first convolution. --------
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the list that the pixels of every pass through the network are appended to."""
+    seen: list[int] = []
+    plain = nn.Conv2d.forward
+
+    def forward(self: nn.Conv2d, inputs: torch.Tensor) -> torch.Tensor:
+        if self.in_channels == 3:
+            seen.append(inputs[:, 0].numel())
+        return plain(self, inputs)
+
+    monkeypatch.setattr(nn.Conv2d, "forward", forward)
+    return seen
+
+
+PIXELS = 12 * 16
+
+
+def many(n: int) -> tuple[torch.Tensor, list[int]]:
+    inputs = torch.randn(n, 3, 12, 16, generator=torch.Generator().manual_seed(2))
+    return inputs.double(), [i % 2 for i in range(n)]
+
+
+@pytest.mark.parametrize("at_once", [24, 100])
+@pytest.mark.parametrize("name", REPEATING)
+def test_a_batch_of_64_takes_no_more_at_once_than_allowed(
+    name: str, at_once: int, passes: list[int]
+) -> None:
+    expected = explain(name, tiny(), *many(64))
+    passes.clear()
+    result = explain(name, tiny(), *many(64), pixels_at_once=at_once * PIXELS + 5)
+    assert at_once * PIXELS / 2 < max(passes) <= at_once * PIXELS
+    torch.testing.assert_close(result.maps, expected.maps, rtol=1e-5, atol=1e-12)
+    torch.testing.assert_close(result.error, expected.error, rtol=0, atol=1e-9, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", REPEATING)
+def test_at_least_one_image_goes_through(name: str, passes: list[int]) -> None:
+    expected = explain(name, tiny(), *many(3))
+    passes.clear()
+    result = explain(name, tiny(), *many(3), pixels_at_once=1)
+    assert max(passes) == (2 if name == "deeplift" else 1) * PIXELS
+    torch.testing.assert_close(result.maps, expected.maps, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_other_explainers_put_only_the_batch_through(name: str, passes: list[int]) -> None:
+    explain(name, tiny(), *many(5))
+    assert set(passes) == ({5 * PIXELS} if name in SEEING else set())
+
+
+# --- The documentation. -------------------------------------------------------------------------
+
+
+def test_documented_parameters_are_the_explainers() -> None:
+    """docs/explainers.md has a section per explainer with a table of all its parameters."""
+    text = (Path(__file__).parents[1] / "docs" / "explainers.md").read_text()
+    sections = dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert list(sections) == EXPLAINERS.names()
+    for name, section in sections.items():
+        found = re.findall(r"^\| `(\w+)` \| (\S+) \| (.*) \|$", section, re.MULTILINE)
+        fields = EXPLAINERS[name].params.model_fields
+        assert {key: (default, meaning) for key, default, meaning in found} == {
+            key: (str(field.default), field.description) for key, field in fields.items()
+        }, name
+        assert EXPLAINERS[name].paper in section, name

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from rightreasons.tables import TABLES
-from study import Workspace, tiny
+from study import Workspace, tinier, tiny
 
 METHODS = ["vanilla", "finetune", "thropt", "mask_specific"]
 CELLS = 2 * len(METHODS)
@@ -36,7 +36,7 @@ def copied(finished: Workspace, tmp_path: Path) -> Workspace:
 
 def test_every_table_has_every_cell(finished: Workspace) -> None:
     tables = finished.tables()
-    assert set(tables) == set(TABLES) - {"runtimes"}
+    assert set(tables) == set(TABLES) - {"runtimes", "sanity"}  # sanity is off
     cells = tables["cell_metrics"]
     odds = cells[cells["metric"] == "equalized_odds"]
     assert len(odds) == CELLS
@@ -194,6 +194,27 @@ def test_a_second_run_beside_the_first_is_refused(copied: Workspace) -> None:
     lock.close()
 
 
+def test_the_normal_model_is_vanilla_at_level_0(finished: Workspace) -> None:
+    cells = finished.tables()["cell_metrics"]
+    alike = cells[cells["metric"].isin(["fam", "ccm"])]
+    normal = alike[(alike["level"] == 0) & alike["method"].isin(["vanilla", "thropt"])]
+    assert len(normal) == 2 * 2 * 2
+    assert (normal["value"] == 1).all()
+    other = alike[(alike["level"] == 0.8) | ~alike["method"].isin(["vanilla", "thropt"])]
+    assert other["value"].between(-1, 0.99).all()
+
+
+def test_without_a_level_0_nothing_waits_for_it_and_its_metrics_are_missing(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    space.configure(tinier([0.8]))
+    measures = "results/tiny/measure/smiling_by_necktie/phi-0.8/seed-0"
+    done = space.run("--", f"{measures}/cell_metrics.parquet")
+    assert done.returncode == 0, done.stdout[-4000:]
+    cells = pd.read_parquet(space.folder / measures / "cell_metrics.parquet")
+    assert cells.loc[cells["metric"].isin(["fam", "ccm"]), "value"].isna().all()
+    assert cells.loc[cells["metric"] == "top_fraction", "value"].notna().all()
+
+
 def test_a_wrong_config_is_one_line(finished: Workspace) -> None:
     space = finished
     path = space.folder / "wrong.yaml"
@@ -216,6 +237,17 @@ def test_a_dry_run_needs_no_data(tmp_path: Path) -> None:
     assert missing.returncode != 0
     assert "list_attr_celeba.txt" in missing.stdout
     assert "Traceback" not in missing.stdout
+
+
+def test_a_key_named_twice_is_refused(tmp_path: Path) -> None:
+    """Snakemake's own reader would take the second."""
+    space = Workspace(tmp_path)
+    path = space.configure(tiny())
+    path.write_text(path.read_text() + "seeds: [1]\n")
+    done = space.run("-n")
+    assert done.returncode != 0
+    assert "study.yaml: the key seeds is named twice" in done.stdout
+    assert "Traceback" not in done.stdout
 
 
 def _plan(space: Workspace, config: dict) -> dict[str, int]:

@@ -141,7 +141,11 @@ def columns(expression: str) -> tuple[str, ...]:
 
 def parse(expression: str) -> Expression:
     """Return the parsed expression; a UserError says where it breaks off."""
-    return _Parser(expression).parse()
+    parser = _Parser(expression)
+    try:
+        return parser.parse()
+    except RecursionError:
+        raise parser._error("it is nested too deeply") from None
 
 
 class _Parser:
@@ -234,7 +238,7 @@ class _Parser:
 
     def _error(self, problem: str) -> UserError:
         return UserError(
-            f"the attribute expression {self.expression!r}: {problem}. Examples: Smiling; "
+            f"the attribute expression {self.expression[:200]!r}: {problem}. Examples: Smiling; "
             'gender == Male; race in [Black, "East Asian"]; not Male and age != 0-2. '
             "Words with spaces need quotes."
         )

@@ -15,28 +15,38 @@ from pydantic import (
     Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
 
-from rightreasons.errors import UserError
+from rightreasons.errors import UserError, reason
 from rightreasons.regions.params import RegionParams
 from rightreasons.registry import Registry, suggestion
+from rightreasons.yaml_keys import check_keys
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+LONGEST = 100  # letters of a name: paths hold several
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 def _check_name(name: str) -> str:
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or len(name) > LONGEST:
         raise ValueError(
-            f"the name {name!r} is used in file names: letters, digits and _ only, beginning "
-            "with a letter"
+            f"the name {_shown(name)} is used in file names: letters, digits and _ only, beginning "
+            f"with a letter, at most {LONGEST}"
         )
     return name
 
 
+def _check_folder(name: str) -> str:
+    if not name.strip() or not name.isprintable() or set(name) & set("{}"):
+        raise ValueError("must be the name of a folder, without line breaks and braces")
+    return name
+
+
 Name = Annotated[str, AfterValidator(_check_name)]
+Folder = Annotated[str, AfterValidator(_check_folder)]
 
 
 class Section(BaseModel):
@@ -103,6 +113,21 @@ class ArtifactRoi(Section):
     artifact: str = Field(description="name of an artifact of this study")
 
 
+def _has_area(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Return a checked region, or say all that is allowed rather than why each kind fails."""
+    try:
+        roi = check(given)
+    except ValidationError:
+        roi = [0, 0, 0, 0]
+    if isinstance(roi, list) and not (roi[0] < roi[2] and roi[1] < roi[3]):
+        raise ValueError(
+            "allowed are a rectangle [x0, y0, x1, y1] in fractions of the image, "
+            "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, and for a task "
+            "{artifact: NAME} and {attribution: {attribute: NAME, quantile: 0 to 1}}"
+        )
+    return roi
+
+
 KnownRoi = Rectangle | MaskRoi
 
 
@@ -114,9 +139,11 @@ class TaskConfig(Section):
     protected: str = Field(
         description="protected attribute, an expression (race in [Black]), or an artifact's name"
     )
-    roi: Rectangle | MaskRoi | AttributionRoi | ArtifactRoi = Field(
-        description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, "
-        "the top quantile of an attribution map, or where an artifact lies"
+    roi: Annotated[Rectangle | MaskRoi | AttributionRoi | ArtifactRoi, WrapValidator(_has_area)] = (
+        Field(
+            description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, "
+            "the top quantile of an attribution map, or where an artifact lies"
+        )
     )
     designs: list[str] | None = Field(
         None, min_length=1, description="designs of this task; none: all of the study"
@@ -130,21 +157,6 @@ class TaskConfig(Section):
     model: dict[str, Any] = Field(
         default_factory=dict, description="keys of `model` that differ for this task"
     )
-
-    @field_validator("roi", mode="wrap")
-    @classmethod
-    def _has_area(cls, given: Any, check: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            roi = check(given)
-        except ValidationError:
-            roi = [0, 0, 0, 0]
-        if isinstance(roi, list) and not (roi[0] < roi[2] and roi[1] < roi[3]):
-            raise ValueError(
-                "allowed are a rectangle [x0, y0, x1, y1] in fractions of the image, "
-                "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, {artifact: NAME}, or "
-                "{attribution: {attribute: NAME, quantile: 0 to 1}}"
-            )
-        return roi
 
 
 def _all_explainers() -> dict[str, dict[str, dict[str, Any]]]:
@@ -191,6 +203,27 @@ class MeasureConfig(Section):
     replicates: int = Field(1000, ge=50, description="bootstrap replicates")
 
 
+class SanityConfig(Section):
+    """Do maps change when the network is made random, layer by layer? Off by default."""
+
+    images: int = Field(
+        0, ge=0, description="test images, a quarter from each cell, from 8 up; 0: no such check"
+    )
+    stages: int = Field(
+        6, ge=2, description="steps in which all layers are made random, the head alone first"
+    )
+    levels: Literal["strongest", "all"] = Field(
+        "strongest", description="levels checked: the one farthest from zero, or all"
+    )
+
+    @field_validator("images")
+    @classmethod
+    def _none_or_enough(cls, images: int) -> int:
+        if 0 < images < 8:
+            raise ValueError("allowed are 0 (no check), or a whole number from 8 up")
+        return images
+
+
 class RegionsConfig(Section):
     """Patch classifiers: where in the data an attribute is to be seen."""
 
@@ -199,7 +232,7 @@ class RegionsConfig(Section):
         default_factory=lambda: RegionParams.model_validate({}),
         description="the patch classifier and its training",
     )
-    attributes: dict[Name, dict[str, KnownRoi | None]] = Field(
+    attributes: dict[Name, dict[str, Annotated[KnownRoi | None, WrapValidator(_has_area)]]] = Field(
         default_factory=dict,
         description="attributes to locate beside those that tasks need, by dataset; each with its "
         "known region (rectangle or mask) to compare with, or null. `coin_flip` is a control: a "
@@ -211,7 +244,7 @@ class RegionsConfig(Section):
 
 
 class ReportConfig(Section):
-    """What the report shows of single images."""
+    """What the report shows."""
 
     show_images: list[Name] | None = Field(
         None,
@@ -221,8 +254,11 @@ class ReportConfig(Section):
     page_images: int = Field(
         200, ge=8, description="most images in a page of dots: more make a larger file"
     )
-    page_explainers: list[Name] | None = Field(
-        None, min_length=1, description="explainers in a page of dots; by default the first four"
+    explainers: list[Name] | None = Field(
+        None,
+        min_length=1,
+        description="explainers that get figures of their own and a place in the pages of dots; by "
+        "default a task's first four. Tables, yardstick and sanity checks have all",
     )
 
 
@@ -230,11 +266,11 @@ class StudyConfig(Section):
     """A whole study: one grid of cells."""
 
     study: Name = Field(description="name of the study and of its folder under results/")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(
         min_length=1, description="seeds; everything random in a cell comes from its seed"
     )
-    results: str = Field("results", description="folder of all studies' results")
-    data: str = Field("data", description="folder for downloaded or hand-dropped data")
+    results: Folder = Field("results", description="folder of all studies' results")
+    data: Folder = Field("data", description="folder for downloaded or hand-dropped data")
     datasets: dict[Name, dict[str, Any]] = Field(
         min_length=1, description="datasets (name: parameters; `kind` defaults to the name)"
     )
@@ -263,6 +299,10 @@ class StudyConfig(Section):
     measure: MeasureConfig = Field(
         default_factory=lambda: MeasureConfig.model_validate({}), description="metrics"
     )
+    sanity: SanityConfig = Field(
+        default_factory=lambda: SanityConfig.model_validate({}),
+        description="sanity check of the explainers",
+    )
     regions: RegionsConfig = Field(
         default_factory=lambda: RegionsConfig.model_validate({}), description="data attribution"
     )
@@ -288,9 +328,9 @@ class StudyConfig(Section):
         taken = [e for chosen in self.explain.sets.values() for e in chosen]
         if twice := {e for e in taken if taken.count(e) > 1}:
             raise ValueError(f"explain.sets: {', '.join(sorted(twice))} is in two sets")
-        shown, explainers = self.report.show_images, self.report.page_explainers
+        shown, explainers = self.report.show_images, self.report.explainers
         _check_known("report.show_images", shown or [], "dataset", self.datasets)
-        _check_known("report.page_explainers", explainers or [], "explainer", taken)
+        _check_known("report.explainers", explainers or [], "explainer", taken)
         return self
 
     def _check_task(self, name: str, task: TaskConfig) -> None:
@@ -313,7 +353,7 @@ def _check_known(where: str, chosen: Collection[str], noun: str, allowed: Collec
     for name in chosen:
         if name not in allowed:
             raise ValueError(
-                f"{where}: unknown {noun} {name!r}{suggestion(name, allowed)} "
+                f"{where}: unknown {noun} {_shown(name)}{suggestion(name, allowed)} "
                 f"Allowed: {', '.join(allowed) or 'none, the study has none'}"
             )
 
@@ -351,6 +391,7 @@ def load_config(raw: dict[str, Any]) -> StudyConfig:
     _check_metrics(config, kinds["metrics"])
     study = StudyConfig(**filled)
     _check_masks(study, kinds["datasets"])
+    _check_expressions(study)
     return study
 
 
@@ -361,8 +402,9 @@ def component_params(
     chosen = dict(chosen or {})
     kind = chosen.pop("kind", name)
     if kind not in registry:
+        hint = suggestion(kind, registry.names()) if isinstance(kind, str) else "."
         raise UserError(
-            f"{where}: unknown {registry.noun} {kind!r}{suggestion(str(kind), registry.names())} "
+            f"{where}: unknown {registry.noun} {_shown(kind)}{hint} "
             f"Allowed: {', '.join(registry.names())}."
         )
     params = registry[kind].params
@@ -374,10 +416,11 @@ def component_params(
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return a YAML file's mapping; a UserError says where the file is broken."""
+    check_keys(path)
     try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is no YAML: {error}") from error
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, ValueError) as error:  # 2024-02-31 is a ValueError
+        raise UserError(f"{path} is no YAML: {reason(error)}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a mapping of keys to values.")
     return content
@@ -426,6 +469,30 @@ def _check_masks(study: StudyConfig, datasets: Registry) -> None:
             )
 
 
+def _check_expressions(study: StudyConfig) -> None:
+    """Raise UserError for an attribute expression that cannot be parsed."""
+    from rightreasons.attributes import parse
+
+    named = {
+        **{f"tasks.{n}.{k}": getattr(t, k) for n, t in study.tasks.items() for k in EXPRESSIONS},
+        **{
+            f"tasks.{name}.roi.attribution.attribute": task.roi.attribution.attribute
+            for name, task in study.tasks.items()
+            if isinstance(task.roi, AttributionRoi)
+        },
+        **{
+            f"regions.attributes.{d}.{a}": a for d, c in study.regions.attributes.items() for a in c
+        },
+    }
+    for where, expression in named.items():
+        try:
+            parse(expression)
+        except UserError as error:
+            raise UserError(f"config: {where}: {error}") from None
+
+
+EXPRESSIONS = ("target", "protected")
+SHOWN = 120  # letters of a wrong value
 MAPPING = "must be keys with values, `{}` for the defaults"
 MESSAGES = {
     "dict_type": MAPPING,
@@ -453,10 +520,19 @@ def _line(item: Any, model: type[BaseModel], prefix: str) -> str:
         return f"{where} is missing"
     message = MESSAGES.get(item["type"], item["msg"].removeprefix("Value error, "))
     if is_key and item["type"] == "string_type":
-        message = f"the name {item['input']!r} must be text: put it in quotes"
+        message = f"the name {_shown(item['input'])} must be text: put it in quotes"
     if not where:
         return message
-    return f"{where}: {message}" if is_key else f"{where} = {item['input']!r}: {message}"
+    return f"{where}: {message}" if is_key else f"{where} = {_shown(item['input'])}: {message}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value of the config as it is written, or its beginning."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        text = "a huge number"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _keys_at(model: type[BaseModel], steps: tuple[Any, ...]) -> list[str]:

@@ -134,9 +134,9 @@ class Grid:
             return self.study.datasets[dataset]["kind"] == "synthfaces"
         return dataset in chosen
 
-    def page_explainers(self, task: str) -> list[str]:
-        """Return the explainers in a task's page of dots: the config's, or the first four."""
-        chosen, known = self.study.report.page_explainers, self.explainers(task)
+    def shown_explainers(self, task: str) -> list[str]:
+        """Return the explainers with figures and a place in the pages: the config's, or four."""
+        chosen, known = self.study.report.explainers, self.explainers(task)
         return known[:4] if chosen is None else [name for name in chosen if name in known]
 
     def regions(self) -> dict[tuple[str, str], str]:
@@ -217,6 +217,10 @@ class Paths:
     def maps(self, method: str, explainers: str, **group: str) -> str:
         """Return the folder of the maps of a model and a set of explainers."""
         return f"{self.root}/explain/{Group(**group).folder}/{method}/{explainers}"
+
+    def sanity(self, explainers: str, **group: str) -> str:
+        """Return the folder of the sanity check of a set of explainers."""
+        return f"{self.root}/sanity/{Group(**group).folder}/{explainers}"
 
     def region(self, dataset: str, attribute: str) -> str:
         """Return the folder of the patch classifier of an attribute."""

@@ -23,7 +23,7 @@ from rightreasons.errors import UserError
 class Params(BaseModel):
     """A component's parameters: every field described, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

@@ -403,6 +403,20 @@ TABLES = {
             ),
         ),
         Table(
+            "sanity",
+            "one explainer after one step of making a vanilla network random, output first",
+            (
+                *KEY,
+                Column("layer", WORD, "", "the last layer made random"),
+                *_ints("layers", randomised="layers made random", of="layers of the network"),
+                Column("similarity", WORD, "", "ssim or spearman, of |r| over pixels"),
+                *_floats("similarity", value="mean similarity to the original maps, -1 to 1"),
+                *INTERVAL,
+                *_ints("images", n="images, without those with a map of zeros"),
+                *RUN,
+            ),
+        ),
+        Table(
             "provenance",
             "one run of tabulate: what `run` in the other tables stands for",
             (

@@ -111,6 +111,12 @@ def held_out(study: StudyConfig, files: Sequence[str]) -> Iterator[pd.DataFrame]
         yield debias.assign(**key_of(study, path), method=_method(path))
 
 
+def sanity(study: StudyConfig, files: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield the sanity checks of every cell that has them; they are about vanilla."""
+    for path in files:
+        yield pd.read_parquet(path).assign(**key_of(study, path), method="vanilla")
+
+
 def parts(files: Sequence[str], progress: Any) -> Iterator[pd.DataFrame]:
     """Yield the measures of every group as they were written."""
     for path in progress(files, "read"):
@@ -410,6 +416,9 @@ def _jobs(
             for explainers in grid.sets(group.task):
                 path = benchmarks / "explain" / group.folder / method / f"{explainers}.tsv"
                 yield "explain", method, explainers, path
+    for explainers in grid.study.explain.sets:
+        path = benchmarks / "sanity" / group.folder / f"{explainers}.tsv"
+        yield "sanity", "vanilla", explainers, path
 
 
 def _runtime(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from rightreasons.data import _tar
-from rightreasons.errors import UserError
+from rightreasons.errors import UserError, reason
 
 #: How many names an error message shows.
 SHOWN = 10
@@ -126,8 +126,13 @@ def _walk(folder: Path) -> Iterable[str]:
 def _zip_members(path: Path) -> list[tuple[str, str]]:
     """Return name and kind (file, folder, other) of everything in a zip."""
     check_zip(path)
-    with zipfile.ZipFile(path) as archive:
-        return [(info.filename, _kind(info)) for info in archive.infolist()]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [(info.filename, _kind(info)) for info in archive.infolist()]
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise UserError(
+            f"{path} is a damaged zip file ({reason(error)}). Delete it and download it again."
+        ) from error
 
 
 def _kind(info: zipfile.ZipInfo) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 _ORIENTATION = 0x0112  # EXIF's tag
 _SHORT = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -18,7 +18,7 @@ def decode(data: bytes, size: int, pad: bool) -> np.ndarray:
     `pad` the image is padded with black to a square, otherwise its central square is cut out;
     then it is resized (bilinear, antialiased). Raises OSError or ValueError for what is no image.
     """
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(data) as image:
         upright = ImageOps.exif_transpose(image)
         rgb = _to_rgb(upright)
     return np.asarray(_square(rgb, size, pad))
@@ -30,13 +30,22 @@ def decode_mask(mask: np.ndarray, data: bytes, size: int, pad: bool) -> np.ndarr
     mask: bool (H, W), as the image is stored; the result is bool (size, size), True where the
     mask covers half of a pixel or more. Raises ValueError where the sizes differ.
     """
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(data) as image:
         size_of_image, orientation = image.size, image.getexif().get(_ORIENTATION, 1)
     if mask.shape != size_of_image[::-1]:
         raise ValueError(f"the image has {size_of_image} pixels, its mask {mask.shape[::-1]}")
     picture = Image.fromarray(mask.astype(np.uint8) * 255)
     picture.getexif()[_ORIENTATION] = orientation
     return np.asarray(_square(ImageOps.exif_transpose(picture), size, pad)) >= 128
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Open an image; unlike Pillow's own, the error is the same each time."""
+    try:
+        return Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        what = "no image that Pillow knows" if data else "an empty file"
+        raise UnidentifiedImageError(what) from None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -66,6 +75,8 @@ def _square(image: Image.Image, size: int, pad: bool) -> Image.Image:
         x, y = (width - side) // 2, (height - side) // 2
         return image.resize((size, size), Image.Resampling.BILINEAR, (x, y, x + side, y + side))
     side = max(width, height)
+    if side**2 > 2 * (Image.MAX_IMAGE_PIXELS or side**2):  # what Pillow refuses to open
+        raise ValueError(f"{width} x {height} pixels are too many once padded; set pad: false")
     canvas = Image.new(image.mode, (side, side))
     canvas.paste(image, ((side - width) // 2, (side - height) // 2))
     return canvas.resize((size, size), Image.Resampling.BILINEAR)

@@ -84,9 +84,11 @@ class FileDataset(Dataset):
         table = evenly(table, self.params.max_images)
         folder.mkdir(parents=True, exist_ok=True)
         self.keep(folder, files, table)
+        source = {}
         if _tar.is_tar(images):
+            source["copied_from"] = {"path": str(images), "bytes": _bytes(images)}
             images, prefix = _copy(images, prefix, table, folder / "images.zip"), ""
-        write_fetched(folder, table, self._source(images, prefix, files))
+        write_fetched(folder, table, {**source, **self._source(images, prefix, files)})
 
     def keep(self, folder: Path, files: list[Path], table: pd.DataFrame) -> None:
         """Write into `folder` what `load` needs of the annotation files; most need nothing."""

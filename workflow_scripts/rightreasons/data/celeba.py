@@ -10,6 +10,7 @@ import pandas as pd
 from rightreasons.data import DATASETS
 from rightreasons.data._archive import listing
 from rightreasons.data._files import Download, OfficialDataset, OfficialParams
+from rightreasons.data._tables import read_text
 from rightreasons.errors import UserError
 
 PARTITIONS = {0: "train", 1: "val", 2: "test"}
@@ -68,7 +69,7 @@ def read_attributes(path: Path) -> pd.DataFrame:
     Its first line is the number of images, its second the attributes, then one line per image
     with -1 or 1 per attribute. Byte order marks and Windows line ends are accepted.
     """
-    first, _, rest = path.read_text(encoding="utf-8-sig").partition("\n")
+    first, _, rest = read_text(path).partition("\n")
     header, _, body = rest.partition("\n")
     names = ["image_id", *header.split()]
     try:
@@ -93,10 +94,14 @@ def read_attributes(path: Path) -> pd.DataFrame:
 
 def _lookup(image_ids: pd.Series, path: Path) -> list[str]:
     """Return what a list with one 'image value' per line says of each image."""
-    pairs = [line.split() for line in path.read_text(encoding="utf-8-sig").splitlines() if line]
+    pairs = [line.split() for line in read_text(path).splitlines() if line]
     if broken := [number for number, pair in enumerate(pairs, 1) if len(pair) != 2]:
         raise UserError(f"{path}, line {broken[0]}: expected an image and one value.")
     known = dict(pairs)
+    if len(known) < len(pairs):
+        names = pd.Series([name for name, _ in pairs])
+        twice = names[names.duplicated()].unique()
+        raise UserError(f"{path} lists images more than once: {listing(twice)}. Keep one row each.")
     if missing := [image_id for image_id in image_ids if image_id not in known]:
         raise UserError(f"{path} lacks {len(missing)} images: {listing(missing)}.")
     return [known[image_id] for image_id in image_ids]

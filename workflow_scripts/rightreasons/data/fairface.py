@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from rightreasons.data import DATASETS
 from rightreasons.data._archive import listing
 from rightreasons.data._files import Download, OfficialDataset, OfficialParams
+from rightreasons.data._tables import read_table
 from rightreasons.errors import UserError
 
 COLUMNS = ("file", "age", "gender", "race", "service_test")
@@ -78,15 +79,22 @@ class FairFace(OfficialDataset):
 
 def read_labels(path: Path) -> pd.DataFrame:
     """Return one label file as image_id, age, gender, race (text) and service_test (0/1)."""
-    table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+    table = read_table(path, COLUMNS)
     if missing := [name for name in COLUMNS if name not in table]:
         raise UserError(
             f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}."
         )
-    empty = (table[list(COLUMNS)] == "").any(axis=1)
+    if table.empty:
+        raise UserError(f"{path} lists no images.")
+    empty = table[list(COLUMNS)].isna().any(axis=1)
     if empty.any():
-        raise UserError(f"{path} has empty labels for {listing(table['file'][empty])}.")
-    flag = table["service_test"].str.lower() == "true"
+        raise UserError(f"{path} has empty labels for {listing(table['file'][empty].map(str))}.")
+    flag = table["service_test"].str.lower().map({"true": 1, "false": 0})
+    if flag.isna().any():
+        raise UserError(
+            f"{path}: service_test is True or False; not so for "
+            f"{listing(table['file'][flag.isna()])}."
+        )
     return (
         table[list(COLUMNS)]
         .rename(columns={"file": "image_id"})

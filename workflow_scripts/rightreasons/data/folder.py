@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from rightreasons.data import DATASETS, KEYS
 from rightreasons.data._archive import listing, members
 from rightreasons.data._files import FileDataset, FileParams
+from rightreasons.data._tables import read_table
 from rightreasons.errors import UserError
 from rightreasons.registry import suggestion
 
@@ -82,15 +83,16 @@ class Folder(FileDataset):
         images = self.home / self.params.images
         if not images.exists() and images.with_name(images.name + ".zip").is_file():
             images = images.with_name(images.name + ".zip")
-        self._must_exist(images, "images", ".")
+        self._must_exist(images, "images", images.exists(), ".")
         if self.params.attributes is None:
             return images, []
         table = self.home / self.params.attributes
-        self._must_exist(table, "attributes", ". For images in folders by class: attributes: null.")
+        hint = ". For images in folders by class: attributes: null."
+        self._must_exist(table, "attributes", table.is_file(), hint)
         return images, [table]
 
-    def _must_exist(self, path: Path, key: str, end: str) -> None:
-        if not path.exists():
+    def _must_exist(self, path: Path, key: str, exists: bool, end: str) -> None:
+        if not exists:
             raise UserError(
                 f"dataset {self.name}: {path} does not exist. Put it there, or set `root` "
                 f"and `{key}` to where it is{end}"
@@ -101,12 +103,12 @@ class Folder(FileDataset):
         if not files:
             images, _ = self.locate()
             return class_folders(images, members(images), self.params.label)
-        raw = read_table(files[0])
         chosen = {
             "image_id": self.params.id_column,
             "identity": self.params.identity_column,
             "partition": self.params.partition_column,
         }
+        raw = read_table(files[0], [name for name in chosen.values() if name])
         keys = {key: _column(raw, name, files[0]) for key, name in chosen.items()}
         rest = raw.drop(columns=[name for name in chosen.values() if name])
         if taken := [name for name in rest if name in KEYS]:
@@ -151,17 +153,6 @@ def _is_image(path: PurePosixPath) -> bool:
     return path.suffix.lower() in SUFFIXES and not hidden
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Return a CSV or Parquet file; a UserError if it is neither."""
-    try:
-        if path.suffix in (".parquet", ".pq"):
-            return pd.read_parquet(path)
-        # Only empty fields are missing: "None" and "NA" are categories that people use.
-        return pd.read_csv(path, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} cannot be read as a table: {error}") from error
-
-
 def clean(column: pd.Series) -> pd.Series:
     """Return an attribute as 0/1 (int8, or Int8 with missing values), numbers, or text."""
     known = column.dropna()
@@ -180,8 +171,10 @@ def _column(table: pd.DataFrame, name: str | None, path: Path) -> pd.Series | No
     if name is None:
         return None
     if name not in table:
+        known = [str(column) for column in table.columns]
+        hint = " The columns of a CSV are separated by commas." if len(known) == 1 else ""
         raise UserError(
-            f"{path} has no column {name!r}{suggestion(name, map(str, table.columns))} "
-            f"Columns: {', '.join(map(str, table.columns))}."
+            f"{path} has no column {name!r}{suggestion(name, known)} "
+            f"Columns: {', '.join(known)}.{hint}"
         )
     return table[name].astype("string")

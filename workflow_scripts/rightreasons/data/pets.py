@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from rightreasons.data import DATASETS, Batch, _tar
 from rightreasons.data._archive import ImageArchive, find_prefix, listing, members, prefix_of
-from rightreasons.data._decode import decode_mask
+from rightreasons.data._decode import decode_mask, open_image
 from rightreasons.data._files import Download, OfficialDataset, OfficialParams
 from rightreasons.errors import UserError
 
@@ -144,7 +142,7 @@ def breed(name: str) -> str:
 
 def read_trimap(data: bytes) -> np.ndarray:
     """Return a trimap's values, uint8 (H, W). Raises ValueError for anything else."""
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(data) as image:
         values = np.asarray(image)
     if values.ndim != 2:
         raise ValueError(f"a trimap has one channel, not {image.mode}")

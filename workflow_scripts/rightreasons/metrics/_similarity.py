@@ -37,7 +37,8 @@ def similarity(one: Array, other: Array, kind: Similarity) -> Array:
     """
     known = one.any(axis=(1, 2)) & other.any(axis=(1, 2))
     values = np.full(len(one), np.nan)
-    values[known] = KINDS[kind](_unit(one[known]), _unit(other[known]))
+    if known.any():
+        values[known] = KINDS[kind](_unit(one[known]), _unit(other[known]))
     return values.clip(-1, 1)  # rounding can go past 1
 
 

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from rightreasons.errors import UserError
+from rightreasons.errors import UserError, reason
 from rightreasons.files import whole
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier, Projection
@@ -30,7 +30,7 @@ def load_model(path: Path, architecture: str, device: torch.device) -> Classifie
     try:
         state = load_file(path)
     except SafetensorError as error:
-        raise UserError(f"{path} is broken: delete it and run again. {error}") from error
+        raise UserError(f"{path} is broken: delete it and run again. {reason(error)}.") from error
     model = build_classifier(architecture)
     if any(key.startswith("intervention.") for key in state):
         model.intervention = Projection.empty(model.n_features)
@@ -38,7 +38,7 @@ def load_model(path: Path, architecture: str, device: torch.device) -> Classifie
         model.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(
-            f"{path} is no model of {architecture}: delete it and run again. {error}"
+            f"{path} is no model of {architecture}: delete it and run again. {reason(error)}"
         ) from error
     broken = [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]
     if broken:

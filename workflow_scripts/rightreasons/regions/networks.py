@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rightreasons.errors import UserError
+from rightreasons.errors import UserError, reason
 from rightreasons.files import whole
 from rightreasons.regions.folded import FoldedResNet, folded, pixels
 from rightreasons.regions.geometry import corners, grid_of
@@ -98,7 +98,7 @@ class PatchNetwork(nn.Module):
         except (SafetensorError, RuntimeError) as error:
             raise UserError(
                 f"{path} holds no patch classifier of these settings: delete it and run again. "
-                f"{error}"
+                f"{reason(error)}"
             ) from error
 
 

@@ -90,9 +90,9 @@ def merge_intervention(model: Classifier, explainer: str) -> nn.Linear:
 def separate(graph: fx.GraphModule, kinds: tuple[type[nn.Module], ...]) -> fx.GraphModule:
     """Give every call of a module of these kinds a module and an input tensor of its own, in place.
 
-    Captum hooks modules and their inputs: a module that is called twice, or an input that another
-    branch reads too, would get the gradients of both. ReLU functions become ReLU modules, and sums
-    in place become sums.
+    Captum hooks modules and the tensors that they are given: it misses functions, its DeepLIFT
+    cannot have a module called twice, and what another branch sends back to the same tensor would
+    be changed too. ReLU functions become ReLU modules, and sums in place become sums.
     """
     for node in list(graph.graph.nodes):
         if node.target is operator.iadd:

@@ -63,14 +63,15 @@ def integrated_gradients(
         at_once = params.images_at_once(inputs)
 
         def integrate(some: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
-            return method.attribute(
+            parts = method.attribute(
                 some,
                 baselines=baseline,
                 target=asked,
                 n_steps=params.steps,
                 method=params.quadrature,
                 internal_batch_size=at_once,
-            ).detach()
+            )
+            return parts.detach().to(some.dtype)  # captum 0.7 returns double
 
         parts = by_images(integrate, inputs, classes, at_once)
         return complete(model, parts, inputs, baseline, classes, at_once)

@@ -57,8 +57,8 @@ class RoleParams(Params):
 
 
 def different(levels: list[float]) -> list[float]:
-    """Return the levels; a ValueError if one is named twice."""
-    if len(set(levels)) < len(levels):
+    """Return the levels; a ValueError if two would share a folder, which has six digits."""
+    if len({f"{level:g}" for level in levels}) < len(levels):
         raise ValueError(f"levels are named twice: {levels}")
     return levels
 

@@ -1,0 +1,53 @@
+"""Randomise a vanilla model layer by layer and see whether its maps change."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from job import read_json, run
+
+
+def main(
+    input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
+) -> None:
+    """Choose the images, build a fresh network, compare, write."""
+    import torch
+
+    from rightreasons.maps import sample_images
+    from rightreasons.models.architectures import build_classifier
+    from rightreasons.models.records import write_parquet
+    from rightreasons.models.storage import load_model
+    from rightreasons.predictions import role_of
+    from rightreasons.sanity import randomisation_table
+    from rightreasons.seeds import derive
+    from rightreasons.training import Rows, pick_device, predict_logits
+
+    device = pick_device()
+    seed, key = int(wildcards.seed), (wildcards.task, wildcards.design, wildcards.level)
+    architecture = read_json(input.vanilla_metadata)["model"]["architecture"]
+    model = load_model(Path(input.vanilla_model), architecture, device)
+    test = role_of(pd.read_parquet(input.split), "test")
+    chosen = sample_images(test, params.images, seed, wildcards.task)
+    images = Rows(np.load(input.images, mmap_mode="r"), chosen["row"].to_numpy())
+    true = params.explained_class == "true"
+    classes = chosen["target"] if true else predict_logits(model, images, device).argmax(1)
+    table = randomisation_table(
+        model,
+        build_classifier(architecture, seed=derive(seed, "sanity", *key, "fresh")).eval(),
+        images,
+        torch.from_numpy(np.asarray(classes, dtype=np.int64)),
+        params.explainers,
+        stages=params.stages,
+        device=device,
+        batch_size=params.batch_size,
+        seed=derive(seed, "sanity", *key),
+        replicates=params.replicates,
+        progress=progress,
+    )
+    write_parquet(table, Path(output.sanity))
+
+
+if __name__ == "__main__":
+    run(main, snakemake)  # type: ignore[name-defined]  # noqa: F821
