@@ -45,30 +45,25 @@ def limit_of(maps: Sequence[Array]) -> float:
 def picture(axes: Axes, image: Array, roi: Array) -> None:
     """Show an image (H, W, 3) in [0, 255] with the outline of its ROI (H, W)."""
     if np.isnan(image).any():
-        blank(axes, roi.shape, "no images")
+        blank(axes, roi.shape)
         return
     _show(axes, image.round().astype(np.uint8))
     draw_roi(axes, roi)
 
 
-def signed_map(
-    axes: Axes, map_: Array, limit: float, roi: Array, missing: str = "no images"
-) -> None:
-    """Show a map (H, W) with colours from -limit to limit, and the outline of its ROI (H, W).
-
-    A map with missing values is blank, with the word `missing`.
-    """
+def signed_map(axes: Axes, map_: Array, limit: float, roi: Array) -> None:
+    """Show a map (H, W) with colours from -limit to limit, and the outline of its ROI (H, W)."""
     if np.isnan(map_).any():
-        blank(axes, roi.shape, missing)
+        blank(axes, roi.shape)
         return
     _show(axes, map_, cmap=COLORS, vmin=-limit, vmax=limit)
     draw_roi(axes, roi)
 
 
-def blank(axes: Axes, shape: tuple[int, ...], text: str) -> None:
-    """Show that there is nothing to show, and why."""
+def blank(axes: Axes, shape: tuple[int, ...]) -> None:
+    """Show that there is no image to show."""
     _show(axes, np.full((*shape, 3), 245, np.uint8))
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color=GREY)
+    axes.text(0.5, 0.5, "no images", transform=axes.transAxes, ha="center", color=GREY)
 
 
 def _show(axes: Axes, pixels: Array, **look: Any) -> None:
