@@ -271,42 +271,47 @@ def shown_maps(figure: Figure) -> list[np.ndarray]:
     return [np.asarray(picture) for picture in pictures if picture.ndim == 2]
 
 
-def test_models_are_averaged_over_seeds_and_targets_with_the_artifact() -> None:
-    figure, (first, second) = drawn("mystery_models, few"), models()[1][1]
-    total = np.zeros((SIZE, SIZE))
-    for part, cell in itertools.product((first, second), (1, 3)):
-        total += part["n"][cell] * part["map/gradient/vanilla"][cell]
-    maps = shown_maps(figure)
-    np.testing.assert_allclose(maps[1], total / (50 + 50 + 5 + 30), rtol=1e-5)
-    assert "watermark\nlevel 1\n135 images" in texts(figure)
-    assert len(maps) == 3 * 2
-    assert maps[1][PLACE].mean() > 5 * abs(maps[0][PLACE].mean())
+def test_models_are_averaged_over_seeds_then_targets_whatever_the_sign() -> None:
+    first, second = fake_part(1.0), fake_part(1.0, n=(5, 15, 10, 30), seed=1)
+    for part in (first, second):
+        part["map/gradient/vanilla"][3] *= -1  # against the class: must not cancel
+    figure = mystery_models([("a", [first, second])], explainers=["gradient"])
+    maps = [part["map/gradient/vanilla"].astype(float) for part in (first, second)]
+    zero = (50 * maps[0][1] + 15 * maps[1][1]) / 65
+    one = (50 * maps[0][3] + 30 * maps[1][3]) / 80
+    expected = (65 * np.abs(zero) + 80 * np.abs(one)) / 145
+    np.testing.assert_allclose(shown_maps(figure)[0], expected, rtol=1e-5)
+    assert "a\n145 images" in texts(figure)
 
 
 def test_a_row_of_models_shares_a_scale_and_outlines_the_region() -> None:
     figure = drawn("mystery_models, few")
-    limits = [
-        image.get_clim() for a in figure.axes for image in a.images if image.get_array().ndim == 2
-    ]
+    normal, watermark = shown_maps(figure)[:2]
+    assert watermark[PLACE].mean() > 3 * normal[PLACE].mean()
+    pictures = [image for axes in figure.axes for image in axes.images]
+    limits = [image.get_clim() for image in pictures if image.get_array().ndim == 2]
     assert limits[0] == limits[1] != limits[2]
-    assert all(low == -high for low, high in limits)
-    assert [f"± {high:.2g}" in texts(figure) for _, high in limits] == [True] * 6
-    boxes = [axes.patches[0].get_bbox().extents for axes in figure.axes]
-    expected = [
-        PLACE[1].start - 0.5,
-        PLACE[0].start - 0.5,
-        PLACE[1].stop - 0.5,
-        PLACE[0].stop - 0.5,
-    ]
-    np.testing.assert_allclose(boxes, [expected] * 8)
+    for low, high in limits:
+        assert low == 0
+        assert f"0 to {high:.2g}" in texts(figure)
+    rows, columns = PLACE
+    corners = np.array([columns.start, rows.start, columns.stop, rows.stop]) / SIZE
+    for axes in figure.axes:
+        path = np.concatenate([p.vertices for p in axes.collections[0].get_paths()])
+        outline = [*path.min(axis=0), *path.max(axis=0)]
+        np.testing.assert_allclose(outline, corners, atol=0.6 / SIZE)
 
 
 def test_a_model_without_maps_or_images_is_blank() -> None:
     figure = drawn("mystery_models")
-    assert texts(figure).count("no images") == 1  # tint has no map by the first explainer
+    assert texts(figure).count("no map") == 1  # tint has no map by the first explainer
     assert len(shown_maps(figure)) == 3 * len(EXPLAINERS) - 1
+    half = mystery_models([("a", [fake_part(n=(9, 0, 9, 4))])], explainers=["gradient"])
+    alone = np.abs(fake_part()["map/gradient/vanilla"][3])
+    np.testing.assert_allclose(shown_maps(half)[0], alone, rtol=1e-5)
     none = mystery_models([("a", [fake_part(n=(9, 0, 9, 0))])], explainers=["gradient"])
-    assert texts(none).count("no images") == 2
+    assert "no images" in texts(none)
+    assert "no map" in texts(none)
     assert "a\n0 images" in texts(none)
     assert "edges" not in texts(mystery_models(models()[:1], explainers=["lrp", "none"]))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rightreasons.figures.signed_maps import Array, Part, average, limit_of, picture, signed_map
+from rightreasons.figures.signed_maps import Array, Part, average, limit_of
 from rightreasons.figures.style import GREY, styled
-from rightreasons.figures.tiles import nothing, tiles
+from rightreasons.figures.tiles import REGION, blank, heat, nothing, outline, picture, tiles
 from rightreasons.measures import CELLS
 
 WITH = [i for i, (protected, _) in enumerate(CELLS) if protected == 1]
@@ -28,9 +29,10 @@ def mystery_models(
     """Return a column per model; first row mean images, then the mean maps of each explainer.
 
     models: a title and the `mean_maps.npz` of every seed (rightreasons.measures.mean_maps) of each
-    model. Averaged are the images with the protected attribute, over both targets and all seeds,
-    each image with the same weight. The maps of a row share one scale. A model without such images,
-    or without maps of an explainer, has a blank.
+    model. A map is the mean over both targets of the |mean map| of the images with the protected
+    attribute: what speaks for one class and against the other would cancel. Seeds are averaged
+    before, each image with the same weight. The maps of a row share one scale. A model without such
+    images, or without maps of an explainer, has a blank.
     """
     if not models:
         return nothing("no models")
@@ -42,23 +44,18 @@ def mystery_models(
                  bottom=0.45, largest=side, gap=(room, 0.05), smallest_width=4.6)  # fmt: skip
     rois = [np.mean([part["roi"] for part in parts], axis=0) for _, parts in models]
     for axes, (name, parts), roi in zip(grid.panels[0], models, rois, strict=True):
-        picture(axes, _mean(parts, "image"), roi)
+        _show(axes, _over_targets(parts, "image"), roi, "no images")
         axes.set_title(f"{name}\n{_counts(parts).sum()} images", loc="center", pad=3)
     for panels, explainer in zip(grid.panels[1:], rows, strict=True):
-        maps = [_mean(parts, _key(explainer, method)) for _, parts in models]
-        limit = limit_of(maps)
-        for axes, map_, roi in zip(panels, maps, rois, strict=True):
-            signed_map(axes, map_, limit, roi)
-        panels[-1].annotate(f"± {limit:.2g}", (1, 0.5), (4, 0), "axes fraction",
-                            "offset points", va="center", color=GREY)  # fmt: skip
+        maps = [_over_targets(parts, _key(explainer, method)) for _, parts in models]
+        _row(panels, maps, rois)
     for panels, label in zip(grid.panels, ["mean image", *rows], strict=True):
         panels[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=6)
     grid.title(title or "Models side by side")
     grid.note(
         [
-            "Means of R / max |R| over the images with the artifact. Red: for the class, blue: "
-            "against it;",
-            "± the strongest colour of a row. Black outline: ROI.",
+            "Images with the artifact: |mean of R / max |R|| of each class, averaged over both.",
+            "Dark to bright: from 0 to the number at the right. Outline: ROI.",
         ]
     )
     return grid.figure
@@ -69,12 +66,39 @@ def _key(explainer: str, method: str) -> str:
 
 
 def _counts(parts: Sequence[Part]) -> Array:
-    return np.concatenate([part["n"][WITH] for part in parts])
+    """Return the images with the protected attribute of each part and target (parts, 2)."""
+    return np.stack([part["n"][WITH] for part in parts])
 
 
-def _mean(parts: Sequence[Part], key: str) -> Array:
-    """Return the mean (H, W, ...) over seeds and both targets; NaN without images or maps."""
+def _over_targets(parts: Sequence[Part], key: str) -> Array:
+    """Return the mean |mean| (H, W, ...) of both targets; NaN without images or maps."""
     if not all(key in part for part in parts):
         return np.full(parts[0]["roi"].shape, np.nan)
-    cells = [{key: part[key][[cell]]} for part in parts for cell in WITH]
-    return average(cells, key, _counts(parts)[:, None])[0]
+    counts = _counts(parts)
+    cells = np.abs(average([{key: part[key][WITH]} for part in parts], key, counts))
+    total = counts.sum(axis=0)
+    if not total.any():
+        return cells[0]
+    return np.average(cells[total > 0], axis=0, weights=total[total > 0])
+
+
+def _row(panels: Sequence[Axes], maps: Sequence[Array], rois: Sequence[Array]) -> None:
+    """Show the maps of one explainer in one scale, and write its end beside them."""
+    limit = limit_of(maps)
+    for axes, map_, roi in zip(panels, maps, rois, strict=True):
+        _show(axes, map_, roi, "no map", limit)
+    panels[-1].annotate(
+        f"0 to {limit:.2g}", (1, 0.5), (4, 0), "axes fraction", "offset points", va="center",
+        color=GREY,
+    )  # fmt: skip
+
+
+def _show(axes: Axes, values: Array, roi: Array, missing: str, limit: float = 0.0) -> None:
+    if np.isnan(values).any():
+        blank(axes, missing)
+        return
+    if values.ndim == 3:
+        picture(axes, values.round().astype(np.uint8))
+    else:
+        heat(axes, values, high=limit)
+    outline(axes, roi, REGION)

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from rightreasons.figures.explainer_styles import CONTROLS
 from rightreasons.figures.metric_labels import short_name
-from rightreasons.figures.style import GREY, WIDTH, note, panel_title, styled, title_above
+from rightreasons.figures.style import GREY, WIDTH, note, panel_title, spread, styled, title_above
 from rightreasons.figures.tiles import nothing
 
 BEST, LAST = 20, 5
@@ -72,9 +72,9 @@ def _correlations(axes: Axes, rows: pd.DataFrame, places: list[float], colors: l
 
 
 def _rates(axes: Axes, rows: pd.DataFrame, places: list[float]) -> None:
-    for column, _, color, marker in RATES:
+    for shift, (column, _, color, marker) in zip(spread(len(RATES), 0.24), RATES, strict=True):
         look: dict[str, Any] = {"marker": marker, "color": color, "clip_on": False, "lw": 0}
-        axes.scatter(rows[column], places, s=18, alpha=0.85, zorder=3, **look)
+        axes.scatter(rows[column], np.add(places, shift), s=16, zorder=3, **look)
     axes.hlines(places, 0, 1, color="#EEEEEE", lw=0.6, zorder=0)
     axes.set_xlim(-0.03, 1.03)
     axes.tick_params(axis="y", length=0)
