@@ -189,20 +189,12 @@ rule figure_quadrants:
         "../workflow_scripts/figure_quadrants.py"
 
 
+# Not in Snakemake's report: it embeds HTML as an address, which Chromium refuses above 2 MB.
 rule page:
     input:
         unpack(page_input),
     output:
-        html=report(
-            f"{REPORT}/quadrants-{{task}}-{{design}}.html",
-            caption="../captions/page.rst",
-            category="8 Artifacts",
-            labels={
-                "figure": "page of dots",
-                "task": "{task}",
-                "design": "{design}",
-            },
-        ),
+        html=f"{REPORT}/quadrants-{{task}}-{{design}}.html",
     log:
         f"{PATHS.stage('logs')}/report/quadrants-{{task}}-{{design}}.log",
     benchmark:
