@@ -8,6 +8,7 @@ if "study" not in config:
 
 
 include: "rules/common.smk"
+include: "rules/common_watermark.smk"
 include: "rules/fetch.smk"
 include: "rules/pool.smk"
 include: "rules/split.smk"

@@ -30,6 +30,7 @@ from rightreasons.figures.sanity import sanity
 from rightreasons.figures.yardstick import yardstick
 from rightreasons.figures.yardstick_heatmap import yardstick_heatmap
 from rightreasons.tables import TABLES, read_table, write_table
+from study import Workspace, tiny
 from watermark import (
     EXPLAINERS,
     LAYERS,
@@ -516,3 +517,30 @@ def test_fake_tables_have_no_columns_that_real_ones_lack() -> None:
         warnings.simplefilter("error")
         for name in set(frames) & set(TABLES):
             assert len(as_table(frames[name], name)) == len(frames[name])
+
+
+def test_rules_plan_what_a_study_has(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    task = {"dataset": "synthfaces", "target": "Smiling", "roi": {"artifact": "ink"}}
+    sets = {"main": {"lrp": {}, "random": {}}, "boxes": {}}
+    for grid in (4, 2):
+        sets["boxes"][f"occlusion_{grid}"] = {"kind": "occlusion", "grid": grid}
+    injected = tiny(
+        artifacts={"ink": {"kind": "watermark"}, "tint": {}},
+        tasks={f"smiling_by_{a}": {**task, "protected": a} for a in ("ink", "tint")},
+        designs={"artifact_fraction": {"levels": [0.0, 1.0]}},
+        methods={"vanilla": {}},
+        explain={"images": 16, "sets": sets},
+        report={"page_images": 8},
+    )
+    space.configure(injected)
+    jobs = space.planned()
+    assert jobs["page"] == jobs["figure_occlusion_grids"] == 2
+    assert jobs["figure_quadrants"] == 2 * 4
+    assert jobs["figure_reliance"] == 3  # not for the control
+    for name in ("figure_mystery_models", "figure_yardstick", "figure_yardstick_heatmap"):
+        assert jobs[name] == 1
+    space.configure(tiny())  # twins, no artifacts
+    jobs = space.planned()
+    assert jobs["figure_yardstick"] == 1
+    assert not {"page", "figure_quadrants", "figure_mystery_models", "figure_sanity"} & set(jobs)
