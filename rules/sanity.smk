@@ -26,6 +26,7 @@ rule sanity:
         mem_mb=6000,
         runtime=240,
     params:
+        artifact=artifact_of,
         explainers=lambda wildcards: STUDY.explain.sets[wildcards.explainers],
         images=STUDY.sanity.images,
         stages=STUDY.sanity.stages,

@@ -11,10 +11,21 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from rightreasons.config import read_yaml
 from rightreasons.tables import read_table
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "rules", "workflow_scripts", "captions", "profiles", "envs", "config.yaml")
+
+
+def demo() -> dict[str, Any]:
+    """Return the demo's config with its first task only, and nothing that this task restricts."""
+    raw = read_yaml(ROOT / "config.yaml")
+    name, task = next(iter(raw["tasks"].items()))
+    kept = {key: task[key] for key in task if key not in ("designs", "methods", "sets")}
+    raw["tasks"] = {name: kept}
+    del raw["artifacts"], raw["designs"]["artifact_fraction"], raw["report"]
+    return raw
 
 
 def tiny(**changes: Any) -> dict[str, Any]:

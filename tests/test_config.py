@@ -10,13 +10,14 @@ import pytest
 from rightreasons.config import load_config, read_yaml
 from rightreasons.errors import UserError
 from rightreasons.schema import schema
+from study import demo
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
 def raw() -> dict[str, Any]:
-    return read_yaml(ROOT / "config.yaml")
+    return demo()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from rightreasons.config import StudyConfig, load_config, read_yaml
 from rightreasons.errors import UserError
 from rightreasons.grid import Grid, Paths
 from rightreasons.yaml_keys import check_keys
+from study import demo
 
 ROOT = Path(__file__).parent.parent
 BASES = {
@@ -77,7 +78,7 @@ def test_most_mutations_are_mistakes() -> None:
 
 
 def changed(**parts: Any) -> dict[str, Any]:
-    return {**BASES["config.yaml"], **parts}
+    return {**demo(), **parts}
 
 
 def refused(config: dict[str, Any]) -> str:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from rightreasons.config import StudyConfig, load_config, read_yaml
+from rightreasons.config import StudyConfig, load_config
 from rightreasons.errors import UserError
 from rightreasons.grid import Grid, Group, Paths
-
-ROOT = Path(__file__).parent.parent
+from study import demo
 
 
 def make_study(**changes: Any) -> StudyConfig:
-    raw = {**read_yaml(ROOT / "config.yaml"), "seeds": [0, 1]}
+    raw = demo()
     raw["tasks"] = {
         "tie": raw["tasks"]["smiling_by_necktie"],
         "smile": {**raw["tasks"]["smiling_by_necktie"], "protected": "Smiling == 1"},
@@ -133,7 +131,11 @@ def test_a_task_may_have_designs_methods_and_sets_of_its_own() -> None:
         ("designs", ["phy"], r"tasks.smile.designs: unknown design 'phy' \(did you mean 'phi'"),
         ("methods", ["tunes"], r"tasks.smile.methods: unknown method 'tunes'"),
         ("sets", ["c"], r"tasks.smile.sets: unknown set of explainers 'c'"),
-        ("roi", {"artifact": "mark"}, r"tasks.smile.roi.artifact: unknown artifact 'mark'.*none"),
+        (
+            "roi",
+            {"artifact": "mark"},
+            r"tasks.smile.roi.artifact: unknown key of `artifacts` 'mark'.*none",
+        ),
     ],
 )
 def test_a_task_names_what_there_is(key: str, value: Any, said: str) -> None:

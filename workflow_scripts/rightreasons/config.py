@@ -341,7 +341,9 @@ class StudyConfig(Section):
         _check_known(f"tasks.{name}.sets", task.sets or [], "set of explainers", sets)
         if isinstance(task.roi, ArtifactRoi):
             artifact = [task.roi.artifact]
-            _check_known(f"tasks.{name}.roi.artifact", artifact, "artifact", self.artifacts)
+            _check_known(
+                f"tasks.{name}.roi.artifact", artifact, "key of `artifacts`", self.artifacts
+            )
 
     def task_model(self, task: str) -> ModelConfig:
         """Return the network of a task: the study's, with the task's own keys."""

@@ -1,0 +1,156 @@
+"""A whole tiny study of injected artifacts, from faces to yardstick and pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from study import Workspace, tiny
+
+EXPLAINERS = ["gradient", "random", "occlusion_2", "occlusion_4"]
+LEVELS = [0.0, 1.0]
+TASKS = ["smiling_by_mark", "smiling_by_tint"]
+
+
+def artifacts() -> dict[str, Any]:
+    """Return the config: a patch and a tint, two levels, vanilla and one method."""
+    task = {"dataset": "synthfaces", "target": "Smiling", "roi": {"artifact": "mark"}}
+    return tiny(
+        datasets={"synthfaces": {"size": 32, "n_images": 600}},
+        artifacts={"mark": {"kind": "patch", "jitter": 0.05}, "tint": {"opacity": 0.4}},
+        tasks={
+            "smiling_by_mark": {**task, "protected": "mark"},
+            "smiling_by_tint": {**task, "protected": "tint", "methods": ["vanilla"]},
+        },
+        designs={
+            "artifact_fraction": {
+                "levels": LEVELS,
+                "max_images": {"train": 160, "debias": 40, "test": 80},
+            }
+        },
+        training={"epochs": 8, "batch_size": 16, "learning_rate": 3e-3},
+        methods={"vanilla": {}, "finetune": {}},
+        regions={},
+        explain={
+            "images": 32,
+            "sets": {
+                "main": {
+                    "gradient": {},
+                    "random": {},
+                    "occlusion_2": {"kind": "occlusion", "grid": 2},
+                    "occlusion_4": {"kind": "occlusion", "grid": 4},
+                }
+            },
+        },
+        sanity={"images": 8, "stages": 2},
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    space = Workspace(tmp_path_factory.mktemp("artifacts"))
+    space.configure(artifacts())
+    done = space.run()
+    assert done.returncode == 0, done.stdout[-4000:]
+    return space
+
+
+@pytest.fixture(scope="module")
+def tables(finished: Workspace) -> dict[str, pd.DataFrame]:
+    return finished.tables()
+
+
+def test_tasks_have_the_methods_that_they_name(tables: dict[str, pd.DataFrame]) -> None:
+    cells = tables["cell_metrics"]
+    methods = cells.groupby("task")["method"].unique()
+    assert list(methods["smiling_by_mark"]) == ["vanilla", "finetune"]
+    assert list(methods["smiling_by_tint"]) == ["vanilla"]
+    assert set(cells["level"]) == set(LEVELS)
+
+
+def test_every_test_image_is_there_without_and_with_it(tables: dict[str, pd.DataFrame]) -> None:
+    rows = tables["predictions"].query("task == 'smiling_by_mark' and method == 'vanilla'")
+    one = rows[rows["level"] == 1.0]
+    assert len(one) == 80
+    source = one["image_id"].str.removesuffix("+mark")
+    assert (source.groupby(source).count() == 2).all()
+    assert (one["image_id"].str.endswith("+mark") == (one["protected"] == 1)).all()
+
+
+def test_a_twin_is_the_other_version(tables: dict[str, pd.DataFrame]) -> None:
+    rows = tables["predictions"].query("method == 'vanilla' and level == 1.0")
+    for task, name in zip(TASKS, ("mark", "tint"), strict=True):
+        own = rows[rows["task"] == task].set_index("image_id")
+        without = own[own["protected"] == 0]
+        other = own.loc[[f"{image}+{name}" for image in without.index]]
+        for output in ("logit_0", "logit_1", "score"):
+            difference = other[output].to_numpy() - without[f"twin_{output}"].to_numpy()
+            assert abs(difference).max() < 1e-4
+        assert (other["decision"].to_numpy() == without["twin_decision"].to_numpy()).all()
+
+
+def test_the_model_of_level_1_relies_on_the_patch(tables: dict[str, pd.DataFrame]) -> None:
+    rows = tables["reliance"].query("task == 'smiling_by_mark' and method == 'vanilla'")
+    flips = rows.groupby("level")["flips"].first()
+    assert flips[1.0] > 0.5 > flips[0.0]
+    assert rows.loc[rows["level"] == 1.0, "reliant"].any()
+    assert not rows.loc[rows["level"] == 0.0, "reliant"].any()
+    tint = tables["reliance"].query("task == 'smiling_by_tint'")
+    assert not tint["place"].any()
+    assert not tint["reliant"].any()
+
+
+def test_the_yardstick_ranks_explainers_and_metrics(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["yardstick"]
+    assert set(table["explainer"]) == set(EXPLAINERS)
+    assert {"rrf", "top_fraction", "k_ssd", "fam", "adr"} <= set(table["metric"])
+    assert table["rank"].notna().any()
+    calls = tables["reliance"].query("explainer == 'random' and shown == 'with'")["called"]
+    assert not calls.astype(bool).any()
+
+
+def test_maps_of_level_0_are_their_own_normal_maps(tables: dict[str, pd.DataFrame]) -> None:
+    fam = tables["cell_metrics"].query("metric == 'fam' and method == 'vanilla'")
+    assert fam.loc[fam["level"] == 0, "value"].tolist() == pytest.approx([1.0] * 8)
+    own = fam[(fam["level"] == 1) & (fam["explainer"] == "gradient")]
+    assert (own["value"] < 0.999).all()
+
+
+def test_sanity_of_the_control_is_perfect_and_of_the_gradient_not(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    table = tables["sanity"].query("similarity == 'ssim'")
+    assert set(table["explainer"]) == set(EXPLAINERS)
+    assert (table.loc[table["explainer"] == "random", "value"] > 0.999).all()
+    assert (table.loc[table["explainer"] == "gradient", "value"] < 0.99).all()
+
+
+def test_figures_and_pages_are_there(finished: Workspace) -> None:
+    report = finished.folder / "results/tiny/report"
+    for task in TASKS:
+        page = (report / f"quadrants-{task}-artifact_fraction.html").read_text()
+        assert "data:image/png" in page
+    names = {path.stem for path in (report / "figures").glob("*.png")}
+    wanted = {"yardstick", "yardstick_heatmap", "sanity", "reliance-gradient"}
+    wanted |= {f"quadrants-{task}-artifact_fraction-gradient" for task in TASKS}
+    wanted |= {"mystery_models-synthfaces-artifact_fraction"}
+    assert wanted <= names
+
+
+def test_a_second_run_does_nothing(finished: Workspace) -> None:
+    assert "Nothing to be done" in finished.run().stdout
+
+
+def test_another_opacity_trains_again(finished: Workspace, tmp_path: Path) -> None:
+    config = artifacts()
+    config["artifacts"]["tint"] = {"opacity": 0.2}
+    before = (finished.folder / "study.yaml").read_text()
+    finished.configure(config)
+    planned = finished.planned()
+    (finished.folder / "study.yaml").write_text(before)
+    assert planned["train"] == 2
+    assert "split" not in planned
+    assert "pool" not in planned
