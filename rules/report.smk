@@ -213,5 +213,7 @@ rule leaderboard:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        explainers={task: GRID.shown_explainers(task) for task in STUDY.tasks},
     script:
         "../workflow_scripts/leaderboard.py"

@@ -20,7 +20,7 @@ from drawing import misplaced, smallest, texts
 from rightreasons.errors import UserError
 from rightreasons.figures import FIGURES, load
 from rightreasons.figures.cells import changes, collapsed_cells, over_seeds
-from rightreasons.figures.leaderboard import render_html, render_text
+from rightreasons.figures.leaderboard import render_html, render_text, shown
 from rightreasons.figures.metric_labels import SHORT, better
 from rightreasons.figures.signed_maps import average, rectangle
 from rightreasons.figures.style import METHOD_STYLES, SPARE_STYLES, method_styles, save
@@ -450,6 +450,19 @@ def test_leaderboard_shows_missing_numbers_as_dashes(tmp_path: Path) -> None:
     text = render_text(table[table["explainer"] == "lrp"])
     assert re.search(r"rr_clarc +0\.\d{3} \[0\.\d\d, 0\.\d\d\] .* –\n", text)
     assert "RRF ig" not in text
+
+
+def test_leaderboard_shows_the_explainers_of_each_task_and_no_board_of_vanilla_alone(
+    tmp_path: Path,
+) -> None:
+    table = board(tmp_path)
+    first = table["explainer"].dropna().unique()[0]
+    few = shown(table, {task: [first] for task in table["task"].unique()})
+    assert set(few["explainer"].dropna()) == {first}
+    assert render_text(few).count("RRF") < render_text(table).count("RRF")
+    alone = table[table["method"] == "vanilla"]
+    assert render_text(alone) == "The leaderboard is empty.\n"
+    assert "vanilla" in render_html(alone)
 
 
 def test_empty_leaderboard_says_so(tmp_path: Path) -> None:

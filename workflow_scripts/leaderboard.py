@@ -8,10 +8,11 @@ from job import run
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
     """Read the table, write both."""
-    from rightreasons.figures.leaderboard import save
+    from rightreasons.figures.leaderboard import save, shown
     from rightreasons.tables import read_table
 
-    save(read_table(Path(input.leaderboard)), Path(output.html), Path(output.text))
+    board = shown(read_table(Path(input.leaderboard)), params.explainers)
+    save(board, Path(output.html), Path(output.text))
 
 
 if __name__ == "__main__":

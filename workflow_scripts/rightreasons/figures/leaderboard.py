@@ -41,10 +41,13 @@ def render_text(leaderboard: pd.DataFrame) -> str:
     """Return one block per task and design at its strongest level (farthest from 0).
 
     leaderboard: the table, with a row per method and explainer (or without explainers). Methods
-    that collapsed come last and carry no rank. Missing numbers are dashes.
+    that collapsed come last and carry no rank. Missing numbers are dashes. A task with vanilla
+    alone has nothing to rank and is left out.
     """
     blocks = []
     for title, board in _boards(leaderboard):
+        if board["method"].nunique() == 1:
+            continue
         explainers = _explainers(board)
         rows = [[*_head(explainers)], *[_cells(m, explainers) for m in _methods(board)]]
         blocks.append("\n".join([title, "", *_aligned(rows)]))
@@ -66,6 +69,15 @@ def render_html(leaderboard: pd.DataFrame) -> str:
         f"{tables or '<p>The leaderboard is empty.</p>'}\n"
         "</body>\n</html>\n"
     )
+
+
+def shown(leaderboard: pd.DataFrame, explainers: dict[str, list[str]]) -> pd.DataFrame:
+    """Return the rows of these explainers, by task, and those without any."""
+    chosen = [
+        pd.isna(explainer) or explainer in explainers[task]
+        for task, explainer in zip(leaderboard["task"], leaderboard["explainer"], strict=True)
+    ]
+    return leaderboard[chosen]
 
 
 def save(leaderboard: pd.DataFrame, html_path: Path, text_path: Path) -> None:
