@@ -26,6 +26,7 @@ from rightreasons.registry import Registry, suggestion
 from rightreasons.yaml_keys import check_keys
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+EXPRESSIONS = ("target", "protected")  # keys of a task
 LONGEST = 100  # letters of a name: paths hold several
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -368,7 +369,7 @@ def load_config(raw: dict[str, Any]) -> StudyConfig:
     try:
         config = StudyConfig.model_validate(raw)
     except ValidationError as error:
-        raise UserError(_explain(error, StudyConfig)) from None
+        raise UserError(explain(error, StudyConfig)) from None
     filled = config.model_dump()
     kinds = registries()
     for section in ("datasets", "artifacts", "designs", "methods"):
@@ -389,7 +390,7 @@ def load_config(raw: dict[str, Any]) -> StudyConfig:
         try:
             config.task_model(task)
         except ValidationError as error:
-            raise UserError(_explain(error, ModelConfig, f"tasks.{task}.model")) from None
+            raise UserError(explain(error, ModelConfig, f"tasks.{task}.model")) from None
     _check_metrics(config, kinds["metrics"])
     study = StudyConfig(**filled)
     _check_masks(study, kinds["datasets"])
@@ -413,7 +414,7 @@ def component_params(
     try:
         return {"kind": kind, **params(**chosen).model_dump(mode="json")}
     except ValidationError as error:
-        raise UserError(_explain(error, params, where)) from None
+        raise UserError(explain(error, params, where)) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -491,66 +492,3 @@ def _check_expressions(study: StudyConfig) -> None:
             parse(expression)
         except UserError as error:
             raise UserError(f"config: {where}: {error}") from None
-
-
-EXPRESSIONS = ("target", "protected")
-SHOWN = 120  # letters of a wrong value
-MAPPING = "must be keys with values, `{}` for the defaults"
-MESSAGES = {
-    "dict_type": MAPPING,
-    "model_type": MAPPING,
-    "invalid_key": "a key must be text: put it in quotes",
-}
-
-
-def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """Return one readable line per mistake in the config."""
-    return "config: " + "; ".join(_line(item, model, prefix) for item in error.errors()) + "."
-
-
-def _line(item: Any, model: type[BaseModel], prefix: str) -> str:
-    steps = [str(step) for step in item["loc"]]
-    is_key = steps[-1:] == ["[key]"]
-    if is_key:
-        steps = steps[:-2]
-    where = ".".join([prefix, *steps] if prefix else steps)
-    if item["type"] == "extra_forbidden":
-        allowed = _keys_at(model, item["loc"][:-1])
-        hint = suggestion(steps[-1], allowed)
-        return f"unknown key {where}{hint} Allowed: {', '.join(allowed) or 'none'}"
-    if item["type"] == "missing":
-        return f"{where} is missing"
-    message = MESSAGES.get(item["type"], item["msg"].removeprefix("Value error, "))
-    if is_key and item["type"] == "string_type":
-        message = f"the name {_shown(item['input'])} must be text: put it in quotes"
-    if not where:
-        return message
-    return f"{where}: {message}" if is_key else f"{where} = {_shown(item['input'])}: {message}"
-
-
-def _shown(value: Any) -> str:
-    """Return a value of the config as it is written, or its beginning."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no whole number of more than 4,300 digits
-        text = "a huge number"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-
-
-def _keys_at(model: type[BaseModel], steps: tuple[Any, ...]) -> list[str]:
-    """Return the keys that are allowed at a place of the config."""
-    current: Any = model
-    for step in steps:
-        fields = getattr(current, "model_fields", {})
-        if step in fields:
-            current = _section_of(fields[step].annotation)
-    return sorted(getattr(current, "model_fields", {}))
-
-
-def _section_of(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for part in getattr(annotation, "__args__", ()):
-        if found := _section_of(part):
-            return found
-    return None
