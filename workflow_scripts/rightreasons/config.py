@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from rightreasons.config_messages import explain, quoted
 from rightreasons.errors import UserError, reason
 from rightreasons.regions.params import RegionParams
 from rightreasons.registry import Registry, suggestion
@@ -34,7 +35,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 def _check_name(name: str) -> str:
     if not NAME.fullmatch(name) or len(name) > LONGEST:
         raise ValueError(
-            f"the name {_shown(name)} is used in file names: letters, digits and _ only, beginning "
+            f"the name {quoted(name)} is used in file names: letters, digits and _ only, beginning "
             f"with a letter, at most {LONGEST}"
         )
     return name
@@ -356,7 +357,7 @@ def _check_known(where: str, chosen: Collection[str], noun: str, allowed: Collec
     for name in chosen:
         if name not in allowed:
             raise ValueError(
-                f"{where}: unknown {noun} {_shown(name)}{suggestion(name, allowed)} "
+                f"{where}: unknown {noun} {quoted(name)}{suggestion(name, allowed)} "
                 f"Allowed: {', '.join(allowed) or 'none, the study has none'}"
             )
 
@@ -407,7 +408,7 @@ def component_params(
     if kind not in registry:
         hint = suggestion(kind, registry.names()) if isinstance(kind, str) else "."
         raise UserError(
-            f"{where}: unknown {registry.noun} {_shown(kind)}{hint} "
+            f"{where}: unknown {registry.noun} {quoted(kind)}{hint} "
             f"Allowed: {', '.join(registry.names())}."
         )
     params = registry[kind].params

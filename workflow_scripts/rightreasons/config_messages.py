@@ -36,13 +36,13 @@ def _line(item: Any, model: type[BaseModel], prefix: str) -> str:
         return f"{where} is missing"
     message = MESSAGES.get(item["type"], item["msg"].removeprefix("Value error, "))
     if is_key and item["type"] == "string_type":
-        message = f"the name {_shown(item['input'])} must be text: put it in quotes"
+        message = f"the name {quoted(item['input'])} must be text: put it in quotes"
     if not where:
         return message
-    return f"{where}: {message}" if is_key else f"{where} = {_shown(item['input'])}: {message}"
+    return f"{where}: {message}" if is_key else f"{where} = {quoted(item['input'])}: {message}"
 
 
-def _shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """Return a value of the config as it is written, or its beginning."""
     try:
         text = repr(value)
