@@ -13,7 +13,7 @@ demo: environment
 	@cat results/demo/report/leaderboard.txt
 	@echo
 	@echo "Tables:  results/demo/tables/*.parquet   (described in results/README.md)"
-	@echo "Figures: results/demo/report/figures/"
+	@echo "Figures: results/demo/report/figures/, pages: results/demo/report/*.html"
 	@echo "Report:  results/demo/report.html"
 
 test: environment check
