@@ -17,6 +17,7 @@ import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,11 @@ def missing(accounting: bool = False) -> str | None:
         return f"no {', '.join(absent)} (Debian: apt-get install {packages})"
     if os.geteuid() != 0:
         return "a cluster of one's own needs root"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _make_device(Path(folder) / "null")
+        except OSError as error:
+            return f"no made-up GPUs: {error}"
     try:
         address = socket.gethostbyname(_host())
     except OSError:
@@ -200,10 +206,8 @@ class Cluster:
         (folder / "gres.conf").write_text(
             f"AutoDetect=off\nNodeName=g1 Name=gpu Type=a100 File={folder}/dev/nvidia[0-1]\n"
         )
-        # SLURM sets CUDA_VISIBLE_DEVICES for character devices only: two of the kind of /dev/null.
         for number in (0, 1):
-            device = folder / "dev" / f"nvidia{number}"
-            os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+            _make_device(folder / "dev" / f"nvidia{number}")
         # Snakemake's job step drops SLURM_CONF before it calls srun.
         wrapper = folder / "bin" / "srun"
         real = shutil.which("srun")
@@ -232,6 +236,11 @@ class Cluster:
 
 def _host() -> str:
     return socket.gethostname().partition(".")[0]
+
+
+def _make_device(path: Path) -> None:
+    """Make a made-up GPU; SLURM hands out character devices only, so it is another /dev/null."""
+    os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
 
 
 def _free_ports(count: int) -> list[int]:
