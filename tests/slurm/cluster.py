@@ -303,6 +303,7 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort={port}
 AccountingStoragePass={socket}
 AccountingStorageTRES=gres/gpu
+AccountingStoreFlags=job_comment
 """
 DATABASE = """
 AuthType=auth/munge
