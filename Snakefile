@@ -33,3 +33,7 @@ rule all:
 
 onstart:
     hold_study()
+
+
+onsuccess:
+    forget_jobs(LOCK)

@@ -17,7 +17,7 @@ from rightreasons.config import ArtifactRoi, AttributionRoi, load_config
 from rightreasons.data import stage_params
 from rightreasons.errors import UserError
 from rightreasons.grid import Grid, Paths
-from rightreasons.guard import hold
+from rightreasons.guard import forget_jobs, hold
 from rightreasons.metrics.compute import resolve
 from rightreasons.yaml_keys import check_keys
 
@@ -33,7 +33,6 @@ except UserError as error:
 PATHS = Paths(STUDY)
 REGION = f"{PATHS.stage('region')}/{{dataset}}/{{region}}"
 CELL = "{task}/{design}-{level}/seed-{seed}"
-CONDA = "../envs/cpu.yaml"
 
 
 wildcard_constraints:
@@ -45,6 +44,16 @@ wildcard_constraints:
     method=r"\w+",
     explainers=r"\w+",
     region=r"\w+",
+
+
+def growing(amount):
+    """Memory or time for a job's first attempt; the second gets twice as much, and so on."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def one_of(names):
+    """The wildcard constraint that allows these names and no other; none at all if there are none."""
+    return "|".join(names) or "(?!)"
 
 
 def pool_of(wildcards, *names):
@@ -150,11 +159,15 @@ MODEL_FILES = {
 }
 
 
+LOCK = Path(PATHS.root) / ".lock"
+
+
 def hold_study():
-    """Refuse a second run of the study beside this one."""
+    """Refuse a second run of the study beside this one, or beside jobs that one left in SLURM."""
     global STUDY_LOCK
+    jobs = getattr(workflow.scheduler._executor, "run_uuid", "")  # their name in SLURM's queue
     try:
-        STUDY_LOCK = hold(Path(PATHS.root) / ".lock")
+        STUDY_LOCK = hold(LOCK, jobs)
     except UserError as error:
         raise WorkflowError(str(error))
 

@@ -13,14 +13,24 @@ rule debias:
         f"{PATHS.stage('logs')}/debias/{CELL}/{{method}}.log",
     benchmark:
         f"{PATHS.stage('benchmarks')}/debias/{CELL}/{{method}}.tsv"
+    wildcard_constraints:
+        method=one_of(GRID.methods(changes="weights")),
     conda:
-        "../envs/cpu.yaml"
+        "../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         artifact=artifact_of,
         method=lambda wildcards: STUDY.methods[wildcards.method],
     script:
         "../workflow_scripts/debias.py"
+
+
+# Methods that change decisions only read stored predictions: they need no GPU.
+use rule debias as decide with:
+    wildcard_constraints:
+        method=one_of(GRID.methods(changes="decision")),
+    conda:
+        "../envs/cpu.yaml"

@@ -11,11 +11,11 @@ rule explain:
     benchmark:
         f"{PATHS.stage('benchmarks')}/explain/{CELL}/{{method}}/{{explainers}}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        "../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=240,
+        mem_mb=growing(6000),
+        runtime=growing(240),
     params:
         artifact=artifact_of,
         explainers=lambda wildcards: STUDY.explain.sets[wildcards.explainers],

@@ -9,8 +9,8 @@ rule fetch:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         kind=lambda wildcards: STUDY.datasets[wildcards.dataset]["kind"],
         dataset=lambda wildcards: dataset_params(wildcards, "fetch"),

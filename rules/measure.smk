@@ -25,8 +25,8 @@ rule measure:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         artifact=artifact_of,
         study=STUDY.study,

@@ -15,8 +15,8 @@ rule pool:
         "../envs/cpu.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         kind=lambda wildcards: STUDY.datasets[wildcards.dataset]["kind"],
         dataset=lambda wildcards: dataset_params(wildcards, "pool"),
@@ -39,8 +39,8 @@ rule twins:
         "../envs/cpu.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         kind=lambda wildcards: STUDY.datasets[wildcards.dataset]["kind"],
         dataset=lambda wildcards: dataset_params(wildcards, "pool"),

@@ -18,11 +18,11 @@ rule region:
     benchmark:
         f"{PATHS.stage('benchmarks')}/region/{{dataset}}/{{region}}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        "../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=600,
+        mem_mb=growing(6000),
+        runtime=growing(600),
     params:
         artifact=lambda wildcards: artifact_params(
             REGIONS[wildcards.dataset, wildcards.region]

@@ -72,8 +72,8 @@ rule figure_mean_maps:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         methods=lambda wildcards: GRID.methods(wildcards.task),
         target=lambda wildcards: STUDY.tasks[wildcards.task].target,
@@ -105,8 +105,8 @@ rule figure_metrics_by_level:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="metrics_by_level",
     script:
@@ -132,8 +132,8 @@ rule figure_fairness_against_saliency:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="fairness_against_saliency",
     script:
@@ -159,8 +159,8 @@ rule figure_comparisons:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="comparisons",
     script:
@@ -185,8 +185,8 @@ rule figure_runtimes:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="runtimes",
     script:
@@ -211,8 +211,8 @@ rule leaderboard:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         explainers={task: GRID.shown_explainers(task) for task in STUDY.tasks},
     script:

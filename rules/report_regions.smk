@@ -22,8 +22,8 @@ rule figure_reliability:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="reliability",
     script:
@@ -50,8 +50,8 @@ rule figure_position_maps:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="position_maps",
     script:
@@ -80,8 +80,8 @@ rule figure_mean_attribution_maps:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         known=lambda wildcards: known_of(wildcards),
         artifacts=lambda wildcards: {
@@ -114,8 +114,8 @@ rule figure_attribution_maps:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         images=4,
     script:
@@ -144,8 +144,8 @@ rule figure_attribution_example:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         artifact=artifact_of,
         images=3,
@@ -177,8 +177,8 @@ rule figure_noise_types:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="noise_types",
     script:
@@ -207,8 +207,8 @@ rule figure_quantiles:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="quantiles",
     script:

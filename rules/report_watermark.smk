@@ -51,8 +51,8 @@ rule figure_quadrants:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         groups=all_groups,
         metric=METRIC_OF_DOTS,
@@ -76,8 +76,8 @@ rule page:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         groups=first_groups,
         levels=lambda wildcards: [
@@ -121,8 +121,8 @@ rule figure_occlusion_grids:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         explainers=lambda wildcards: occlusions(wildcards.task),
         level=lambda wildcards: strongest(wildcards.design),
@@ -158,8 +158,8 @@ rule figure_mystery_models:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         titles=lambda wildcards: [title for title, *_ in mystery_models(wildcards)],
         explainers=lambda wildcards: list(
@@ -193,8 +193,8 @@ rule figure_yardstick:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="yardstick",
     script:
@@ -221,8 +221,8 @@ rule figure_yardstick_heatmap:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="yardstick_heatmap",
     script:
@@ -251,8 +251,8 @@ rule figure_reliance:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="reliance",
     script:
@@ -281,8 +281,8 @@ rule figure_sanity:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         figure="sanity",
     script:

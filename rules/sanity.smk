@@ -20,11 +20,11 @@ rule sanity:
     benchmark:
         f"{PATHS.stage('benchmarks')}/sanity/{CELL}/{{explainers}}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        "../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=240,
+        mem_mb=growing(6000),
+        runtime=growing(240),
     params:
         artifact=artifact_of,
         explainers=lambda wildcards: STUDY.explain.sets[wildcards.explainers],
@@ -48,8 +48,8 @@ rule tabulate_sanity:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         study=STUDY.model_dump(mode="json"),
     script:

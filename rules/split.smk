@@ -10,8 +10,8 @@ rule split:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         target=lambda wildcards: STUDY.tasks[wildcards.task].target,
         protected=lambda wildcards: STUDY.tasks[wildcards.task].protected,

@@ -48,8 +48,8 @@ rule tabulate:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=growing(8000),
+        runtime=growing(120),
     params:
         study=STUDY.model_dump(mode="json"),
         benchmarks=PATHS.stage("benchmarks"),
@@ -72,8 +72,8 @@ rule tabulate_regions:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=growing(8000),
+        runtime=growing(30),
     params:
         study=STUDY.study,
         tables=REGION_TABLES,
@@ -93,8 +93,8 @@ rule tabulate_attribution:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=growing(8000),
+        runtime=growing(30),
     params:
         study=STUDY.model_dump(mode="json"),
     script:
@@ -113,8 +113,8 @@ rule tabulate_reliance:
     conda:
         "../envs/cpu.yaml"
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(8000),
+        runtime=growing(60),
     params:
         injected=[task for task in STUDY.tasks if GRID.artifact(task)],
         elsewhere=GRID.elsewhere(),

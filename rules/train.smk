@@ -12,11 +12,11 @@ rule train:
     benchmark:
         f"{PATHS.stage('benchmarks')}/train/{CELL}.tsv"
     conda:
-        "../envs/cpu.yaml"
+        "../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         artifact=artifact_of,
         model=lambda wildcards: STUDY.task_model(wildcards.task).model_dump(),

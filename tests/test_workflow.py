@@ -90,9 +90,11 @@ def test_a_new_level_seed_or_method_makes_new_cells_only(finished: Workspace) ->
     config = tiny()
     config["designs"]["phi"]["levels"] = [0.0, 0.4, 0.8]
     jobs = _plan(finished, config)
-    assert (jobs["split"], jobs["train"], jobs["debias"], jobs["measure"]) == (1, 1, 3, 1)
+    assert (jobs["split"], jobs["train"], jobs["debias"], jobs["measure"]) == (1, 1, 2, 1)
+    assert jobs["decide"] == 1
     jobs = _plan(finished, tiny(seeds=[0, 1]))
-    assert (jobs["split"], jobs["train"], jobs["debias"], jobs["measure"]) == (2, 2, 6, 2)
+    assert (jobs["split"], jobs["train"], jobs["debias"], jobs["measure"]) == (2, 2, 4, 2)
+    assert jobs["decide"] == 2
     jobs = _plan(finished, tiny(methods={**tiny()["methods"], "p_clarc": {}}))
     assert (jobs["debias"], jobs["explain"], jobs["measure"]) == (2, 2, 2)
     assert not {"pool", "split", "train"} & set(jobs)

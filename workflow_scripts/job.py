@@ -17,7 +17,7 @@ from rightreasons.errors import UserError
 def run(main: Callable[..., None], snakemake: Any) -> None:
     """Call `main(input, output, params, wildcards, progress=..., threads=...)` of a script.
 
-    The log gets the start, the end and any traceback; the terminal gets progress bars, and one
+    The log gets the place, the end and any traceback; the terminal gets progress bars, and one
     line when something is wrong with the user's input.
     """
     log = str(snakemake.log[0])
@@ -26,6 +26,7 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
     )
     logging.captureWarnings(True)
     limit_threads(snakemake.threads)
+    logging.info(place())
     started = time.perf_counter()
     label = " ".join(map(str, snakemake.wildcards))
     try:
@@ -44,6 +45,16 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
         logging.info(traceback.format_exc())
         raise
     logging.info("done in %.1f s", time.perf_counter() - started)
+
+
+def place() -> str:
+    """Return where a job runs: the node, and in SLURM the job's number and GPUs."""
+    import os
+    import socket
+
+    node = os.getenv("SLURMD_NODENAME", socket.gethostname())
+    number, gpus = os.getenv("SLURM_JOB_ID", "none"), os.getenv("CUDA_VISIBLE_DEVICES", "not set")
+    return f"on {node}, SLURM job {number}, CUDA_VISIBLE_DEVICES {gpus}"
 
 
 def limit_threads(threads: int) -> None:
