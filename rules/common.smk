@@ -165,7 +165,9 @@ LOCK = Path(PATHS.root) / ".lock"
 def hold_study():
     """Refuse a second run of the study beside this one, or beside jobs that one left in SLURM."""
     global STUDY_LOCK
-    jobs = getattr(workflow.scheduler._executor, "run_uuid", "")  # their name in SLURM's queue
+    jobs = getattr(
+        workflow.scheduler._executor, "run_uuid", ""
+    )  # their name in SLURM's queue
     try:
         STUDY_LOCK = hold(LOCK, jobs)
     except UserError as error:
