@@ -109,6 +109,6 @@ def _remarks(target: str, protected: str, method: str, dots: pd.DataFrame) -> li
     seeds = dots["seed"].nunique()
     pooled = f"{seeds} seeds pooled: a dot per image and seed" if seeds > 1 else "1 seed"
     return [
-        f"PA: {protected}. T: {target}. Model: {method}, {pooled}. Height: of no meaning, the same "
-        "for an image everywhere."
+        f"PA: {protected}. T: {target}. Model: {method}, {pooled}.",
+        "Height: of no meaning, the same for an image everywhere.",
     ]
