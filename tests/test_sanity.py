@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
 from fakes import CPU, biased_images, quiet, trained
-from rightreasons.config import TrainingConfig, component_params, load_config, read_yaml
+from rightreasons.config import TrainingConfig, component_params, load_config
 from rightreasons.errors import UserError
 from rightreasons.maps import explain
 from rightreasons.models.architectures import build_classifier
@@ -24,7 +24,7 @@ from rightreasons.registry import Params
 from rightreasons.saliency import EXPLAINERS, Attribution
 from rightreasons.sanity import cascade, layers, randomisation_table, steps
 from rightreasons.tables import TABLES, conform
-from study import ROOT
+from study import demo
 
 DATA = biased_images(16, 0.5)
 SMALL = ["trunk.conv1", "trunk.conv2", "trunk.conv3", "head"]
@@ -211,7 +211,7 @@ def test_maps_of_zeros_are_not_compared(model: Classifier) -> None:
 
 
 def test_the_check_is_off_unless_images_are_asked_for() -> None:
-    raw = read_yaml(ROOT / "config.yaml")
+    raw = demo()
     assert load_config(raw).sanity.images == 0
     assert load_config({**raw, "sanity": {"images": 8}}).sanity.stages == 6
     with pytest.raises(UserError, match=r"sanity.images = 5: allowed are 0"):

@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 
 from rightreasons import tabulate
-from rightreasons.config import StudyConfig, load_config, read_yaml
+from rightreasons.config import StudyConfig, load_config
 from rightreasons.tables import TABLES, conform
+from study import demo
 
-ROOT = Path(__file__).parent.parent
 METHODS = ("vanilla", "finetune", "same", "thropt", "worse")
 
 
 def make_study() -> StudyConfig:
-    raw = {**read_yaml(ROOT / "config.yaml"), "seeds": [0, 1]}
+    raw = {**demo(), "seeds": [0, 1]}
     raw["tasks"] = {"tie": raw["tasks"]["smiling_by_necktie"]}
     raw["designs"] = {"phi": {"levels": [0.0, 0.5]}}
     raw["methods"] = {
