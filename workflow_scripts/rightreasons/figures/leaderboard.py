@@ -44,10 +44,10 @@ def render_text(leaderboard: pd.DataFrame) -> str:
     that collapsed come last and carry no rank. Missing numbers are dashes. A task with vanilla
     alone has nothing to rank and is left out.
     """
+    rivals = leaderboard.groupby(BOARD)["method"].transform("nunique")
+    leaderboard = leaderboard[rivals > 1]
     blocks = []
     for title, board in _boards(leaderboard):
-        if board["method"].nunique() == 1:
-            continue
         explainers = _explainers(board)
         rows = [[*_head(explainers)], *[_cells(m, explainers) for m in _methods(board)]]
         blocks.append("\n".join([title, "", *_aligned(rows)]))
