@@ -16,7 +16,7 @@ def main(
     import torch
 
     from rightreasons.arrays import write_array
-    from rightreasons.artifacts.injected import Injected, open_images
+    from rightreasons.artifacts.injected import open_images, single
     from rightreasons.maps import explain, map_index, sample_images
     from rightreasons.models.records import write_parquet
     from rightreasons.models.storage import load_model
@@ -30,8 +30,7 @@ def main(
     model = load_model(Path(input.model), architecture, device)
     test = role_of(pd.read_parquet(input.split), "test")
     pool = open_images(input.images, params.artifact)
-    alone = len(pool) // 2 if isinstance(pool, Injected) else None
-    chosen = sample_images(test, params.images, seed, wildcards.task, alone)
+    chosen = sample_images(test, params.images, seed, wildcards.task, single(pool))
     images = Rows(pool, chosen["row"].to_numpy())
     logits = predict_logits(model, images, device)
     true = params.explained_class == "true"

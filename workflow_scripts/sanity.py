@@ -15,7 +15,7 @@ def main(
     """Choose the images, build a fresh network, compare, write."""
     import torch
 
-    from rightreasons.artifacts.injected import Injected, open_images
+    from rightreasons.artifacts.injected import open_images, single
     from rightreasons.maps import sample_images
     from rightreasons.models.architectures import build_classifier
     from rightreasons.models.records import write_parquet
@@ -31,8 +31,7 @@ def main(
     model = load_model(Path(input.vanilla_model), architecture, device)
     test = role_of(pd.read_parquet(input.split), "test")
     pool = open_images(input.images, params.artifact)
-    alone = len(pool) // 2 if isinstance(pool, Injected) else None
-    chosen = sample_images(test, params.images, seed, wildcards.task, alone)
+    chosen = sample_images(test, params.images, seed, wildcards.task, single(pool))
     images = Rows(pool, chosen["row"].to_numpy())
     true = params.explained_class == "true"
     classes = chosen["target"] if true else predict_logits(model, images, device).argmax(1)

@@ -104,6 +104,11 @@ def open_twins(images: Any, path: str | Path | None) -> Any:
     return None if path is None else np.load(path, mmap_mode="r")
 
 
+def single(images: Any) -> int | None:
+    """Return N where a pool's images are there twice, without and with an artifact; else None."""
+    return len(images) // 2 if isinstance(images, Injected) else None
+
+
 def both_versions(index: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return a pool's index for `Injected`: N rows without and N with the artifact, a 0/1 column.
 
