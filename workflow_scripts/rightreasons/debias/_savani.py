@@ -15,7 +15,9 @@ from rightreasons.training import (
     extract_features,
     make_optimizer,
     normalise,
+    resident_images,
     seeded,
+    take,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class AdversarialTuning:
     def __init__(self, context: Context, model: Classifier, params: SavaniAftParams) -> None:
         self.context, self.model, self.params = context, model, params
         self.data, self.device = context.debias(), context.device
+        self.images = resident_images(self.data.images, self.device)
         self.generator = context.generator("savani_aft")
         cell = 2 * self.data.target + self.data.protected
         self.members = [torch.nonzero(cell == k).flatten() for k in range(4)]
@@ -150,7 +153,7 @@ class AdversarialTuning:
 
     def _batch(self) -> Batch:
         rows = self._rows()
-        inputs = normalise(torch.from_numpy(self.data.images[rows.numpy()]), self.device)
+        inputs = normalise(take(self.images, rows, self.device), self.device)
         return Batch(
             inputs.contiguous(memory_format=torch.channels_last),
             self.data.target[rows].to(self.device),
