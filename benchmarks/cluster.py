@@ -1,10 +1,12 @@
-"""What a run through SLURM costs: the tiny study of the tests on a throw-away cluster, and locally.
+"""What a run through SLURM costs, and whether it gives the tables of a local run.
 
-    python benchmarks/cluster.py [--poll 20]
+    python benchmarks/cluster.py [--study studies/celeba_check.yaml --data data] [--poll 20]
 
-Needs what tests/slurm needs. Prints, for jobs of SLURM, the seconds from submission to start (by
-SLURM's clock: whole seconds), from start to the first line of the first script's log (two nested
-Snakemakes and a Python), and the job's length; then both runs' wall times.
+The study (default: the tests' tiny one) runs on a throw-away cluster and then locally; the command
+fails where the tables differ in a bit. Needs what tests/slurm needs. Prints, for jobs of SLURM, the
+seconds from submission to start (by SLURM's clock: whole seconds), from start to the first line of
+the first script's log (two nested Snakemakes and a Python), and the job's length; then both runs'
+wall times, and the comparison.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -24,6 +27,8 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/slurm")]
 
 from cluster import Cluster  # noqa: E402
+from rightreasons.compare import compare  # noqa: E402
+from rightreasons.config import read_yaml  # noqa: E402
 from runs import Site, ended, small  # noqa: E402
 from study import Workspace  # noqa: E402
 
@@ -33,7 +38,7 @@ FIRST_LINE = re.compile(r"^(\S+ \S+) on (\S+), SLURM job (\d+)")
 def script_starts(site: Site) -> dict[int, datetime]:
     """Return when the first script of each job of SLURM began to log."""
     starts: dict[int, datetime] = {}
-    for path in (site.folder / "results/tiny/logs").rglob("*.log"):
+    for path in (site.folder / "results").glob("*/logs/**/*.log"):
         found = FIRST_LINE.match(path.read_text())
         assert found is not None
         when = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S,%f")
@@ -63,26 +68,44 @@ def jobs(cluster: Cluster, site: Site) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("job")
 
 
+def prepare(place: Workspace, config: dict[str, Any], data: Path | None) -> None:
+    """Give a copy of the workflow its study, and the data beside it."""
+    place.configure(config)
+    if data is not None:
+        (place.folder / "data").symlink_to(data.resolve())
+
+
 def main() -> None:
-    """Run both and print."""
+    """Run both, print, compare."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--study", type=Path, help="config; default: the tests' tiny study")
+    parser.add_argument("--data", type=Path, help="folder of data")
     parser.add_argument("--poll", default=20, type=int, help="the profile's first look at a job")
-    poll = str(parser.parse_args().poll)
+    options = parser.parse_args()
+    config = small() if options.study is None else read_yaml(options.study)
     with tempfile.TemporaryDirectory() as name, Cluster(Path(name) / "slurm") as cluster:
         site = Site(Path(name) / "site", cluster)
+        prepare(site, config, options.data)
         began = time.perf_counter()
-        code, said = ended(site.start("--slurm-init-seconds-before-status-checks", poll), 3600)
+        wait = ("--slurm-init-seconds-before-status-checks", str(options.poll))
+        code, said = ended(site.start(*wait), 3600)
         through = time.perf_counter() - began
         assert code == 0, said
         table = jobs(cluster, site)
         print(table.to_string(index=False, float_format="{:.1f}".format))
         print(table[["to start", "to script", "length"]].median().to_string())
         local = Workspace(Path(name) / "local")
-        local.configure(small())
+        prepare(local, config, options.data)
         began = time.perf_counter()
         subprocess.run(local.command(), cwd=local.folder, check=True, capture_output=True)
-        print(f"through SLURM {through:.0f} s, {len(table)} jobs, first look after {poll} s")
+        print(
+            f"through SLURM {through:.0f} s, {len(table)} jobs, first look after {options.poll} s"
+        )
         print(f"locally {time.perf_counter() - began:.0f} s")
+        found = compare(*(place.folder / "results" / config["study"] for place in (site, local)))
+        print(found.to_string(index=False, na_rep=""))
+        if (found["differs"] != "").any():
+            sys.exit("the tables differ")
 
 
 if __name__ == "__main__":
