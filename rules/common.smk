@@ -18,8 +18,12 @@ from rightreasons.data import stage_params
 from rightreasons.errors import UserError
 from rightreasons.grid import Grid, Paths
 from rightreasons.guard import forget_jobs, hold
+from rightreasons.lifeline import SNAKEMAKE, this_process
 from rightreasons.metrics.compute import resolve
 from rightreasons.yaml_keys import check_keys
+
+# Jobs end with the Snakemake that started them, killed or not.
+os.environ[SNAKEMAKE] = this_process()
 
 try:
     for configfile in workflow.configfiles:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import traceback
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rightreasons.errors import UserError
+from rightreasons.files import cannot_write
+from rightreasons.lifeline import SNAKEMAKE, end_with
 
 
 def run(main: Callable[..., None], snakemake: Any) -> None:
@@ -20,6 +23,8 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
     The log gets the place, the end and any traceback; the terminal gets progress bars, and one
     line when something is wrong with the user's input.
     """
+    if starter := os.getenv(SNAKEMAKE):
+        end_with(starter)
     log = str(snakemake.log[0])
     logging.basicConfig(
         filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True
@@ -41,15 +46,16 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
     except UserError as error:
         logging.info(traceback.format_exc())
         sys.exit(f"error: {error}")
-    except BaseException:
+    except BaseException as error:
         logging.info(traceback.format_exc())
+        if said := cannot_write(error):
+            sys.exit(f"error: {getattr(error, 'filename', None) or 'the results'}: {said}")
         raise
     logging.info("done in %.1f s", time.perf_counter() - started)
 
 
 def place() -> str:
     """Return where a job runs: the node, and in SLURM the job's number and GPUs."""
-    import os
     import socket
 
     node = os.getenv("SLURMD_NODENAME", socket.gethostname())
@@ -59,8 +65,6 @@ def place() -> str:
 
 def limit_threads(threads: int) -> None:
     """Give torch and the BLAS libraries as many threads as Snakemake gave the job."""
-    import os
-
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
 
