@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,8 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
     """
     if starter := os.getenv(SNAKEMAKE):
         end_with(starter)
-    log = str(snakemake.log[0])
-    logging.basicConfig(
-        filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True
-    )
-    logging.captureWarnings(True)
+    begin_log(Path(snakemake.log[0]))
     limit_threads(snakemake.threads)
-    logging.info(place())
     started = time.perf_counter()
     label = " ".join(map(str, snakemake.wildcards))
     try:
@@ -46,12 +42,27 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
     except UserError as error:
         logging.info(traceback.format_exc())
         sys.exit(f"error: {error}")
-    except BaseException as error:
+    except BaseException:
         logging.info(traceback.format_exc())
-        if said := cannot_write(error):
-            sys.exit(f"error: {getattr(error, 'filename', None) or 'the results'}: {said}")
         raise
     logging.info("done in %.1f s", time.perf_counter() - started)
+
+
+def begin_log(path: Path) -> None:
+    """Write the log's first line, and let what is logged and warned of follow it.
+
+    A disk that is full or read-only is so known before a job has worked for hours.
+    """
+    try:
+        now = datetime.now().isoformat(" ", "milliseconds").replace(".", ",")  # as logging has it
+        path.write_text(f"{now} {place()}\n")
+    except OSError as error:
+        sys.exit(f"error: {path} cannot be written: {cannot_write(error) or error}")
+    logging.raiseExceptions = False  # a disk that fills up later is told of by what is written
+    logging.basicConfig(
+        filename=path, level=logging.INFO, format="%(asctime)s %(message)s", force=True
+    )
+    logging.captureWarnings(True)
 
 
 def place() -> str:

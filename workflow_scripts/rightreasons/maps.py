@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,16 +49,22 @@ def explain(
     batch_size: int,
     seed_of: Callable[[str], int],
     progress: Callable[..., Any],
+    out: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return maps float32 (E, N, H, W) and self-check errors (E, N) of E explainers, N images."""
-    maps, errors = [], []
-    for name, chosen in explainers.items():
+    """Return maps float32 (E, N, H, W) and self-check errors (E, N) of E explainers, N images.
+
+    out: where the maps go, batch by batch, as a memory-mapped array.
+    """
+    shape = (len(explainers), *images.shape[:3])
+    maps = np.empty(shape, np.float32) if out is None else out
+    errors = np.empty(shape[:2], np.float32)
+    for i, (name, chosen) in enumerate(explainers.items()):
         component = EXPLAINERS[chosen["kind"]]
         parts = _run(component, chosen, model, images, classes, device, batch_size,
                      seed_of(name), progress)  # fmt: skip
-        maps.append(np.concatenate([part[0] for part in parts]))
-        errors.append(np.concatenate([part[1] for part in parts]))
-    return np.stack(maps), np.stack(errors)
+        for part, found, error in parts:
+            maps[i, part], errors[i, part] = found, error
+    return maps, errors
 
 
 def _run(
@@ -71,21 +77,21 @@ def _run(
     batch_size: int,
     seed: int,
     progress: Callable[..., Any],
-) -> list[tuple[np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield which images were explained, their maps, and their errors."""
     import torch
 
     from rightreasons.training import normalise
 
     params = component.params(**{k: v for k, v in chosen.items() if k != "kind"})
     generator = torch.Generator().manual_seed(seed)
-    parts = []
     with component.run(model, params, generator) as attribute:
         for start in progress(range(0, len(images), batch_size), component.name):
             batch = torch.from_numpy(np.array(images[start : start + batch_size]))
             inputs = normalise(batch, device).contiguous(memory_format=torch.channels_last)
             made = attribute(inputs, classes[start : start + batch_size].to(device))
-            parts.append((made.maps.float().cpu().numpy(), made.error.float().cpu().numpy()))
-    return parts
+            maps, error = made.maps.float().cpu().numpy(), made.error.float().cpu().numpy()
+            yield slice(start, start + len(maps)), maps, error
 
 
 def map_index(
