@@ -25,8 +25,8 @@ def refuse_future(folder: Path) -> None:
         return
     when, path = max(late)
     raise UserError(
-        f"{len(late)} results are dated in the future, the farthest by {_span(when - time.time())}: "
-        f"{path}. The clock of this machine is wrong, or that of the machine that wrote them was. "
+        f"{len(late)} results are dated in the future, the farthest by "
+        f"{_span(when - time.time())}: {path}. The clock of this machine is wrong, or that of the machine that wrote them was. "
         "Set it right if it is this one. Then start again; if this message comes again, the same "
         "command with --touch --forceall once dates all results of the study anew, without "
         "making any."
