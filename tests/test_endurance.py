@@ -125,8 +125,8 @@ def test_results_from_the_future_are_refused_and_can_be_dated_anew(alone: Worksp
     os.utime(path, (hours, hours))
     done = alone.run("--", "tabulate")
     assert done.returncode != 0
-    assert "1 results are dated in the future, the farthest by 3 hours" in done.stdout
-    assert "images.npy. The clock of this machine is wrong" in done.stdout
+    assert "1 of the study's files are dated in the future, by up to 3 hours (" in done.stdout
+    assert "images.npy): the clock of this machine is wrong" in done.stdout
     assert "rule train" not in done.stdout
     assert alone.run("--touch", "--forceall", "--", "tabulate").returncode == 0
     done = alone.run("--", "tabulate")

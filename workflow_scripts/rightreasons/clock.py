@@ -25,11 +25,10 @@ def refuse_future(folder: Path) -> None:
         return
     when, path = max(late)
     raise UserError(
-        f"{len(late)} results are dated in the future, the farthest by "
-        f"{_span(when - time.time())}: {path}. The clock of this machine is wrong, or that of the machine that wrote them was. "
-        "Set it right if it is this one. Then start again; if this message comes again, the same "
-        "command with --touch --forceall once dates all results of the study anew, without "
-        "making any."
+        f"{len(late)} of the study's files are dated in the future, by up to "
+        f"{_span(when - time.time())} ({path}): the clock of this machine is wrong, or that of the "
+        "machine that wrote them was. If it is this one's, set it right. If not, give the same "
+        "command with --touch --forceall once: it dates what is there anew and makes nothing."
     )
 
 
