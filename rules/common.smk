@@ -13,14 +13,19 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
+from rightreasons.clock import refuse_future
 from rightreasons.config import ArtifactRoi, AttributionRoi, load_config
 from rightreasons.data import stage_params
 from rightreasons.errors import UserError
 from rightreasons.devices import count_gpus
 from rightreasons.grid import Grid, Paths
 from rightreasons.guard import forget_jobs, hold
+from rightreasons.lifeline import SNAKEMAKE, this_process
 from rightreasons.metrics.compute import resolve
 from rightreasons.yaml_keys import check_keys
+
+# Jobs end with the Snakemake that started them, killed or not.
+os.environ[SNAKEMAKE] = this_process()
 
 try:
     for configfile in workflow.configfiles:
@@ -169,13 +174,15 @@ LOCK = Path(PATHS.root) / ".lock"
 
 
 def hold_study():
-    """Refuse a second run of the study beside this one, or beside jobs that one left in SLURM."""
+    """Refuse to run beside another run of the study or its jobs in SLURM, or with a wrong clock."""
     global STUDY_LOCK
     jobs = getattr(
         workflow.scheduler._executor, "run_uuid", ""
     )  # their name in SLURM's queue
     try:
         STUDY_LOCK = hold(LOCK, jobs)
+        if not workflow.touch:  # the cure for wrong dates
+            refuse_future(LOCK.parent)
     except UserError as error:
         raise WorkflowError(str(error))
 

@@ -13,7 +13,7 @@ from skimage.metrics import structural_similarity
 from fakes import quiet
 from rightreasons import measures
 from rightreasons.arrays import write_array
-from rightreasons.measures import CELLS, MapSet, mean_maps, measure_group
+from rightreasons.measures import CELLS, MapSet, _mean_image, _mean_map, mean_maps, measure_group
 from rightreasons.metrics.compute import located_metrics, resolve
 from rightreasons.tables import TABLES, conform
 
@@ -295,3 +295,23 @@ def test_maps_are_opened_without_being_read(tmp_path: Path) -> None:
         assert np.array_equal(maps, one.maps[e])
         assert rows["image_id"].tolist() == [f"i{n}" for n in range(N)]
         assert (rows["explainer"] == name).all()
+
+
+def test_mean_maps_taken_one_by_one_are_those_of_all_at_once() -> None:
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(101, 9, 7)).astype(np.float32)
+    maps[3] = 0
+    cell = rng.integers(0, 3, len(maps))
+    members = [cell == k for k in range(4)]  # the last is empty
+    means = _mean_map(maps, members)
+    for mean, member in zip(means[:3], members, strict=False):
+        peak = np.abs(maps[member]).max(axis=(1, 2), keepdims=True)
+        expected = (maps[member] / np.where(peak > 0, peak, 1)).mean(axis=0)
+        np.testing.assert_array_equal(mean, expected)
+    assert np.isnan(means[3]).all()
+
+
+def test_mean_images_are_the_same_in_parts() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (150, 5, 4, 3), np.uint8)
+    rows = np.arange(149)
+    np.testing.assert_array_equal(_mean_image(images, rows), images[rows].mean(axis=0).round())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from rightreasons.errors import UserError
 from rightreasons.metrics.ece import EceParams
 from rightreasons.metrics.ece import ece as ece_of_scores
+from rightreasons.regions import calibration
 from rightreasons.regions.calibration import by_position, ece, reliability
 
 
@@ -119,3 +121,18 @@ def test_errors(confidence: list[float], correct: list[int], bins: int, message:
         ece(np.array(confidence), np.array(correct), bins)
     with pytest.raises(UserError, match="no square"):
         by_position(np.full((2, 5), 0.5), np.ones((2, 5), bool))
+
+
+def test_calibration_does_not_depend_on_how_many_patches_are_binned_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    confidence = rng.random((50, 9)).astype(np.float32)
+    correct = rng.random((50, 9)) < confidence
+    place = np.ceil(confidence.ravel().astype(np.float64) * 10).astype(int) - 1
+    sums = np.bincount(place, confidence.ravel().astype(np.float64))
+    for chunk in (2**20, 7):
+        monkeypatch.setattr(calibration, "CHUNK", chunk)
+        table = reliability(confidence, correct, 10)
+        np.testing.assert_array_equal(table["confidence"], sums / np.bincount(place))
+        pd.testing.assert_series_equal(table["n"], pd.Series(np.bincount(place)), check_names=False)

@@ -11,7 +11,7 @@ import pytest
 from rightreasons.errors import UserError
 from rightreasons.regions.params import RegionParams
 from rightreasons.regions.stage import Labels, how_often, index_maps, labels
-from rightreasons.rois import rectangle_mask, task_roi
+from rightreasons.rois import Masks, rectangle_mask, task_roi
 
 PARAMS = RegionParams(patch=4, positions=9)
 
@@ -147,3 +147,20 @@ def test_an_attributions_top_is_every_images_roi(tmp_path: Path) -> None:
     np.save(tmp_path / "confidence.npy", confidence * 0)
     with pytest.raises(UserError, match="the same everywhere"):
         task_roi(roi, none, [], np.arange(5), (12, 12), tmp_path)
+
+
+def test_masks_made_when_asked_for_give_the_same_numbers() -> None:
+    rng = np.random.default_rng(0)
+    confidence, known = rng.random((300, 3, 3)).astype(np.float16), rng.random((300, 12, 12)) < 0.2
+    asked = []
+
+    def made(rows: np.ndarray) -> np.ndarray:
+        asked.append(len(rows))
+        return known[rows]
+
+    there, lazy = (
+        index_maps(confidence, confidence.mean(0), k, _data(300), PARAMS, 12, quantile=0.5)
+        for k in (known, Masks(300, made))
+    )
+    pd.testing.assert_frame_equal(lazy, there, check_exact=True)
+    assert max(asked) < 300

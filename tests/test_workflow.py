@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -163,37 +159,6 @@ def test_a_method_in_one_new_file_is_in_every_table(copied: Workspace) -> None:
     assert "shifted" in (report / "leaderboard.txt").read_text()
     levels = next((report / "figures").glob("metrics_by_level-*-lrp.svg"))
     assert levels.stat().st_size > 0
-
-
-def test_killed_and_started_again_ends_the_same(finished: Workspace, tmp_path: Path) -> None:
-    space = Workspace(tmp_path / "killed")
-    space.configure(tiny())
-    process = subprocess.Popen(
-        space.command(), cwd=space.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    first = space.folder / "results/tiny/train/smiling_by_necktie"
-    deadline = time.monotonic() + 300
-    while not list(first.glob("*/*/model.json")) and time.monotonic() < deadline:
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.2)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    done = space.run()
-    assert done.returncode == 0, done.stdout[-4000:]
-    _same(finished.tables(), space.tables())
-    assert not list((space.folder / "results").rglob(".*.part"))
-
-
-def test_a_second_run_beside_the_first_is_refused(copied: Workspace) -> None:
-    from rightreasons.guard import hold
-
-    copied.configure(tiny(seeds=[0, 1]))
-    lock = hold(copied.folder / "results/tiny/.lock")
-    done = copied.run()
-    assert done.returncode != 0
-    assert f"another Snakemake (process {os.getpid()}) is running this study" in done.stdout
-    assert lock is not None
-    lock.close()
 
 
 def test_the_normal_model_is_vanilla_at_level_0(finished: Workspace) -> None:

@@ -15,7 +15,7 @@ def main(
     """Choose the images and classes, explain, write maps and their index."""
     import torch
 
-    from rightreasons.arrays import write_array
+    from rightreasons.arrays import mapped
     from rightreasons.artifacts.injected import open_images, single
     from rightreasons.devices import pick_device
     from rightreasons.maps import explain, map_index, sample_images
@@ -36,17 +36,19 @@ def main(
     logits = predict_logits(model, images, device)
     true = params.explained_class == "true"
     classes = chosen["target"].to_numpy() if true else logits.argmax(1)
-    maps, errors = explain(
-        model,
-        images,
-        torch.from_numpy(classes.astype(np.int64)),
-        params.explainers,
-        device=device,
-        batch_size=params.batch_size,
-        seed_of=lambda name: derive(seed, "explain", *wildcards, name),
-        progress=progress,
-    )
-    write_array(maps, Path(output.maps))
+    shape = (len(params.explainers), *images.shape[:3])
+    with mapped(Path(output.maps), np.float32, shape) as maps:
+        _, errors = explain(
+            model,
+            images,
+            torch.from_numpy(classes.astype(np.int64)),
+            params.explainers,
+            device=device,
+            batch_size=params.batch_size,
+            seed_of=lambda name: derive(seed, "explain", *wildcards, name),
+            progress=progress,
+            out=maps,
+        )
     index = map_index(chosen, classes, logits, params.explainers, errors)
     write_parquet(index, Path(output.index))
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rightreasons.errors import UserError
+from rightreasons.files import cannot_write
+from rightreasons.lifeline import SNAKEMAKE, end_with
 
 
 def run(main: Callable[..., None], snakemake: Any) -> None:
@@ -20,17 +24,14 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
     The log gets the place, the end and any traceback; the terminal gets progress bars, and one
     line when something is wrong with the user's input.
     """
-    log = str(snakemake.log[0])
-    logging.basicConfig(
-        filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True
-    )
-    logging.captureWarnings(True)
+    if starter := os.getenv(SNAKEMAKE):
+        end_with(starter)
+    begin_log(Path(snakemake.log[0]))
     limit_threads(snakemake.threads)
     if snakemake.params.get("deterministic"):
         from rightreasons.devices import be_deterministic
 
         be_deterministic()
-    logging.info(place())
     started = time.perf_counter()
     label = " ".join(map(str, snakemake.wildcards))
     try:
@@ -51,9 +52,25 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
     logging.info("done in %.1f s", time.perf_counter() - started)
 
 
+def begin_log(path: Path) -> None:
+    """Write the log's first line, and let what is logged and warned of follow it.
+
+    A disk that is full or read-only is so known before a job has worked for hours.
+    """
+    try:
+        now = datetime.now().isoformat(" ", "milliseconds").replace(".", ",")  # as logging has it
+        path.write_text(f"{now} {place()}\n")
+    except OSError as error:
+        sys.exit(f"error: {path} cannot be written: {cannot_write(error) or error}")
+    logging.raiseExceptions = False  # a disk that fills up later is told of by what is written
+    logging.basicConfig(
+        filename=path, level=logging.INFO, format="%(asctime)s %(message)s", force=True
+    )
+    logging.captureWarnings(True)
+
+
 def place() -> str:
     """Return where a job runs: the node, and in SLURM the job's number and GPUs."""
-    import os
     import socket
 
     node = os.getenv("SLURMD_NODENAME", socket.gethostname())
@@ -63,8 +80,6 @@ def place() -> str:
 
 def limit_threads(threads: int) -> None:
     """Give torch and the BLAS libraries as many threads as Snakemake gave the job."""
-    import os
-
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
 

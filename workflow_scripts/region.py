@@ -1,5 +1,6 @@
 """Train the patch classifier of an attribute, measure its calibration, and map all images."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def main(
     from rightreasons.models.records import write_json, write_parquet
     from rightreasons.regions import stage
     from rightreasons.regions.params import RegionParams
-    from rightreasons.rois import task_roi
+    from rightreasons.rois import Masks, task_roi
 
     images = open_images(input.images, params.artifact)
     index = pd.read_parquet(input.index)
@@ -34,13 +35,17 @@ def main(
     confidence = stage.map_images(network, images, chosen, Path(output.confidence), progress)
     mean = confidence.mean(axis=0, dtype=np.float64).astype(np.float32)
     write_array(mean, Path(output.mean))
-    known = None
-    if params.known is not None:
+    known = params.known
+    if isinstance(known, Mapping):
         masks = np.load(input.masks, mmap_mode="r")
         names = read_json(input.pool)["mask_names"]
-        rows, shape = np.arange(len(images)), images.shape[1:3]
         injected = images if params.artifact else None
-        known = task_roi(params.known, masks, names, rows, shape, injected=injected)
+
+        def masks_of(rows: np.ndarray) -> Any:
+            shape = images.shape[1:3]
+            return task_roi(params.known, masks, names, rows, shape, injected=injected)
+
+        known = Masks(len(images), masks_of)
     maps = stage.index_maps(confidence, mean, known, data, chosen, images.shape[1], params.quantile)
     write_parquet(maps.assign(**key), Path(output.maps))
     write_json({**record, **key, "known": params.known}, Path(output.region))

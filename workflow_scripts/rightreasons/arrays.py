@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +17,30 @@ def write_array(array: np.ndarray, path: Path) -> None:
     """Write `array` as .npy without pickling."""
     with whole(path) as scratch, open(scratch, "wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+@contextmanager
+def mapped(path: Path, dtype: Any, shape: tuple[int, ...]) -> Iterator[np.memmap]:
+    """Give an array of zeros, memory-mapped, that is at `path` if the block ends well.
+
+    Raises UserError as `whole` does.
+    """
+    with whole(path) as scratch:
+        array = reserved(scratch, dtype, shape)
+        yield array
+        array.flush()
+
+
+def reserved(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
+    """Return a new array of zeros, memory-mapped, all of its room on the disk taken.
+
+    A full disk is so an OSError here, where writing to a page would end the process by SIGBUS.
+    """
+    array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:

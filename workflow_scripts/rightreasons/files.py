@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from rightreasons.errors import UserError
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Give a hidden file beside `path` to write to; it takes its place when all went well.
 
-    After an error nothing is left behind and what was at `path` stays as it was.
+    After an error nothing is left behind and what was at `path` stays as it was; what a killed
+    process left behind goes before the next one begins. Raises UserError if the disk is full or
+    must not be written to.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        _clear(path)
         yield scratch
         scratch.replace(path)
+    except Exception as error:
+        if said := cannot_write(error):
+            raise UserError(f"{path} cannot be written: {said}") from error
+        raise
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            _clear(path)
+
+
+def _clear(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*"):
+        left.unlink(missing_ok=True)
+
+
+def cannot_write(error: BaseException) -> str:
+    """Return what is wrong with the disk and what to do, or "" for an error of another kind."""
+    text = str(error)
+    for number, (said, cure) in _DISK.items():
+        if getattr(error, "errno", None) == number or f"(os error {number})" in text:
+            return f"{said}. {cure}, and start again: what is finished is kept."
+    return ""
+
+
+_ROOM = "Make room (or set `results` in the config to a larger disk)"
+_WRITABLE = "Make it writable (or set `results` in the config to another folder)"
+_DISK = {
+    errno.ENOSPC: ("the disk is full", _ROOM),
+    errno.EDQUOT: ("your quota of disk space is used up", _ROOM),
+    errno.EROFS: ("the disk is read-only", _WRITABLE),
+    errno.EACCES: ("you have no permission", _WRITABLE),
+}

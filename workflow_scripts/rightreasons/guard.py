@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from rightreasons.errors import UserError
+from rightreasons.files import cannot_write
 from rightreasons.slurm import describe, queued
 
 # What a file system without locks answers, such as Lustre mounted without `flock`.
@@ -35,15 +36,18 @@ def hold(path: Path, jobs: str = "") -> IO[str] | None:
     jobs: the name that this run's jobs have in SLURM, or "" if they run here.
 
     Unlike Snakemake's own lock it needs no `--unlock` after a crash or `kill -9`. Raises UserError,
-    with the process that holds it, if the lock is taken, and if an earlier run's jobs are still in
-    SLURM's queue or cannot be asked for.
+    with the process that holds it, if the lock is taken, if an earlier run's jobs are still in
+    SLURM's queue or cannot be asked for, and if the folder cannot be written to.
     """
     try:
         import fcntl
     except ImportError:  # Windows
         return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = open(path, "a+")  # noqa: SIM115 - the caller keeps it open
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+")  # noqa: SIM115 - the caller keeps it open
+    except OSError as error:
+        raise _no_lock(path, error) from error
     try:
         _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _refuse_orphans(path)
@@ -57,10 +61,17 @@ def hold(path: Path, jobs: str = "") -> IO[str] | None:
     except UserError:
         file.close()
         raise
-    file.truncate(0)
-    file.write("\n".join([str(os.getpid()), socket.gethostname(), jobs]))
-    file.flush()
+    try:
+        file.truncate(0)
+        file.write("\n".join([str(os.getpid()), socket.gethostname(), jobs]))
+        file.flush()
+    except OSError as error:
+        raise _no_lock(path, error) from error
     return file
+
+
+def _no_lock(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path} cannot be written: {cannot_write(error) or error}")
 
 
 def last_run(path: Path) -> Run:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from rightreasons.devices import fit_batch
 from rightreasons.registry import Component
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.seeds import numpy_rng
@@ -49,43 +51,54 @@ def explain(
     batch_size: int,
     seed_of: Callable[[str], int],
     progress: Callable[..., Any],
+    out: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return maps float32 (E, N, H, W) and self-check errors (E, N) of E explainers, N images."""
-    maps, errors = [], []
-    for name, chosen in explainers.items():
-        component = EXPLAINERS[chosen["kind"]]
-        parts = _run(component, chosen, model, images, classes, device, batch_size,
-                     seed_of(name), progress)  # fmt: skip
-        maps.append(np.concatenate([part[0] for part in parts]))
-        errors.append(np.concatenate([part[1] for part in parts]))
-    return np.stack(maps), np.stack(errors)
+    """Return maps float32 (E, N, H, W) and self-check errors (E, N) of E explainers, N images.
+
+    out: where the maps go, batch by batch, as a memory-mapped array. Where a batch does not fit
+    into the device's memory, the explainer begins anew with half of it: the maps are the same up to
+    rounding, those of explainers that draw random numbers up to the draw.
+    """
+    shape = (len(explainers), *images.shape[:3])
+    maps = np.empty(shape, np.float32) if out is None else out
+    errors = np.empty(shape[:2], np.float32)
+    for i, (name, chosen) in enumerate(explainers.items()):
+        work = partial(
+            _fill, maps[i], errors[i], EXPLAINERS[chosen["kind"]], chosen, model, images, classes,
+            device, seed_of(name), progress,
+        )  # fmt: skip
+        fit_batch(work, batch_size, f"explain {name}")
+    return maps, errors
 
 
-def _run(
+def _fill(
+    maps: np.ndarray,
+    errors: np.ndarray,
     component: Component,
     chosen: dict[str, Any],
     model: Classifier,
     images: Any,
     classes: torch.Tensor,
     device: torch.device,
-    batch_size: int,
     seed: int,
     progress: Callable[..., Any],
-) -> list[tuple[np.ndarray, np.ndarray]]:
+    batch_size: int,
+) -> None:
+    """Write one explainer's maps (N, H, W) and errors (N,), batch by batch."""
     import torch
 
-    from rightreasons.training import normalise
+    from rightreasons.training import normalise, take
 
     params = component.params(**{k: v for k, v in chosen.items() if k != "kind"})
     generator = torch.Generator().manual_seed(seed)
-    parts = []
+    order = torch.arange(len(images))
     with component.run(model, params, generator) as attribute:
         for start in progress(range(0, len(images), batch_size), component.name):
-            batch = torch.from_numpy(np.array(images[start : start + batch_size]))
-            inputs = normalise(batch, device).contiguous(memory_format=torch.channels_last)
-            made = attribute(inputs, classes[start : start + batch_size].to(device))
-            parts.append((made.maps.float().cpu().numpy(), made.error.float().cpu().numpy()))
-    return parts
+            part = slice(start, start + batch_size)
+            inputs = normalise(take(images, order[part], device), device)
+            made = attribute(inputs, classes[part].to(device))
+            maps[part] = made.maps.float().cpu().numpy()
+            errors[part] = made.error.float().cpu().numpy()
 
 
 def map_index(

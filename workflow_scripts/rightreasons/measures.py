@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rightreasons.metrics import ReferenceMaps, TestResult, Twins, region_view
+from rightreasons.metrics import ReferenceMaps, RegionView, TestResult, Twins, region_view
 from rightreasons.metrics.compute import (
     Metrics,
     group_rows,
@@ -23,6 +23,7 @@ from rightreasons.metrics.compute import (
 )
 from rightreasons.seeds import derive
 
+CHUNK = 64  # images at a time
 CELLS = ((0, 0), (1, 0), (0, 1), (1, 1))  # (protected, target), the order of the mean maps
 
 
@@ -159,29 +160,40 @@ def of_models(
     Each model is measured once, however many methods have its maps, and its maps are gone through
     one explainer at a time.
     """
-    views, whole, index = {}, {}, {}
-    opened = [(model, one) for model, sets in maps.items() for one in sets]
-    for model, one in progress(opened, "maps"):
-        for explainer, array, rows in one.explainers():
-            key = (model, explainer)
-            index[key], views[key] = rows, region_view(array, roi, scale=scale)
-            whole[key] = located_metrics(
-                metrics,
-                maps=array,
-                roi=roi,
-                protected=rows["protected"].to_numpy(),
-                normal=normal_maps(normal, explainer, rows),
-            )
+    opened = {
+        (model, explainer): (array, rows)
+        for model, sets in maps.items()
+        for one in sets
+        for explainer, array, rows in one.explainers()
+    }
+    views: dict[str, RegionView] = {}  # vanilla's of the explainer that is measured
     made = {}
-    for (model, explainer), view in views.items():
-        pair: dict[str, Any] = {"view": view, "vanilla": views["vanilla", explainer]}
-        values = {**image_metrics(metrics, **pair), **whole[model, explainer]}
+    for model, explainer in progress(_vanilla_first(opened), "maps"):
+        array, rows = opened[model, explainer]
+        view = region_view(array, roi, scale=scale)
+        if model == "vanilla":
+            views = {explainer: view}
+        pair: dict[str, Any] = {"view": view, "vanilla": views[explainer]}
+        whole = located_metrics(
+            metrics,
+            maps=array,
+            roi=roi,
+            protected=rows["protected"].to_numpy(),
+            normal=normal_maps(normal, explainer, rows),
+        )
+        values = {**image_metrics(metrics, **pair), **whole}
         results = significance_tests(metrics, **pair)
-        rows = index[model, explainer]
         made[model, explainer] = of_maps(
             explainer, rows, values, results, seed=seed, replicates=replicates
         )
-    return made
+    return {key: made[key] for key in opened}
+
+
+def _vanilla_first(keys: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return keys (model, explainer) one explainer after the other, vanilla's before the rest."""
+    keys = list(keys)
+    explainers = list(dict.fromkeys(explainer for _, explainer in keys))
+    return sorted(keys, key=lambda key: (explainers.index(key[1]), key[0] != "vanilla"))
 
 
 def normal_maps(
@@ -230,19 +242,24 @@ def _self_check(explainer: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _mean_map(maps: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
-    sums = np.full((len(members), *maps.shape[1:]), np.nan, np.float32)
-    for i, member in enumerate(members):
+    means = np.full((len(members), *maps.shape[1:]), np.nan, np.float32)
+    for mean, member in zip(means, members, strict=True):
         if member.any():
-            chosen = np.asarray(maps[member])
-            peak = np.abs(chosen).max(axis=(1, 2), keepdims=True)
-            sums[i] = (chosen / np.where(peak > 0, peak, 1)).mean(axis=0)
-    return sums
+            mean[:] = 0
+            for one in (maps[i] for i in np.flatnonzero(member)):
+                peak = np.abs(one).max()
+                mean += one / (peak if peak > 0 else np.float32(1))
+            mean /= np.float32(member.sum())
+    return means
 
 
 def _mean_image(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     if not len(rows):
         return np.full(images.shape[1:], 255, np.uint8)
-    return np.asarray(images[rows]).mean(axis=0).round().astype(np.uint8)
+    total = np.zeros(images.shape[1:])
+    for start in range(0, len(rows), CHUNK):
+        total += images[rows[start : start + CHUNK]].sum(axis=0, dtype=np.float64)
+    return (total / len(rows)).round().astype(np.uint8)
 
 
 def _roi_share(roi: Any, shape: tuple[int, ...]) -> np.ndarray:

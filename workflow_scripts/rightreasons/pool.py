@@ -16,8 +16,13 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +32,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from rightreasons.arrays import reserved
 from rightreasons.data import KEYS, Dataset
 from rightreasons.errors import UserError
+from rightreasons.files import whole
+from rightreasons.lifeline import end_with, this_process
 
 #: Images per task of a worker: enough that passing tasks around costs nothing.
 CHUNK = 64
@@ -132,10 +140,9 @@ def build_pool(
     table = pd.read_parquet(fetched / "attributes.parquet")
     size = dataset.params.size
     masked = len(table) if dataset.masks else 0
-    with (
-        _array(folder / "images.npy", (len(table), size, size, 3)) as images,
-        _array(folder / "masks.npy", (masked, size, size)) as masks,
-    ):
+    with whole(folder / "images.npy") as images, whole(folder / "masks.npy") as masks:
+        reserved(images, np.uint8, (len(table), size, size, 3))
+        reserved(masks, np.uint8, (masked, size, size))
         job = _Job(dataset, fetched, table, images, masks)
         done = _merge(_run(_decode_rows, job, workers, progress, f"pool {dataset.name}"))
         tolerance = getattr(dataset.params, "tolerate_corrupt", 0)
@@ -145,9 +152,8 @@ def build_pool(
             _keep_rows(path, keep)
     index = table.iloc[keep].reset_index(drop=True)
     index.insert(0, "row", np.arange(len(index)))
-    part = folder / ".index.parquet.part"
-    index.to_parquet(part, index=False)
-    os.replace(part, folder / "index.parquet")
+    with whole(folder / "index.parquet") as scratch:
+        index.to_parquet(scratch, index=False)
     _write_meta(dataset, folder, index, table["image_id"], done)
 
 
@@ -161,7 +167,8 @@ def build_twins(
 ) -> None:
     """Add twins_<attribute>.npy to the pool in `folder`: every image with `attribute` switched."""
     pool = Pool.open(folder)
-    with _array(pool.folder / twins_file(attribute), pool.images.shape) as path:
+    with whole(pool.folder / twins_file(attribute)) as path:
+        reserved(path, np.uint8, pool.images.shape)
         job = _Job(dataset, Path(fetched), pool.index, path, path, attribute)
         for _ in _run(_render_twins, job, workers, progress, f"twins {attribute}"):
             pass
@@ -218,6 +225,11 @@ def _run(
         try:
             for report in progress(reports, description):
                 yield report.result()
+        except BrokenExecutor as error:
+            raise UserError(
+                f"{description}: a worker process was killed, most often because memory ran out. "
+                "Give the job fewer cores (each has a worker) or more memory, and start again."
+            ) from error
         except BaseException:
             _cancel(reports)
             raise
@@ -231,13 +243,16 @@ def _executor(workers: int, work: Callable[..., _Done], job: _Job) -> Executor:
     if sys.platform != "linux":
         return ThreadPoolExecutor(workers, initializer=_start, initargs=(work, job))
     context = multiprocessing.get_context("fork")
-    return ProcessPoolExecutor(workers, context, initializer=_start, initargs=(work, job))
+    mine = (work, job, this_process())
+    return ProcessPoolExecutor(workers, context, initializer=_start, initargs=mine)
 
 
 _current: list[Any] = []
 
 
-def _start(work: Callable[..., _Done], job: _Job) -> None:
+def _start(work: Callable[..., _Done], job: _Job, parent: str | None = None) -> None:
+    if parent is not None:  # a process of its own, which would else outlive a job that is killed
+        end_with(parent)
     _current[:] = [work, job]
 
 
@@ -275,25 +290,13 @@ def _refuse_corrupt(
     )
 
 
-@contextmanager
-def _array(path: Path, shape: tuple[int, ...]) -> Iterator[Path]:
-    """Give an empty uint8 array file that gets its name only if the block ends well."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        np.lib.format.open_memmap(part, "w+", np.uint8, shape).flush()
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _keep_rows(path: Path, keep: np.ndarray) -> None:
     """Leave only some rows of an array file, in place of it."""
     array = np.load(path, mmap_mode="r")
     if len(array) in (0, len(keep)):
         return
     other = path.with_name(f"{path.name}.kept")
-    kept = np.lib.format.open_memmap(other, "w+", np.uint8, (len(keep), *array.shape[1:]))
+    kept = reserved(other, np.uint8, (len(keep), *array.shape[1:]))
     for start in range(0, len(keep), CHUNK):
         kept[start : start + CHUNK] = array[keep[start : start + CHUNK]]
     kept.flush()
@@ -318,6 +321,5 @@ def _write_meta(
         "std": (np.sqrt(variance) / 255).tolist(),
         "corrupt": {str(ids[row]): reason for row, reason in done.corrupt.items()},
     }
-    part = folder / ".pool.json.part"
-    part.write_text(json.dumps(meta, indent=2) + "\n")
-    os.replace(part, folder / "pool.json")
+    with whole(folder / "pool.json") as scratch:
+        scratch.write_text(json.dumps(meta, indent=2) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,21 @@ class Rectangle:
     def slices(self) -> tuple[slice, slice]:
         """The index (rows, columns) of the rectangle in an array (..., H, W)."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+
+class Masks:
+    """Bool masks (N, H, W) of many images that are made when a slice of them is asked for."""
+
+    def __init__(self, count: int, made: Callable[[Array], Array]) -> None:
+        """Take N and what returns the masks bool (n, H, W) of image numbers int64 (n,)."""
+        self.count = count
+        self.made = made
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, part: slice) -> Array:
+        return self.made(np.arange(self.count)[part])
 
 
 def pixel_rectangle(roi: Sequence[float], *, height: int, width: int) -> Rectangle:

@@ -104,21 +104,24 @@ def randomisation_table(
     """
     import pandas as pd
 
-    def make(network: Classifier) -> np.ndarray:
+    def make(network: Classifier, name: str) -> np.ndarray:
         maps, _ = explain(
-            network, images, classes, explainers, device=device, batch_size=batch_size,
-            seed_of=lambda name: derive(seed, "explainer", name), progress=progress,
+            network, images, classes, {name: explainers[name]}, device=device,
+            batch_size=batch_size, seed_of=lambda name: derive(seed, "explainer", name),
+            progress=progress,
         )  # fmt: skip
-        return np.abs(maps)
+        return np.abs(maps[0], out=maps[0])
 
-    original, total = make(model), len(layers(model))
-    rows = []
-    for layer, done, network in cascade(model, fresh, stages):
-        place = {"layer": layer, "randomised": done, "of": total}
-        for name, before, after in zip(explainers, original, make(network), strict=True):
+    total, rows = len(layers(model)), []
+    for name in explainers:  # one after the other: no more maps in memory than two of one need
+        before = make(model, name)
+        for step, (layer, done, network) in enumerate(cascade(model, fresh, stages)):
+            place = {"explainer": name, "layer": layer, "randomised": done, "of": total}
+            after = make(network, name)
             for row in _compare(name, layer, before, after, seed=seed, replicates=replicates):
-                rows.append({"explainer": name, **place, **row})
-    return pd.DataFrame(rows)
+                rows.append((step, {**place, **row}))
+    rows.sort(key=lambda row: row[0])  # stable: by step, then explainers in the order given
+    return pd.DataFrame([row for _, row in rows])
 
 
 def _compare(

@@ -19,6 +19,7 @@ from rightreasons.data import DATASETS, Batch, Dataset, DatasetParams, _tar
 from rightreasons.data._archive import ImageArchive, check_not_html, listing, prefix_of
 from rightreasons.data._decode import decode
 from rightreasons.errors import UserError
+from rightreasons.files import whole
 
 
 class FileParams(DatasetParams):
@@ -212,7 +213,8 @@ def download(source: Download, home: Path, name: str) -> None:
 
     fetch = download_url if "://" in source.place else download_file_from_google_drive
     part = home / f".{name}.part"
-    part.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(part, ignore_errors=True)  # a killed one's; torchvision takes what is there
+    part.mkdir(parents=True)
     try:
         fetch(source.place, part, name, source.md5)
         check_not_html(part / name)
@@ -250,12 +252,10 @@ def write_fetched(folder: Path, table: pd.DataFrame, source: dict[str, Any]) -> 
         table[name] = table[name].astype("string")
     first = ["image_id", "identity", "partition"]
     table = table[first + [name for name in table if name not in first]]
-    part = folder / ".attributes.parquet.part"
-    table.to_parquet(part, index=False)
-    os.replace(part, folder / "attributes.parquet")
-    part = folder / ".source.json.part"
-    part.write_text(json.dumps({"n_images": len(table), **source}, indent=2) + "\n")
-    os.replace(part, folder / "source.json")
+    with whole(folder / "attributes.parquet") as scratch:
+        table.to_parquet(scratch, index=False)
+    with whole(folder / "source.json") as scratch:
+        scratch.write_text(json.dumps({"n_images": len(table), **source}, indent=2) + "\n")
 
 
 def provenance(kind: str) -> dict[str, str]:

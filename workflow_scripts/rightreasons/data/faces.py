@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from rightreasons.data.synthfaces import (
     sample_latents,
     switch,
 )
+from rightreasons.files import whole
 
 
 class SynthFacesParams(DatasetParams):
@@ -58,9 +58,8 @@ class SynthFaces(Dataset):
         latents.insert(0, "image_id", [f"{number:06d}" for number in range(len(latents))])
         table = latents[["image_id", *ATTRIBUTES, "Skin_Tone", "smile"]]
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / ".latents.parquet.part"
-        latents.to_parquet(part, index=False)
-        os.replace(part, folder / "latents.parquet")
+        with whole(folder / "latents.parquet") as scratch:
+            latents.to_parquet(scratch, index=False)
         source = {"seed": self.params.seed, **provenance(self.kind)}
         write_fetched(folder, table.assign(identity=None, partition=None), source)
 

@@ -35,7 +35,8 @@ def write_model(
     """
     decided = decide(predictions, decision)
     if isinstance(model, Path):
-        shutil.copyfile(model, folder / "model.safetensors")
+        with whole(folder / "model.safetensors") as scratch:
+            shutil.copyfile(model, scratch)
     else:
         from rightreasons.models.storage import save_model
 

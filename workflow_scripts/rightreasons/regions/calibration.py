@@ -13,6 +13,9 @@ import pandas as pd
 
 from rightreasons.errors import UserError
 
+#: Patches that are binned at a time.
+CHUNK = 2**20
+
 
 def ece(confidence: np.ndarray, correct: np.ndarray, bins: int = 100) -> float:
     """Return the expected calibration error: sum over bins of n_b / n |accuracy_b - confidence_b|.
@@ -74,12 +77,13 @@ def _sums(
         )
     if bins < 1:
         raise UserError(f"calibration: bins = {bins}, but at least 1 is needed.")
-    confidence = confidence.astype(np.float64)
-    if not ((confidence >= 0) & (confidence <= 1)).all():
-        raise UserError("calibration: confidences must be between 0 and 1, and not NaN.")
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    return (
-        np.bincount(place, minlength=bins),
-        np.bincount(place, weights=confidence, minlength=bins),
-        np.bincount(place, weights=correct.astype(np.float64), minlength=bins),
-    )
+    counts, sums, hits = np.zeros(bins, np.int64), np.zeros(bins), np.zeros(bins)
+    for start in range(0, len(confidence), CHUNK):
+        part = confidence[start : start + CHUNK].astype(np.float64)
+        if not ((part >= 0) & (part <= 1)).all():
+            raise UserError("calibration: confidences must be between 0 and 1, and not NaN.")
+        place = np.clip(np.ceil(part * bins).astype(np.int64) - 1, 0, bins - 1)
+        counts += np.bincount(place, minlength=bins)
+        np.add.at(sums, place, part)  # one after the other: sums do not depend on CHUNK
+        np.add.at(hits, place, correct[start : start + CHUNK].astype(np.float64))
+    return counts, sums, hits

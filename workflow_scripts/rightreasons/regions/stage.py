@@ -14,7 +14,7 @@ from rightreasons.errors import UserError
 from rightreasons.regions.attribution import top
 from rightreasons.regions.calibration import by_position, ece, reliability
 from rightreasons.regions.geometry import normalised, spread
-from rightreasons.rois import iou, rectangle_mask
+from rightreasons.rois import Masks, iou, rectangle_mask
 from rightreasons.seeds import numpy_rng, torch_generator
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def calibrate(
 def index_maps(
     confidence: np.ndarray,
     mean: np.ndarray,
-    known: Sequence[float] | np.ndarray | None,
+    known: Sequence[float] | np.ndarray | Masks | None,
     data: Labels,
     params: RegionParams,
     size: int,
@@ -188,11 +188,12 @@ def index_maps(
 ) -> pd.DataFrame:
     """Return a row per stored map, the mean map first: where it lies, how it meets the known ROI.
 
-    known: rectangle, bool masks (N, H, W), or None. The columns mask_share (the ROI's share of
-    the image), mask_mass (the ROI's share of the map's sum), iou (of the ROI and the map's top
-    quantile) are missing without a known ROI and for images whose mask is empty. The mean map is
-    compared with the mean mask: mask_share and mask_mass weigh each pixel by how often it is in
-    the ROI, iou takes the same number of pixels as the top of the map, those most often in it.
+    known: rectangle, bool masks (N, H, W) in memory or made when asked for, or None. The columns
+    mask_share (the ROI's share of the image), mask_mass (the ROI's share of the map's sum), iou (of
+    the ROI and the map's top quantile) are missing without a known ROI and for images whose mask is
+    empty. The mean map is compared with the mean mask: mask_share and mask_mass weigh each pixel by
+    how often it is in the ROI, iou takes the same number of pixels as the top of the map, those
+    most often in it.
     """
     rows = [_mean_row(mean, known, params, size, quantile)]
     for start in range(0, len(confidence), CHUNK):
@@ -210,7 +211,7 @@ def index_maps(
 
 def _mean_row(
     mean: np.ndarray,
-    known: Sequence[float] | np.ndarray | None,
+    known: Sequence[float] | np.ndarray | Masks | None,
     params: RegionParams,
     size: int,
     quantile: float,
@@ -229,7 +230,7 @@ def _mean_row(
 def _image_rows(
     confidence: np.ndarray,
     start: int,
-    known: Sequence[float] | np.ndarray | None,
+    known: Sequence[float] | np.ndarray | Masks | None,
     params: RegionParams,
     size: int,
     quantile: float,
@@ -241,7 +242,7 @@ def _image_rows(
     if known is None:
         return table
     pixels = normalised(spread(part, size, params.patch))
-    if isinstance(known, np.ndarray):
+    if isinstance(known, np.ndarray | Masks):
         masks = np.asarray(known[start : start + CHUNK])
     else:
         masks = np.broadcast_to(rectangle_mask(known, height=size, width=size), pixels.shape)
@@ -256,9 +257,9 @@ def _image_rows(
     return table
 
 
-def how_often(known: Sequence[float] | np.ndarray, size: int) -> np.ndarray:
+def how_often(known: Sequence[float] | np.ndarray | Masks, size: int) -> np.ndarray:
     """Return how often each pixel is in the known ROI, (size, size), over images that have one."""
-    if not isinstance(known, np.ndarray):
+    if not isinstance(known, np.ndarray | Masks):
         return rectangle_mask(known, height=size, width=size).astype(np.float64)
     total, count = np.zeros((size, size)), 0
     for start in range(0, len(known), CHUNK):
@@ -283,17 +284,13 @@ def map_images(
     progress: Callable[..., Any],
 ) -> np.ndarray:
     """Write the confidences of all images, float16 (N, g, g), to `path`; return them mapped."""
+    from rightreasons.arrays import mapped
     from rightreasons.devices import pick_device
-    from rightreasons.files import whole
     from rightreasons.regions.maps import confidence_maps
 
     grid = network.grid
-    with whole(path) as scratch:
-        out = np.lib.format.open_memmap(
-            scratch, mode="w+", dtype=np.float16, shape=(len(images), grid, grid)
-        )
+    with mapped(path, np.float16, (len(images), grid, grid)) as out:
         confidence_maps(
             network, images, params.confidence, device=pick_device(), progress=progress, out=out
         )
-        out.flush()
     return np.load(path, mmap_mode="r")

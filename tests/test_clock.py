@@ -1,0 +1,32 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from rightreasons.clock import refuse_future
+from rightreasons.errors import UserError
+
+
+def test_files_of_now_and_before_are_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "deep/er").mkdir(parents=True)
+    for name, ahead in (("a", -1e6), ("deep/b", 0.0), ("deep/er/c", 5.0)):
+        _dated(tmp_path / name, ahead)
+    refuse_future(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"), [(100, r"\d+ seconds"), (610, "10 minutes"), (3 * 86400 + 60, "3 days")]
+)
+def test_the_farthest_file_is_named(ahead: float, said: str, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    _dated(tmp_path / "near", 30)
+    _dated(tmp_path / "deep/far", ahead)
+    with pytest.raises(UserError, match=rf"2 of the .* by up to {said} \({tmp_path}/deep/far\)"):
+        refuse_future(tmp_path)
+
+
+def _dated(path: Path, ahead: float) -> None:
+    path.touch()
+    when = time.time() + ahead + 1
+    os.utime(path, (when, when))

@@ -1,0 +1,48 @@
+"""Results that are dated in the future, by a clock that is or was wrong."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rightreasons.errors import UserError
+
+#: Seconds by which the clocks of two machines may differ.
+TOLERANCE = 10.0
+
+
+def refuse_future(folder: Path) -> None:
+    """Raise UserError if a file below `folder` is dated in the future by more than TOLERANCE.
+
+    Whatever follows from it would be older than it when it is finished, and Snakemake would delete
+    it for that, after all the work.
+    """
+    limit = time.time() + TOLERANCE
+    late = [(when, path) for when, path in _dates(folder) if when > limit]
+    if not late:
+        return
+    when, path = max(late)
+    raise UserError(
+        f"{len(late)} of the study's files are dated in the future, by up to "
+        f"{_span(when - time.time())} ({path}): the clock of this machine is wrong, or that of the "
+        "machine that wrote them was. If it is this one's, set it right. If not, give the same "
+        "command with --touch --forceall once: it dates what is there anew and makes nothing."
+    )
+
+
+def _dates(folder: Path) -> Iterator[tuple[float, str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _dates(Path(entry.path))
+            elif entry.is_file():
+                yield entry.stat().st_mtime, entry.path
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
