@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from rightreasons.errors import UserError
@@ -38,7 +39,8 @@ def _dates(folder: Path) -> Iterator[tuple[float, str]]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _dates(Path(entry.path))
             elif entry.is_file():
-                yield entry.stat().st_mtime, entry.path
+                with suppress(FileNotFoundError):  # it is gone by now
+                    yield entry.stat().st_mtime, entry.path
 
 
 def _span(seconds: float) -> str:
