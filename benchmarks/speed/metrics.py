@@ -43,8 +43,17 @@ def roi_metrics(maps: np.ndarray, vanilla: np.ndarray) -> Iterator[Comparison]:
     masks = np.zeros(maps.shape, dtype=bool)
     rows, columns = box(maps.shape[1])
     masks[:, rows, columns] = True
-    shared: dict[str, Any] = {"group": "metrics", "data": described(maps), "unit": "maps", "units": len(maps)}
-    reading: dict[str, Any] = {"other": maps.sum, "against": "np.sum: every map read once", "kind": "cost"}
+    shared: dict[str, Any] = {
+        "group": "metrics",
+        "data": described(maps),
+        "unit": "maps",
+        "units": len(maps),
+    }
+    reading: dict[str, Any] = {
+        "other": maps.sum,
+        "against": "np.sum: every map read once",
+        "kind": "cost",
+    }
     yield Comparison(
         what="7 ROI metrics, vanilla's view known",
         ours=partial(measure, known, maps, ROI),
@@ -109,7 +118,12 @@ def whole_maps(maps: np.ndarray, normal: np.ndarray) -> Iterator[Comparison]:
     """Yield every metric of whole maps by itself, and all together against plain libraries."""
     defaults = resolve()
     chosen = {m.name: defaults[m.name] for m in METRICS if m.traits["needs"] in WHOLE}
-    shared: dict[str, Any] = {"group": "metrics", "data": described(maps), "unit": "maps", "units": len(maps)}
+    shared: dict[str, Any] = {
+        "group": "metrics",
+        "data": described(maps),
+        "unit": "maps",
+        "units": len(maps),
+    }
     yield Comparison(
         what=f"all {len(chosen)} metrics of whole maps",
         ours=partial(locate, chosen, maps, normal),
