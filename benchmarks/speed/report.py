@@ -31,11 +31,13 @@ def table(rows: pd.DataFrame) -> str:
 
 def markdown(rows: pd.DataFrame) -> str:
     """Return all groups as Markdown tables, each below a line `**group**`."""
-    parts = [
-        f"**{group}**\n\n{shown(some).to_markdown(index=False, disable_numparse=True)}"
-        for group, some in groups(rows).items()
-    ]
+    parts = [f"**{group}**\n\n{markdown_table(some)}" for group, some in groups(rows).items()]
     return "\n\n".join([*parts, footer(rows)])
+
+
+def markdown_table(rows: pd.DataFrame) -> str:
+    """Return rows as one Markdown table."""
+    return shown(rows).to_markdown(index=False, disable_numparse=True)
 
 
 def groups(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
