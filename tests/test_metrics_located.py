@@ -212,6 +212,28 @@ def test_ssim_against_windows(height: int, width: int, side: int) -> None:
         assert value == pytest.approx(slow, abs=1e-6)
 
 
+@pytest.mark.parametrize(("height", "width"), [(224, 224), (300, 260), (64, 40)])
+def test_ssim_is_scikit_images_for_dense_sparse_and_constant_maps(height: int, width: int) -> None:
+    from skimage.metrics import structural_similarity
+
+    rng = np.random.default_rng(0)
+    dense = rng.uniform(size=(height, width))
+    dense /= dense.max()
+    sparse, box, grey = dense**40, np.zeros_like(dense), np.full_like(dense, 0.7)
+    box[height // 2 :, : width // 3] = 1
+    grey[0, 0] = 1
+    maps = np.stack([dense, sparse, box, grey]).astype(np.float32)
+    for (i, one), (j, other) in itertools.product(enumerate(maps), enumerate(maps)):
+        exact = structural_similarity(
+            one.astype(float), other.astype(float), win_size=7, data_range=1.0
+        )
+        got = similarity(one[None], other[None], "ssim")[0]
+        assert got == pytest.approx(exact, abs=3e-5 if 3 in (i, j) else 1e-6)
+    together = similarity(maps, maps[::-1], "ssim")
+    alone = [similarity(a[None], b[None], "ssim")[0] for a, b in zip(maps, maps[::-1], strict=True)]
+    np.testing.assert_allclose(together, alone, atol=1e-7)
+
+
 def test_ssim_of_tiny_maps_is_refused() -> None:
     with pytest.raises(UserError, match="too small"):
         similarity(np.ones((1, 2, 8), np.float32), np.ones((1, 2, 8), np.float32), "ssim")

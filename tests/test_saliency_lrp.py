@@ -192,25 +192,74 @@ def test_epsilon_shrinks_the_relevance_of_the_linear_layer(epsilon: float) -> No
     torch.testing.assert_close(large, small * logit / (logit + epsilon), rtol=1e-6, atol=1e-12)
 
 
-def test_the_rules_for_non_negative_inputs_equal_zennits_own() -> None:
-    from zennit import rules
-
+@pytest.mark.parametrize("layer", [{}, {"stride": 2, "bias": False}, {"dilation": 2}])
+@pytest.mark.parametrize("form", ["signed", "positive", "between"])
+@pytest.mark.parametrize("rule", ["plus", "alpha_beta", "gamma", "box"])
+def test_every_cheaper_form_of_a_rule_equals_zennits_own(
+    rule: str, form: str, layer: dict[str, object]
+) -> None:
     from rightreasons.saliency import _rules
 
-    pairs = [
-        (rules.ZPlus(), _rules.ZPlusNonNegative()),
-        (rules.AlphaBeta(2.0, 1.0), _rules.AlphaBetaNonNegative(2.0, 1.0)),
-        (rules.Gamma(GAMMA), _rules.GammaNonNegative(GAMMA)),
-    ]
-    inputs = torch.randn(4, 5, 7, 9, generator=generator(), dtype=torch.double).relu()
-    relevance = torch.randn(4, 6, 7, 9, generator=generator(1), dtype=torch.double)
-    layer = nn.Conv2d(5, 6, 3, padding=1).double()
-    for theirs, ours in pairs:
-        maps = []
-        for rule in (theirs, ours):
-            rule.stored_tensors["input"] = (inputs,)
-            maps.append(rule.backward(layer, (inputs,), (relevance,))[0])
-        torch.testing.assert_close(maps[1], maps[0], rtol=1e-5, atol=1e-9)
+    box = (LOW[None, :, None, None].double(), HIGH[None, :, None, None].double())
+    names = {"plus": "epsilon_plus", "alpha_beta": "epsilon_alpha2_beta1"}
+    rules = _rules.Rules.of_composite(names.get(rule, "epsilon_gamma_box"), EPSILON, GAMMA, box)
+    forms = rules.first if rule == "box" else rules.convolutions
+    cheaper = getattr(forms, form)
+    if cheaper is None:
+        assert (rule, form) in {
+            ("plus", "between"), ("alpha_beta", "between"), ("box", "between"), ("gamma", "signed"),
+        }  # fmt: skip
+        return
+    conv = nn.Conv2d(3, 6, 3, padding=1, **layer).double().requires_grad_(False)
+    x = torch.randn(4, 3, 7, 9, generator=generator(), dtype=torch.double)
+    x = x if form == "signed" else x.relu()
+    z = conv(x)
+    relevance = torch.randn(z.shape, generator=generator(1), dtype=torch.double)
+    relevance = relevance * (z > 0) if form == "between" else relevance
+    expected = forms.general(conv, x, z, relevance)
+    torch.testing.assert_close(cheaper(conv, x, z, relevance), expected, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("layer", "where", "chosen"),
+    [
+        ({}, (True, True), "between"),
+        ({}, (True, False), "positive"),
+        ({}, (False, True), "signed"),
+        ({"groups": 2}, (True, True), "between"),
+        ({"groups": 2}, (False, False), "general"),
+        ({"padding": "same"}, (True, True), "general"),
+        ({"padding": 1, "padding_mode": "reflect"}, (True, True), "general"),
+    ],
+)
+def test_the_cheapest_form_that_a_layer_allows_is_taken(
+    layer: dict[str, object], where: tuple[bool, bool], chosen: str
+) -> None:
+    from rightreasons.saliency._rules import ConvRules
+
+    forms = {name: object() for name in ("general", "signed", "positive", "between")}
+    assert ConvRules(**forms).form(nn.Conv2d(4, 4, 3, **layer), *where) is forms[chosen]
+
+
+def test_values_below_zero_are_known_to_go_nowhere_only_where_relus_follow() -> None:
+    from rightreasons.saliency._canonize import canonize, rectified
+
+    class Fork(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.before_pool, self.twice, self.summed = (nn.Conv2d(3, 3, 1) for _ in range(3))
+            self.pool, self.relu = nn.MaxPool2d(2), nn.ReLU()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.relu(self.pool(self.before_pool(x)))
+            y = self.twice(x)
+            x = self.relu(self.summed(x) + self.relu(y) + y)
+            return torch.flatten(self.pool(x), 1)
+
+    graph = canonize(Classifier(Fork(), nn.Linear(3 * 4, 2)))
+    names = {node.name for node in rectified(graph) if "trunk" in node.name}
+    assert {"trunk_before_pool", "trunk_pool"} <= names
+    assert not {"trunk_twice", "trunk_summed"} & names
 
 
 @pytest.mark.parametrize("composite", COMPOSITES)

@@ -72,7 +72,7 @@ class LocatedMaps:
 
     def measurable(self, sign: Sign) -> Array:
         """Return where there are both a ROI and a map that is not zero everywhere, (N,) bool."""
-        return (self.roi_pixels > 0) & self.strength(sign).any(axis=(1, 2))
+        return (self.roi_pixels > 0) & (self.strength(sign).max(axis=(1, 2)) > 0)
 
     def take(self, which: Array) -> LocatedMaps:
         """Return the images that `which`, bool (N,), names."""
@@ -147,7 +147,10 @@ def _nth_largest(values: Array, count: Array) -> Array:
     for n in np.unique(count):
         rows = count == n
         place = values.shape[1] - n
-        edge[rows] = np.partition(values[rows], place, axis=1)[:, place]
+        if n == 1:
+            edge[rows] = values[rows].max(axis=1)
+        else:
+            edge[rows] = np.partition(values[rows], place, axis=1)[:, place]
     return edge
 
 

@@ -10,11 +10,12 @@ from pydantic import Field
 
 from rightreasons.errors import UserError
 from rightreasons.metrics._located import LocatedMaps, SignParams
+from rightreasons.metrics._ssim import ssim
 
 Array = np.ndarray
 Similarity = Literal["ssim", "spearman", "correlation"]
 
-WINDOW = 7  # pixels, scikit-image's default
+WINDOW = 7  # pixels, as scikit-image's default
 
 
 class SimilarityParams(SignParams):
@@ -31,14 +32,16 @@ def similarity(one: Array, other: Array, kind: Similarity) -> Array:
     """Return how alike maps (N, H, W) are, image by image: (N,) float64 in [-1, 1], 1 if the same.
 
     Maps are at least 0 and each is divided by its maximum first. Missing where a map is zero
-    everywhere; correlations are missing for a constant map too. ssim: scikit-image's, the mean
+    everywhere; correlations are missing for a constant map too. ssim: the mean
     over all 7 x 7 windows (smaller ones in smaller images). Raises UserError for maps with a side
     below 3 pixels.
     """
-    known = one.any(axis=(1, 2)) & other.any(axis=(1, 2))
+    peaks = [maps.max(axis=(1, 2), keepdims=True) for maps in (one, other)]
+    known = (np.minimum(*peaks) > 0).ravel()
     values = np.full(len(one), np.nan)
     if known.any():
-        values[known] = KINDS[kind](_unit(one[known]), _unit(other[known]))
+        pair = zip((one, other), peaks, strict=True)
+        values[known] = KINDS[kind](*(maps[known] / peak[known] for maps, peak in pair))
     return values.clip(-1, 1)  # rounding can go past 1
 
 
@@ -53,17 +56,13 @@ def similarity_where(
 
 
 def _ssim(one: Array, other: Array) -> Array:
-    from skimage.metrics import structural_similarity
-
     side = min(WINDOW, *one.shape[1:])
     if side < 3:
         raise UserError(
             f"maps of {one.shape[1:]} pixels are too small for the similarity ssim, which needs 3 "
             "x 3. Use larger images, or spearman or correlation."
         )
-    options = {"win_size": side - (side % 2 == 0), "data_range": 1.0}
-    values = [structural_similarity(a, b, **options) for a, b in zip(one, other, strict=True)]
-    return np.array(values, dtype=np.float64)
+    return ssim(one, other, side - (side % 2 == 0))
 
 
 def _spearman(one: Array, other: Array) -> Array:
@@ -85,10 +84,6 @@ def _centred(values: Array) -> Array:
     centred = values - values.mean(axis=1, dtype=np.float64, keepdims=True)
     centred[np.ptp(values, axis=1) == 0] = 0
     return centred
-
-
-def _unit(maps: Array) -> Array:
-    return maps / maps.max(axis=(1, 2), keepdims=True)
 
 
 KINDS: dict[Similarity, Callable[[Array, Array], Array]] = {

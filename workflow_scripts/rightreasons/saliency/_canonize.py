@@ -72,17 +72,33 @@ def non_negative(graph: fx.GraphModule) -> set[fx.Node]:
     """Return the nodes whose values are at least 0 for every input, by the structure alone."""
     known: set[fx.Node] = set()
     for node in graph.graph.nodes:
-        module = module_at(graph, node)
-        carries = isinstance(module, (*MOVES, *AVERAGES, Residual)) or (
-            node.op in ("call_function", "call_method") and node.target in MOVING_FUNCTIONS
-        )
-        if (
-            isinstance(module, RECTIFIERS)
-            or node.target in RECTIFYING_FUNCTIONS
-            or (carries and all(parent in known for parent in node.all_input_nodes))
+        carries = _moves(graph, node) or isinstance(module_at(graph, node), (*AVERAGES, Residual))
+        if _rectifies(graph, node) or (
+            carries and all(parent in known for parent in node.all_input_nodes)
         ):
             known.add(node)
     return known
+
+
+def rectified(graph: fx.GraphModule) -> set[fx.Node]:
+    """Return the nodes whose values below 0 become 0 wherever they go, by the structure alone."""
+    known: set[fx.Node] = set()
+    for node in reversed(graph.graph.nodes):
+        if node.users and all(
+            _rectifies(graph, user) or (_moves(graph, user) and user in known)
+            for user in node.users
+        ):
+            known.add(node)
+    return known
+
+
+def _rectifies(graph: fx.GraphModule, node: fx.Node) -> bool:
+    return isinstance(module_at(graph, node), RECTIFIERS) or node.target in RECTIFYING_FUNCTIONS
+
+
+def _moves(graph: fx.GraphModule, node: fx.Node) -> bool:
+    moving = node.op in ("call_function", "call_method") and node.target in MOVING_FUNCTIONS
+    return moving or isinstance(module_at(graph, node), MOVES)
 
 
 def _merge_batch_norm(graph: fx.GraphModule, node: fx.Node) -> None:

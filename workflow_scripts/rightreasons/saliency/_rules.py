@@ -1,83 +1,67 @@
-"""Relevance rules: zennit's, and its convolution rules in fewer passes for non-negative inputs.
+"""Relevance rules on a network: zennit's, and our own for convolutions (`_conv_rules`).
 
-Behind a ReLU, the passes in which zennit's rules take the negative part of the input are exactly
-zero. Which layers these are follows from the network's structure, so that the choice, and with it
-an image's map, never depends on the values in the batch.
+Which rule a layer gets follows from the network's structure, so that the choice, and with it an
+image's map, never depends on the values in the batch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import fx, nn
-from zennit.core import BasicHook, Hook, stabilize
-from zennit.rules import (
-    AlphaBeta,
-    ClampMod,
-    Epsilon,
-    Flat,
-    Gamma,
-    GammaMod,
-    Norm,
-    Pass,
-    ZBox,
-    ZPlus,
-)
+from zennit.core import Hook, stabilize
+from zennit.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, Pass, ZBox, ZPlus
 
-from rightreasons.saliency._canonize import ACTIVATIONS, Residual, non_negative
+from rightreasons.saliency import _conv_rules
+from rightreasons.saliency._canonize import ACTIVATIONS, Residual, non_negative, rectified
+from rightreasons.saliency._conv_rules import STABILIZER
 from rightreasons.saliency._trace import AVERAGES, LINEARS, module_at, put_module
 
-STABILIZER = 1e-6
+#: From a layer, its inputs, outputs and the outputs' relevance to the inputs' relevance.
+Rule = Callable[[Any, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def _alias(inputs: torch.Tensor) -> torch.Tensor:
-    # A tensor of its own: two passes on one tensor would each get the gradient of both.
-    return inputs.detach()
+def zennits(hook: Hook) -> Rule:
+    """Return a rule of zennit's."""
+
+    def rule(
+        layer: nn.Module, x: torch.Tensor, z: torch.Tensor, relevance: torch.Tensor
+    ) -> torch.Tensor:
+        hook.stored_tensors["input"] = (x,)
+        (lower,) = hook.backward(layer, (x,), (relevance,))
+        hook.stored_tensors.clear()
+        return lower
+
+    return rule
 
 
-class ZPlusNonNegative(BasicHook):
-    """ZPlus (Montavon et al. 2017) for inputs of at least 0: one pass instead of two."""
+@dataclass(frozen=True)
+class ConvRules:
+    """One rule of the literature, in the forms that give the same in different places.
 
-    def __init__(self) -> None:
-        super().__init__(
-            input_modifiers=[_alias],
-            param_modifiers=[ClampMod(min=0.0)],
-            gradient_mapper=lambda relevance, z: [relevance / (z[0] + STABILIZER)],
-        )
-
-
-class AlphaBetaNonNegative(BasicHook):
-    """Alpha-beta rule (Bach et al. 2015) for inputs of at least 0: two passes instead of four."""
-
-    def __init__(self, alpha: float = 2.0, beta: float = 1.0) -> None:
-        super().__init__(
-            input_modifiers=[_alias, _alias],
-            param_modifiers=[ClampMod(min=0.0), ClampMod(max=0.0)],
-            gradient_mapper=lambda relevance, z: [
-                alpha * relevance / stabilize(z[0], STABILIZER),
-                -beta * relevance / stabilize(z[1], STABILIZER),
-            ],
-        )
-
-
-class GammaNonNegative(BasicHook):
-    """Generalised gamma rule (Andeol et al. 2021) for inputs of at least 0: two passes, not five.
-
-    With z = z+ + z-, the passes give (1 + gamma) z+ + z- and z+ + (1 + gamma) z-; their sum is
-    (2 + gamma) z, whose sign says which of the two a neuron uses.
+    general: zennit's, for every layer. The others, None where there is no cheaper form, are for
+    convolutions: signed for any inputs; positive for inputs of at least 0; between for those
+    before a ReLU.
     """
 
-    def __init__(self, gamma: float = 0.25) -> None:
-        super().__init__(
-            input_modifiers=[_alias, _alias],
-            param_modifiers=[GammaMod(gamma, min=0.0), GammaMod(gamma, max=0.0)],
-            gradient_mapper=lambda relevance, z: [
-                (z[0] + z[1] > 0) * relevance / stabilize(z[0], STABILIZER),
-                (z[0] + z[1] < 0) * relevance / stabilize(z[1], STABILIZER),
-            ],
-        )
+    general: Rule
+    signed: Rule | None = None
+    positive: Rule | None = None
+    between: Rule | None = None
+
+    def form(self, layer: nn.Module, non_negative: bool, rectified: bool) -> Rule:
+        """Return the cheapest form for a layer."""
+        if not _conv_rules.plain(layer):
+            return self.general
+        if non_negative:
+            chosen = (rectified and self.between) or self.positive
+        else:
+            chosen = self.signed if layer.groups == 1 else None
+        return chosen or self.general
 
 
 @dataclass(frozen=True)
@@ -85,14 +69,12 @@ class Rules:
     """Which rule a layer gets.
 
     first: for the convolution that is executed first, None where it is as the others.
-    signed, behind_relu: for the other convolutions, by whether their inputs can be negative.
-    dense: for linear layers.
+    convolutions: for the others. dense: for linear layers.
     """
 
-    first: Hook | None
-    signed: Hook
-    behind_relu: Hook
-    dense: Hook
+    first: ConvRules | None
+    convolutions: ConvRules
+    dense: Rule
 
     @classmethod
     def of_composite(
@@ -102,37 +84,44 @@ class Rules:
 
         box: lowest and highest possible input, each (1, 3, 1, 1).
         """
-        dense = Epsilon(epsilon=epsilon)
-        plus = (ZPlus(stabilizer=STABILIZER), ZPlusNonNegative())
+        plus = ConvRules(
+            zennits(ZPlus(stabilizer=STABILIZER)), _conv_rules.plus_signed, _conv_rules.plus
+        )
+        alpha_beta = ConvRules(
+            zennits(AlphaBeta(2.0, 1.0, stabilizer=STABILIZER)),
+            partial(_conv_rules.alpha_beta_signed, alpha=2.0, beta=1.0),
+            partial(_conv_rules.alpha_beta, alpha=2.0, beta=1.0),
+        )
+        gammas = ConvRules(
+            zennits(Gamma(gamma, stabilizer=STABILIZER)),
+            positive=partial(_conv_rules.gamma, gamma=gamma),
+            between=partial(_conv_rules.gamma_before_relu, gamma=gamma),
+        )
+        boxed = partial(_conv_rules.box, low=box[0], high=box[1])
+        of_box = ConvRules(zennits(ZBox(*box, stabilizer=STABILIZER)), boxed, boxed)
         composites = {
-            "epsilon_plus": (None, *plus),
-            "epsilon_plus_flat": (Flat(stabilizer=STABILIZER), *plus),
-            "epsilon_gamma_box": (
-                ZBox(*box, stabilizer=STABILIZER),
-                Gamma(gamma, stabilizer=STABILIZER),
-                GammaNonNegative(gamma),
-            ),
-            "epsilon_alpha2_beta1": (
-                None,
-                AlphaBeta(2.0, 1.0, stabilizer=STABILIZER),
-                AlphaBetaNonNegative(2.0, 1.0),
-            ),
+            "epsilon_plus": (None, plus),
+            "epsilon_plus_flat": (ConvRules(zennits(Flat(stabilizer=STABILIZER))), plus),
+            "epsilon_gamma_box": (of_box, gammas),
+            "epsilon_alpha2_beta1": (None, alpha_beta),
         }
-        return cls(*composites[name], dense)
+        return cls(*composites[name], zennits(Epsilon(epsilon=epsilon)))
 
-    def of_layer(self, layer: nn.Module | None, *, first: bool, non_negative: bool) -> Hook | None:
+    def of_layer(
+        self, layer: nn.Module | None, *, first: bool, non_negative: bool, rectified: bool
+    ) -> Rule | None:
         """Return the rule of a layer, None where relevance follows the gradient."""
         if isinstance(layer, ACTIVATIONS):
-            return Pass()
+            return zennits(Pass())
         if isinstance(layer, AVERAGES):
-            return Norm(stabilizer=STABILIZER)
+            return zennits(Norm(stabilizer=STABILIZER))
         if not isinstance(layer, LINEARS):
             return None
         if first and self.first is not None:
-            return self.first
+            return self.first.form(layer, non_negative, rectified)
         if isinstance(layer, nn.Linear):
             return self.dense
-        return self.behind_relu if non_negative else self.signed
+        return self.convolutions.form(layer, non_negative, rectified)
 
 
 class _Propagate(torch.autograd.Function):
@@ -142,18 +131,15 @@ class _Propagate(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, inputs: torch.Tensor, layer: nn.Module, rule: Hook) -> torch.Tensor:
-        ctx.save_for_backward(inputs)
+    def forward(ctx: Any, inputs: torch.Tensor, layer: nn.Module, rule: Rule) -> torch.Tensor:
+        outputs = layer(inputs)
+        ctx.save_for_backward(inputs, outputs)
         ctx.layer, ctx.rule = layer, rule
-        return layer(inputs)
+        return outputs
 
     @staticmethod
     def backward(ctx: Any, relevance: torch.Tensor) -> Any:
-        (inputs,) = ctx.saved_tensors
-        ctx.rule.stored_tensors["input"] = (inputs,)
-        (lower,) = ctx.rule.backward(ctx.layer, (inputs,), (relevance,))
-        ctx.rule.stored_tensors.clear()
-        return lower, None, None
+        return ctx.rule(ctx.layer, *ctx.saved_tensors, relevance), None, None
 
 
 class _Share(torch.autograd.Function):
@@ -174,7 +160,7 @@ class _Share(torch.autograd.Function):
 class Ruled(nn.Module):
     """A layer whose backward pass is a relevance rule."""
 
-    def __init__(self, layer: nn.Module, rule: Hook) -> None:
+    def __init__(self, layer: nn.Module, rule: Rule) -> None:
         super().__init__()
         self.layer = layer
         self.rule = rule
@@ -194,7 +180,7 @@ class RuledResidual(nn.Module):
 
 def attach_rules(graph: fx.GraphModule, rules: Rules) -> fx.GraphModule:
     """Put the rules on a network in canonical form, in place: its gradient is then relevance."""
-    positive = non_negative(graph)
+    positive, before_relu = non_negative(graph), rectified(graph)
     first = True
     for node in graph.graph.nodes:
         layer = module_at(graph, node)
@@ -202,7 +188,7 @@ def attach_rules(graph: fx.GraphModule, rules: Rules) -> fx.GraphModule:
             put_module(graph, node, RuledResidual())
             continue
         known = node.all_input_nodes != [] and node.all_input_nodes[0] in positive
-        rule = rules.of_layer(layer, first=first, non_negative=known)
+        rule = rules.of_layer(layer, first=first, non_negative=known, rectified=node in before_relu)
         first = first and not isinstance(layer, LINEARS)
         if layer is not None and rule is not None:
             put_module(graph, node, Ruled(layer, rule))

@@ -1,0 +1,160 @@
+"""Relevance rules of convolutions, each in as few passes as its formula needs.
+
+A rule takes the convolution, its inputs x (N, C, H, W) and outputs z, and the relevance of the
+outputs, and returns that of the inputs. A pass forwards (`push`) or backwards (`pull`) costs as
+much as the convolution itself. Passes are saved where
+- x is at least 0: what a formula has for the negative part of x is then zero;
+- z is known: z = z+ + z-, the sums of positive and of negative contributions, so that one of them
+  says the other;
+- a ReLU follows: relevance is 0 wherever z < 0, for all rules below multiply by the ReLU's output;
+- two weights meet the same relevance: they are one pass with twice the channels, which costs no
+  more where there are few (an image has 3).
+A small z- that is a difference has the rounding error of z+, some 1e-7 of it.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from zennit.core import stabilize
+
+STABILIZER = 1e-6
+
+Tensor = torch.Tensor
+
+
+def plus(conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
+    """ZPlus (Montavon et al. 2017) for x >= 0: two passes."""
+    weight = conv.weight.clamp(min=0)
+    share = relevance / push(conv, weight, positive(conv.bias), x).add_(STABILIZER)
+    return pull(conv, weight, x, share).mul_(x)
+
+
+def plus_signed(conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
+    """ZPlus for any x: two passes with twice the channels."""
+    weight, both = torch.cat(signs(conv.weight), 1), torch.cat(signs(x), 1)
+    share = relevance / push(conv, weight, positive(conv.bias), both).add_(STABILIZER)
+    return folded(pull(conv, weight, both, share).mul_(both))
+
+
+def alpha_beta(
+    conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor, *, alpha: float, beta: float
+) -> Tensor:
+    """Alpha-beta rule (Bach et al. 2015) for x >= 0: three passes."""
+    up, down = signs(conv.weight)
+    z_up = push(conv, up, positive(conv.bias), x)
+    share_up, share_down = up_and_down(z_up, z, relevance)
+    lower = pull(conv, alpha * up, x, share_up).sub_(pull(conv, beta * down, x, share_down))
+    return lower.mul_(x)
+
+
+def alpha_beta_signed(
+    conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor, *, alpha: float, beta: float
+) -> Tensor:
+    """Alpha-beta rule for any x: three passes with twice the channels."""
+    up, down = signs(conv.weight)
+    both = torch.cat(signs(x), 1)
+    same, crossed = torch.cat([up, down], 1), torch.cat([down, up], 1)
+    z_up = push(conv, same, positive(conv.bias), both)
+    share_up, share_down = up_and_down(z_up, z, relevance)
+    lower = pull(conv, alpha * same, both, share_up)
+    return folded(lower.sub_(pull(conv, beta * crossed, both, share_down)).mul_(both))
+
+
+def up_and_down(z_up: Tensor, z: Tensor, relevance: Tensor) -> tuple[Tensor, Tensor]:
+    """Return R / z+ and R / z-, with z- = z - z+."""
+    z_down = (z - z_up).clamp_(max=0).sub_(STABILIZER)
+    return relevance / z_up.add_(STABILIZER), relevance / z_down
+
+
+def gamma(conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor, *, gamma: float) -> Tensor:
+    """Generalised gamma rule (Andeol et al. 2021) for x >= 0: three passes.
+
+    A neuron with z > 0 uses z + gamma z+, one with z < 0 uses z + gamma z-; their sum is
+    (2 + gamma) z.
+    """
+    up, down = signs(conv.weight)
+    up, down = conv.weight + gamma * up, conv.weight + gamma * down
+    z_up = push(conv, up, raised(conv.bias, gamma), x)
+    z_down = ((2 + gamma) * z).sub_(z_up)
+    share_up = (z > 0) * relevance / z_up.clamp_(min=0).add_(STABILIZER)
+    share_down = (z < 0) * relevance / z_down.clamp_(max=0).sub_(STABILIZER)
+    return pull(conv, up, x, share_up).add_(pull(conv, down, x, share_down)).mul_(x)
+
+
+def gamma_before_relu(
+    conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor, *, gamma: float
+) -> Tensor:
+    """Gamma rule for x >= 0 and relevance that is 0 where z <= 0: two passes."""
+    up = conv.weight + gamma * conv.weight.clamp(min=0)
+    z_up = push(conv, up, raised(conv.bias, gamma), x)
+    return pull(conv, up, x, relevance / z_up.clamp_(min=0).add_(STABILIZER)).mul_(x)
+
+
+def box(
+    conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor, *, low: Tensor, high: Tensor
+) -> Tensor:
+    """ZBox (Montavon et al. 2017) for pixels from `low` to `high`, (1, C, 1, 1): one pass.
+
+    The bias is in none of its terms. What low and high add is the same for all images.
+    """
+    up, down = signs(conv.weight)
+    low, high = low.to(x), high.to(x)
+    edges = torch.cat([low, high], 1).expand(1, -1, *x.shape[2:])
+    weight = torch.cat([up, down], 1)
+    z = z - push(conv, weight, conv.bias, edges)
+    both = torch.cat([x - low, x - high], 1)
+    return folded(pull(conv, weight, both, relevance / stabilize(z, STABILIZER)).mul_(both))
+
+
+def signs(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the positive and the negative part, the other values 0."""
+    return values.clamp(min=0), values.clamp(max=0)
+
+
+def positive(bias: Tensor | None) -> Tensor | None:
+    """Return the positive part of a bias, if there is one."""
+    return None if bias is None else bias.clamp(min=0)
+
+
+def raised(bias: Tensor | None, gamma: float) -> Tensor | None:
+    """Return a bias as the gamma rule weighs it for z > 0."""
+    return None if bias is None else bias + gamma * bias.clamp(min=0)
+
+
+def folded(both: Tensor) -> Tensor:
+    """Return the sum of the two halves of the channels."""
+    one, other = both.chunk(2, 1)
+    return one + other
+
+
+def plain(conv: nn.Module) -> bool:
+    """Return whether `push` and `pull` know this layer: a convolution padded with zeros."""
+    return (
+        isinstance(conv, nn.Conv2d)
+        and conv.padding_mode == "zeros"
+        and not isinstance(conv.padding, str)
+    )
+
+
+def push(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
+    """Return what the convolution would return with another weight and bias."""
+    return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+
+def pull(conv: nn.Conv2d, weight: Tensor, x: Tensor, share: Tensor) -> Tensor:
+    """Return sum_j w_ij share_j in the shape of x: the gradient of such a convolution's input."""
+    padding: tuple[int, ...] = conv.padding  # type: ignore[assignment]
+    unseen = [
+        x.shape[2 + i]
+        - (share.shape[2 + i] - 1) * conv.stride[i]
+        + 2 * padding[i]
+        - conv.dilation[i] * (conv.kernel_size[i] - 1)
+        - 1
+        for i in (0, 1)
+    ]
+    # torch.nn.grad.conv2d_input forgets channels-last: 3 times slower for 1 x 1 convolutions.
+    return F.conv_transpose2d(
+        share, weight, None, conv.stride, padding, unseen, conv.groups, conv.dilation
+    )
