@@ -27,8 +27,9 @@ WHERE = {
     "update_needrun": "Snakemake: which jobs must run",
     "_build_dag": "Snakemake: jobs and their files",
     "schedule": "Snakemake: listing or running jobs",
+    "execute": "Snakemake: checks of the graph",
 }
-START = "Snakemake: start-up, the rest"
+START = "Snakemake: start-up"
 
 
 def phase(stack: list[Frame]) -> str:
