@@ -16,6 +16,7 @@ from snakemake.exceptions import WorkflowError
 from rightreasons.config import ArtifactRoi, AttributionRoi, load_config
 from rightreasons.data import stage_params
 from rightreasons.errors import UserError
+from rightreasons.devices import count_gpus
 from rightreasons.grid import Grid, Paths
 from rightreasons.guard import forget_jobs, hold
 from rightreasons.metrics.compute import resolve
@@ -54,6 +55,11 @@ def growing(amount):
 def one_of(names):
     """The wildcard constraint that allows these names and no other; none at all if there are none."""
     return "|".join(names) or "(?!)"
+
+
+# As many jobs on local GPUs at once as there are GPUs: --resources gpu_jobs=N for another number.
+if "gpu_jobs" not in workflow.global_resources and count_gpus():
+    workflow.register_resource("gpu_jobs", count_gpus())
 
 
 def pool_of(wildcards, *names):

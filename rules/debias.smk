@@ -21,7 +21,9 @@ rule debias:
     resources:
         mem_mb=growing(4000),
         runtime=growing(120),
+        gpu_jobs=1,
     params:
+        deterministic=STUDY.deterministic,
         artifact=artifact_of,
         method=lambda wildcards: STUDY.methods[wildcards.method],
     script:
@@ -34,3 +36,6 @@ use rule debias as decide with:
         method=one_of(GRID.methods(changes="decision")),
     conda:
         "../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),

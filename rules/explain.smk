@@ -16,7 +16,9 @@ rule explain:
     resources:
         mem_mb=growing(6000),
         runtime=growing(240),
+        gpu_jobs=1,
     params:
+        deterministic=STUDY.deterministic,
         artifact=artifact_of,
         explainers=lambda wildcards: STUDY.explain.sets[wildcards.explainers],
         images=STUDY.explain.images,

@@ -23,7 +23,9 @@ rule region:
     resources:
         mem_mb=growing(6000),
         runtime=growing(600),
+        gpu_jobs=1,
     params:
+        deterministic=STUDY.deterministic,
         artifact=lambda wildcards: artifact_params(
             REGIONS[wildcards.dataset, wildcards.region]
         ),

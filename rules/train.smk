@@ -17,7 +17,9 @@ rule train:
     resources:
         mem_mb=growing(4000),
         runtime=growing(240),
+        gpu_jobs=1,
     params:
+        deterministic=STUDY.deterministic,
         artifact=artifact_of,
         model=lambda wildcards: STUDY.task_model(wildcards.task).model_dump(),
         training=STUDY.training.model_dump(),

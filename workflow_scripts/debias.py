@@ -13,7 +13,7 @@ def main(
 ) -> None:
     """Load the vanilla model, call the method, predict, write."""
     from rightreasons.artifacts.injected import open_images, open_twins
-    from rightreasons.debias import METHODS, open_context
+    from rightreasons.debias import METHODS, apply, open_context
     from rightreasons.models.records import write_model
 
     chosen = dict(params.method)
@@ -36,7 +36,7 @@ def main(
     if method.traits["changes"] == "weights":
         import torch  # noqa: F401  (the method would, as the first thing that it does)
     ready()
-    result = method.run(context, method.params(**chosen))
+    result = apply(method, context, method.params(**chosen))
     if result.model is not None:
         from rightreasons.predictions import predict
 

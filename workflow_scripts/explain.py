@@ -17,12 +17,13 @@ def main(
 
     from rightreasons.arrays import write_array
     from rightreasons.artifacts.injected import open_images, single
+    from rightreasons.devices import pick_device
     from rightreasons.maps import explain, map_index, sample_images
     from rightreasons.models.records import write_parquet
     from rightreasons.models.storage import load_model
     from rightreasons.predictions import role_of
     from rightreasons.seeds import derive
-    from rightreasons.training import Rows, pick_device, predict_logits
+    from rightreasons.training import Rows, predict_logits
 
     device = pick_device()
     seed = int(wildcards.seed)

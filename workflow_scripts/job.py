@@ -26,6 +26,10 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
     )
     logging.captureWarnings(True)
     limit_threads(snakemake.threads)
+    if snakemake.params.get("deterministic"):
+        from rightreasons.devices import be_deterministic
+
+        be_deterministic()
     logging.info(place())
     started = time.perf_counter()
     label = " ".join(map(str, snakemake.wildcards))

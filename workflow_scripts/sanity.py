@@ -16,6 +16,7 @@ def main(
     import torch
 
     from rightreasons.artifacts.injected import open_images, single
+    from rightreasons.devices import pick_device
     from rightreasons.maps import sample_images
     from rightreasons.models.architectures import build_classifier
     from rightreasons.models.records import write_parquet
@@ -23,7 +24,7 @@ def main(
     from rightreasons.predictions import role_of
     from rightreasons.sanity import randomisation_table
     from rightreasons.seeds import derive
-    from rightreasons.training import Rows, pick_device, predict_logits
+    from rightreasons.training import Rows, predict_logits
 
     device = pick_device()
     seed, key = int(wildcards.seed), (wildcards.task, wildcards.design, wildcards.level)

@@ -15,26 +15,33 @@ def main(
     from rightreasons.artifacts.injected import open_images, open_twins
     from rightreasons.config import TrainingConfig
     from rightreasons.decisions import Decision
+    from rightreasons.devices import fit_batch, pick_device
     from rightreasons.models.architectures import build_classifier
     from rightreasons.models.records import write_model
     from rightreasons.predictions import labelled, predict
     from rightreasons.seeds import derive, torch_generator
-    from rightreasons.training import pick_device, train
+    from rightreasons.training import train
 
     device = pick_device()
     seed, key = int(wildcards.seed), (wildcards.task, wildcards.design, wildcards.level)
     images = open_images(input.images, params.artifact)
     twins = open_twins(images, input.get("twins"))
     split = pd.read_parquet(input.split)
-    model = build_classifier(**params.model, seed=derive(seed, "init", *key)).to(device)
-    history = train(
-        model,
-        labelled(images, split, "train"),
-        TrainingConfig(**params.training),
-        generator=torch_generator(seed, "train", *key),
-        device=device,
-        progress=progress,
-    )
+    training = TrainingConfig(**params.training)
+
+    def fit(batch_size: int) -> tuple[Any, list[dict[str, float]]]:
+        model = build_classifier(**params.model, seed=derive(seed, "init", *key)).to(device)
+        history = train(
+            model,
+            labelled(images, split, "train"),
+            training.model_copy(update={"batch_size": batch_size}),
+            generator=torch_generator(seed, "train", *key),
+            device=device,
+            progress=progress,
+        )
+        return model, history
+
+    model, history = fit_batch(fit, training.batch_size, "train")
     write_model(
         Path(output.model).parent,
         model,

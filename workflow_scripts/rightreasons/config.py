@@ -271,6 +271,9 @@ class StudyConfig(Section):
     seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(
         min_length=1, description="seeds; everything random in a cell comes from its seed"
     )
+    deterministic: bool = Field(
+        False, description="same numbers in every run on a GPU too, at some cost of speed"
+    )
     results: Folder = Field("results", description="folder of all studies' results")
     data: Folder = Field("data", description="folder for downloaded or hand-dropped data")
     datasets: dict[Name, dict[str, Any]] = Field(

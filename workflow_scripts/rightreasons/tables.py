@@ -171,6 +171,7 @@ TABLES = {
                 *_floats("%", mean_load="mean CPU load"),
                 Column("device", WORD, "", "cpu, or the GPU's name"),
                 *_floats("MiB", peak_gpu="peak GPU memory; missing on the CPU"),
+                Column("reduced", pa.string(), "", "batch sizes that did not fit: asked > used"),
                 *RUN,
             ),
         ),

@@ -65,12 +65,18 @@ def models(study: StudyConfig, files: Sequence[str]) -> pd.DataFrame:
                 "method": _method(path),
                 "device": record["device"],
                 "peak_gpu": record["peak_gpu_mib"],
+                "reduced": _reduced(record["reduced_batches"]),
                 "versions": json.dumps(
                     {"python": record["python"], **record["versions"]}, sort_keys=True
                 ),
             }
         )
     return pd.DataFrame(records)
+
+
+def _reduced(batches: dict[str, list[int]]) -> str | None:
+    """Return what of a model's job did not fit into memory, None if all did."""
+    return ", ".join(f"{what} {asked} > {used}" for what, (asked, used) in batches.items()) or None
 
 
 def provenance(study: StudyConfig, models: pd.DataFrame) -> pd.DataFrame:
@@ -151,7 +157,7 @@ def runtimes(study: StudyConfig, benchmarks: Path, models: pd.DataFrame) -> pd.D
         for name, dtype in MODEL_KEY.items()
         if name not in table
     }
-    known = models[[*MODEL_KEY, "device", "peak_gpu"]]
+    known = models[[*MODEL_KEY, "device", "peak_gpu", "reduced"]]
     return table.assign(**absent).merge(known, how="left", on=list(MODEL_KEY))
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from rightreasons.devices import Residence, fit_batch, fits
 from rightreasons.errors import UserError
+from rightreasons.optimizers import Adam
 
 if TYPE_CHECKING:
     from rightreasons.config import TrainingConfig
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+#: Images sent to a GPU at a time, where all of a split go there.
+PART = 512
 
 
 class Rows:
@@ -27,7 +31,7 @@ class Rows:
     Indexing with a slice or an index array gives uint8 images (n, H, W, 3) in memory.
     """
 
-    def __init__(self, pool: np.ndarray | Rows, rows: np.ndarray) -> None:
+    def __init__(self, pool: Images, rows: np.ndarray) -> None:
         self.pool = pool
         self.rows = np.asarray(rows)
 
@@ -35,7 +39,7 @@ class Rows:
         return len(self.rows)
 
     def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
-        return self.pool[self.rows[which]]
+        return np.asarray(self.pool[self.rows[which]])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -43,20 +47,58 @@ class Rows:
         return (len(self.rows), *self.pool.shape[1:])
 
 
+#: Images uint8 (N, H, W, 3): in memory, in a pool, or on a device.
+Images = np.ndarray | Rows | torch.Tensor
+
+
 @dataclass(frozen=True)
 class LabelledImages:
     """One role of a split: images uint8 (N, H, W, 3), labels int64 (N,), ids.
 
-    `images` is an array, or `Rows` of a pool that is read batch by batch.
+    `images` is an array, `Rows` of a pool that is read batch by batch, or a tensor on the device.
     """
 
-    images: np.ndarray | Rows
+    images: Images
     target: torch.Tensor
     protected: torch.Tensor
     image_ids: list[str]
 
     def __len__(self) -> int:
         return len(self.images)
+
+
+def resident(data: LabelledImages, device: torch.device) -> LabelledImages:
+    """Return `data` with its images as `resident_images` gives them."""
+    return replace(data, images=resident_images(data.images, device))
+
+
+def resident_images(images: Images, device: torch.device) -> Images:
+    """Return images (N, H, W, 3) as a tensor on the device, where `devices.fits`; else as given.
+
+    What `take` takes from them is the same either way. They are sent in parts, so that the CPU's
+    memory holds few of them.
+    """
+    if isinstance(images, torch.Tensor) or not fits(math.prod(images.shape), device):
+        return images
+    placed = torch.empty(images.shape, dtype=torch.uint8, device=device)
+    for start in range(0, len(images), PART):
+        part = np.ascontiguousarray(images[start : start + PART])
+        placed[start : start + PART] = torch.from_numpy(part)
+    Residence.used = True
+    return placed
+
+
+def take(images: Images, indices: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return images[indices], uint8 (n, H, W, 3), on the device; indices int64 (n,) on the CPU.
+
+    What is sent to a GPU is sent from pinned memory, so that the GPU computes meanwhile.
+    """
+    if isinstance(images, torch.Tensor):
+        return images[indices.to(images.device)]
+    batch = torch.from_numpy(images[indices.numpy()])
+    if device.type == "cuda":
+        return batch.pin_memory().to(device, non_blocking=True)
+    return batch
 
 
 @dataclass(frozen=True)
@@ -67,11 +109,6 @@ class Batch:
     target: torch.Tensor
     protected: torch.Tensor
     indices: torch.Tensor
-
-
-def pick_device() -> torch.device:
-    """Return the first CUDA device, or the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def normalise(images: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -112,13 +149,14 @@ def batches(
         indices = order[start : start + batch_size]
         if generator is not None and len(indices) == 1 and n > 1:
             return
-        images = torch.from_numpy(data.images[indices.numpy()])
+        images = take(data.images, indices, device)
         if change is not None:
-            images = change(images.to(device), indices)
+            images = change(images, indices)
         inputs = normalise(images, device)
         if flip:
             mirrored = torch.rand(len(indices), generator=generator) < 0.5
-            inputs[mirrored.to(device)] = inputs[mirrored.to(device)].flip(-1)
+            which = mirrored.nonzero()[:, 0].to(device)  # a mask on a GPU would wait for it
+            inputs[which] = inputs[which].flip(-1)
         yield Batch(
             inputs.contiguous(memory_format=torch.channels_last),
             data.target[indices].to(device),
@@ -127,11 +165,13 @@ def batches(
         )
 
 
-def make_optimizer(parameters: Any, config: TrainingConfig) -> torch.optim.Optimizer:
+def make_optimizer(parameters: Any, config: TrainingConfig) -> Adam:
     """Return the optimizer that the config names."""
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    return kinds[config.optimizer](
-        parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+    return Adam(
+        parameters,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        decoupled=config.optimizer == "adamw",
     )
 
 
@@ -184,6 +224,8 @@ def train(
     changes. The model ends in eval mode. Raises UserError, with the epoch, when the loss is no
     longer finite.
     """
+    data = resident(data, device)
+    model.to(memory_format=torch.channels_last)
     optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], config)
     loss = loss or cross_entropy(config)
     steps = config.epochs * math.ceil(len(data) / config.batch_size)
@@ -206,7 +248,7 @@ def train(
                 step = epoch * math.ceil(len(data) / config.batch_size) + i
                 for group in optimizer.param_groups:
                     group["lr"] = config.learning_rate * learning_rate_factor(config, step / steps)
-                optimizer.zero_grad(set_to_none=True)
+                optimizer.zero_grad()
                 with autocast(device):
                     value = loss(model, batch)
                 value.backward()
@@ -246,26 +288,34 @@ class seeded:
 
 @torch.no_grad()
 def predict_logits(
-    model: Classifier, images: np.ndarray | Rows, device: torch.device, batch_size: int = 256
+    model: Classifier, images: Images, device: torch.device, batch_size: int = 256
 ) -> np.ndarray:
     """Return the logits float32 (N, 2) of images uint8 (N, H, W, 3), in eval mode and fp32."""
-    parts = [model(inputs).float().cpu() for inputs in _inputs(model, images, device, batch_size)]
-    return torch.cat(parts).numpy() if parts else np.zeros((0, 2), np.float32)
+
+    def predict(size: int) -> np.ndarray:
+        parts = [model(inputs).float().cpu() for inputs in _inputs(model, images, device, size)]
+        return torch.cat(parts).numpy() if parts else np.zeros((0, 2), np.float32)
+
+    return fit_batch(predict, batch_size, "predict")
 
 
 @torch.no_grad()
 def extract_features(
-    model: Classifier, images: np.ndarray | Rows, device: torch.device, batch_size: int = 256
+    model: Classifier, images: Images, device: torch.device, batch_size: int = 256
 ) -> torch.Tensor:
     """Return the penultimate activations float32 (N, d), before the intervention, on the CPU."""
-    inputs = _inputs(model, images, device, batch_size)
-    return torch.cat([model.features(x).float().cpu() for x in inputs])
+
+    def extract(size: int) -> torch.Tensor:
+        inputs = _inputs(model, images, device, size)
+        return torch.cat([model.features(x).float().cpu() for x in inputs])
+
+    return fit_batch(extract, batch_size, "features")
 
 
 def _inputs(
-    model: Classifier, images: np.ndarray | Rows, device: torch.device, batch_size: int
+    model: Classifier, images: Images, device: torch.device, batch_size: int
 ) -> Iterator[torch.Tensor]:
     model.eval()
-    for start in range(0, len(images), batch_size):
-        batch = torch.from_numpy(np.array(images[start : start + batch_size]))
-        yield normalise(batch, device).contiguous(memory_format=torch.channels_last)
+    order = torch.arange(len(images))
+    for start in range(0, len(order), batch_size):
+        yield normalise(take(images, order[start : start + batch_size], device), device)

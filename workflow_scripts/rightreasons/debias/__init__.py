@@ -10,14 +10,15 @@ A method is a function `method(context: Context, params) -> Debiased`, registere
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rightreasons.decisions import Decision, GroupDecision
+from rightreasons.devices import fit_batch
 from rightreasons.errors import UserError
-from rightreasons.registry import Registry
+from rightreasons.registry import Component, Params, Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +69,7 @@ class Context:
     @cached_property
     def device(self) -> torch.device:
         """The device to compute on."""
-        from rightreasons.training import pick_device
+        from rightreasons.devices import pick_device
 
         return pick_device()
 
@@ -85,6 +86,24 @@ class Debiased:
     model: Classifier | None = None
     decision: Decision | GroupDecision = field(default_factory=Decision)
     notes: dict[str, Any] = field(default_factory=dict)
+
+
+def apply(method: Component, context: Context, params: Params) -> Debiased:
+    """Return what a method makes of a cell, with smaller batches where its own do not fit.
+
+    The method then begins anew, as if its `batch_size` (or the study's, where it has none) had been
+    the smaller one; see rightreasons.devices.fit_batch for what is said and recorded.
+    """
+    own = getattr(params, "batch_size", None)
+
+    def attempt(size: int) -> Debiased:
+        training = context.training.model_copy(update={"batch_size": size})
+        chosen = params if own is None else params.model_copy(update={"batch_size": size})
+        given = context if own is not None else replace(context, training=training)
+        return method.run(given, chosen)
+
+    asked = context.training.batch_size if own is None else own
+    return fit_batch(attempt, asked, f"methods.{method.name}")
 
 
 def open_context(

@@ -104,9 +104,9 @@ def _opponent(context: Context, params: ZhangParams) -> Opponent:
 
 def _endless(context: Context, params: ZhangParams, generator: torch.Generator) -> Iterator[Batch]:
     """Yield batches of the debias split, reshuffled after each pass, without end."""
-    from rightreasons.training import batches
+    from rightreasons.training import batches, resident
 
-    data = context.debias()
+    data = resident(context.debias(), context.device)
     flip = context.training.augment == "flip"
     while True:
         yield from batches(data, params.batch_size, context.device, generator=generator, flip=flip)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from rightreasons.errors import UserError
@@ -15,6 +16,21 @@ from rightreasons.models.classifier import Classifier
 from rightreasons.registry import suggestion
 
 N_CLASSES = 2
+
+
+class GridAverage(nn.AdaptiveAvgPool2d):
+    """Adaptive average pooling that is plain average pooling where the grid divides the input.
+
+    The same numbers; but on a GPU only the gradient of the plain one is the same in every run.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Return the averages (N, C, cells, cells) of (N, C, H, W)."""
+        height, width = input.shape[-2:]
+        cells = int(self.output_size)  # type: ignore[arg-type]
+        if height % cells or width % cells:
+            return super().forward(input)
+        return F.avg_pool2d(input, (height // cells, width // cells))
 
 
 class SmallCNN(nn.Sequential):
@@ -36,7 +52,7 @@ class SmallCNN(nn.Sequential):
             layers[f"bn{i}"] = nn.BatchNorm2d(n_out)
             layers[f"relu{i}"] = nn.ReLU()
             layers[f"pool{i}"] = nn.MaxPool2d(2)
-        layers["grid"] = nn.AdaptiveAvgPool2d(self.cells)
+        layers["grid"] = GridAverage(self.cells)
         layers["flatten"] = nn.Flatten()
         layers["dropout"] = nn.Dropout(dropout)
         super().__init__(layers)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rightreasons.decisions import Decision, GroupDecision, to_json
+from rightreasons.devices import reductions
 from rightreasons.files import whole
 from rightreasons.predictions import collapsed, decide
 
@@ -62,7 +63,7 @@ def write_json(content: dict[str, Any], path: Path) -> None:
 
 
 def provenance(device: torch.device | str) -> dict[str, Any]:
-    """Return the device, its peak memory in MiB (CUDA only) and the versions that matter."""
+    """Return the device, its peak memory in MiB (CUDA only), what did not fit, and versions."""
     name, peak = "cpu", None
     if str(device).startswith("cuda"):
         import torch
@@ -73,6 +74,7 @@ def provenance(device: torch.device | str) -> dict[str, Any]:
     return {
         "device": name,
         "peak_gpu_mib": peak,
+        "reduced_batches": dict(reductions),
         "python": platform.python_version(),
         "versions": {package: _version(package) for package in packages},
     }

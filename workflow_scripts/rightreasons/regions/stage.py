@@ -97,30 +97,36 @@ def train(
     progress: Callable[..., Any],
 ) -> tuple[PatchNetwork, dict[str, Any]]:
     """Return the trained patch classifier and what is worth recording about it."""
+    from rightreasons.devices import fit_batch, pick_device
     from rightreasons.models.records import provenance
     from rightreasons.regions.networks import build_patch_network
     from rightreasons.regions.training import train_patch_classifier
     from rightreasons.seeds import derive
-    from rightreasons.training import Rows, pick_device
+    from rightreasons.training import Rows
 
     device = pick_device()
     shape = {"size": images.shape[1], "patch": params.patch, "positions": params.positions}
-    network = build_patch_network(
-        params.network,
-        n_classes=len(data.names),
-        embedding=params.embedding,
-        seed=derive(seed, "region-init", attribute),
-        **shape,
-    ).to(device)
-    history = train_patch_classifier(
-        network,
-        Rows(images, data.train),
-        data.codes[data.train],
-        params,
-        generator=torch_generator(seed, "region-train", attribute),
-        device=device,
-        progress=progress,
-    )
+
+    def fit(batch_size: int) -> tuple[PatchNetwork, list[dict[str, float]]]:
+        network = build_patch_network(
+            params.network,
+            n_classes=len(data.names),
+            embedding=params.embedding,
+            seed=derive(seed, "region-init", attribute),
+            **shape,
+        )
+        history = train_patch_classifier(
+            network,
+            Rows(images, data.train),
+            data.codes[data.train],
+            params.model_copy(update={"batch_size": batch_size}),
+            generator=torch_generator(seed, "region-train", attribute),
+            device=device,
+            progress=progress,
+        )
+        return network, history
+
+    network, history = fit_batch(fit, params.batch_size, f"regions.{attribute}")
     return network, {
         **shape,
         **provenance(device),
@@ -141,8 +147,9 @@ def calibrate(
     progress: Callable[..., Any],
 ) -> dict[str, pd.DataFrame]:
     """Return the tables calibration, reliability and positions, over all validation patches."""
+    from rightreasons.devices import pick_device
     from rightreasons.regions.maps import validate
-    from rightreasons.training import Rows, pick_device
+    from rightreasons.training import Rows
 
     confidence, correct = validate(
         network,
@@ -276,9 +283,9 @@ def map_images(
     progress: Callable[..., Any],
 ) -> np.ndarray:
     """Write the confidences of all images, float16 (N, g, g), to `path`; return them mapped."""
+    from rightreasons.devices import pick_device
     from rightreasons.files import whole
     from rightreasons.regions.maps import confidence_maps
-    from rightreasons.training import pick_device
 
     grid = network.grid
     with whole(path) as scratch:

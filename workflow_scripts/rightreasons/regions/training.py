@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 
 from rightreasons.errors import UserError
+from rightreasons.optimizers import Adam
 from rightreasons.regions.networks import PatchNetwork
 from rightreasons.regions.params import RegionParams
-from rightreasons.training import Rows, autocast, normalise, seeded
+from rightreasons.training import Images, autocast, normalise, resident_images, seeded, take
 
 
 def cut_patches(images: torch.Tensor, corners: torch.Tensor, patch: int) -> torch.Tensor:
@@ -29,7 +30,7 @@ def cut_patches(images: torch.Tensor, corners: torch.Tensor, patch: int) -> torc
 
 def train_patch_classifier(
     network: PatchNetwork,
-    images: np.ndarray | Rows,
+    images: Images,
     labels: np.ndarray,
     params: RegionParams,
     *,
@@ -48,8 +49,12 @@ def train_patch_classifier(
     """
     _check(network, images, labels)
     network.to(device)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+    images = resident_images(images, device)
+    optimizer = Adam(
+        network.parameters(),
+        lr=params.learning_rate,
+        weight_decay=params.weight_decay,
+        decoupled=True,
     )
     targets = torch.from_numpy(np.asarray(labels, np.int64))
     history = []
@@ -76,10 +81,10 @@ def rate_factor(params: RegionParams, epoch: int) -> float:
 
 def _epoch(
     network: PatchNetwork,
-    images: np.ndarray | Rows,
+    images: Images,
     labels: torch.Tensor,
     params: RegionParams,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     generator: torch.Generator,
     device: torch.device,
 ) -> dict[str, float]:
@@ -91,9 +96,9 @@ def _epoch(
     batches = [b for b in order.split(params.batch_size) if len(b) > 1]  # batch norm needs two
     for batch in batches:
         position, target = drawn[batch].to(device), labels[batch].to(device)
-        whole = torch.from_numpy(images[batch.numpy()]).to(device, non_blocking=True)
+        whole = take(images, batch, device)
         patches = cut_patches(whole, network.corners[position], network.patch)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         with autocast(device):
             logits = network(normalise(patches, device), position)
             loss = F.cross_entropy(logits, target, label_smoothing=params.label_smoothing)
@@ -105,7 +110,7 @@ def _epoch(
     return {"loss": loss, "accuracy": accuracy}
 
 
-def _check(network: PatchNetwork, images: np.ndarray | Rows, labels: np.ndarray) -> None:
+def _check(network: PatchNetwork, images: Images, labels: np.ndarray) -> None:
     if len(images) != len(labels):
         raise UserError(f"patch classifier: {len(images)} images, but {len(labels)} labels.")
     if len(images) < 2:

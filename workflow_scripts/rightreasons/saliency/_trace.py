@@ -40,6 +40,14 @@ AFFINE_FUNCTIONS = (
 )
 
 
+class _Tracer(fx.Tracer):
+    """A tracer to which every averaging module is one step, ours too."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Return whether a module is one step."""
+        return isinstance(m, AVERAGES) or super().is_leaf_module(m, module_qualified_name)
+
+
 def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:
     """Return a traced copy of `model`, the same function: in eval mode, weights without gradients.
 
@@ -55,7 +63,7 @@ def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]
     try:
-        return fx.symbolic_trace(network)
+        return fx.GraphModule(network, _Tracer().trace(network))
     except Exception as error:  # tracing runs the network's own code: anything may be raised
         raise UserError(
             f"{explainer}: the network cannot be traced ({str(error).splitlines()[0]}): its steps "
