@@ -12,22 +12,24 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from zennit.core import BasicHook, Hook, stabilize
-from zennit.rules import (
+
+from rightreasons.saliency._canonize import ACTIVATIONS, Residual, non_negative
+from rightreasons.saliency._trace import AVERAGES, LINEARS, module_at, put_module
+from rightreasons.saliency._zennit import (
     AlphaBeta,
+    BasicHook,
     ClampMod,
     Epsilon,
     Flat,
     Gamma,
     GammaMod,
+    Hook,
     Norm,
     Pass,
     ZBox,
     ZPlus,
+    stabilize,
 )
-
-from rightreasons.saliency._canonize import ACTIVATIONS, Residual, non_negative
-from rightreasons.saliency._trace import AVERAGES, LINEARS, module_at, put_module
 
 STABILIZER = 1e-6
 
