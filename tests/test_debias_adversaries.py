@@ -28,6 +28,7 @@ from rightreasons.debias import METHODS
 from rightreasons.debias._savani import AdversarialTuning
 from rightreasons.errors import UserError
 from rightreasons.models.architectures import build_classifier
+from rightreasons.optimizers import Adam
 from rightreasons.training import LabelledImages
 
 
@@ -233,7 +234,7 @@ def test_fairness_reaches_the_trunk(tuning: AdversarialTuning, critic_input: str
 
 
 def test_the_trained_critic_knows_the_bias_of_batches(tuning: AdversarialTuning) -> None:
-    optimizer = torch.optim.Adam(tuning.critic.parameters(), lr=1e-3)
+    optimizer = Adam(tuning.critic.parameters(), lr=1e-3)
     tuning._warm_up(optimizer)
     predicted, true = [], []
     tuning.model.eval()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from job import read_json, run
+from job import read_json, ready, run
 
 
 def main(
@@ -33,6 +33,9 @@ def main(
         progress=progress,
         regions=Path(input.confidence).parent if input.get("confidence") else None,
     )
+    if method.traits["changes"] == "weights":
+        import torch  # noqa: F401  (the method would, as the first thing that it does)
+    ready()
     result = apply(method, context, method.params(**chosen))
     if result.model is not None:
         from rightreasons.predictions import predict

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from job import run
+from job import ready, run
 
 
 def main(
@@ -12,6 +12,7 @@ def main(
     """Create the dataset and let it fetch."""
     from rightreasons.data import create
 
+    ready()
     dataset = create(params.kind, params.dataset, name=wildcards.dataset, data_dir=params.data)
     dataset.fetch(Path(output.attributes).parent)
 

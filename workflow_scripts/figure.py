@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from job import run
+from job import ready, run
 
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
@@ -12,8 +12,10 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.figures.style import save
     from rightreasons.tables import read_table
 
+    draw = load(params.figure)
+    ready()
     tables = {name: read_table(Path(path)) for name, path in input.items()}
-    figure = load(params.figure)(**tables, **dict(wildcards.items()))
+    figure = draw(**tables, **dict(wildcards.items()))
     save(figure, Path(output.png), Path(output.svg))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from job import run
+from job import ready, run
 
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
@@ -18,6 +18,7 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.regions.attribution import Attribution
     from rightreasons.seeds import numpy_rng
 
+    ready()
     maps = Attribution.load(Path(input.region).parent)
     index = pd.read_parquet(input.index)
     if params.artifact:

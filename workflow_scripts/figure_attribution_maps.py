@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from job import run
+from job import ready, run
 
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
@@ -16,6 +16,7 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.figures.style import save
     from rightreasons.regions.attribution import Attribution
 
+    ready()
     stored = [Attribution.load(Path(path).parent) for path in input.region]
     index = pd.read_parquet(input.index)
     rows = [

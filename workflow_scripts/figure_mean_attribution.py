@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from job import read_json, run
+from job import read_json, ready, run
 
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
@@ -18,6 +18,7 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.rois import task_roi
     from rightreasons.tables import read_table
 
+    ready()
     stored = [Attribution.load(Path(path).parent) for path in input.region]
     images = np.load(input.images, mmap_mode="r")
     masks = np.load(input.masks, mmap_mode="r")

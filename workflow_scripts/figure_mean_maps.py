@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from job import run
+from job import ready, run
 
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
@@ -15,8 +15,10 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.figures.cells import collapsed_cells
     from rightreasons.figures.style import save
 
+    draw = load("mean_maps")
+    ready()
     cells = pd.concat([pd.read_parquet(path) for path in input.cell_metrics])
-    figure = load("mean_maps")(
+    figure = draw(
         [np.load(path, allow_pickle=False) for path in input.mean_maps],
         methods=params.methods,
         explainer=wildcards.explainer,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from job import run
+from job import ready, run
 
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
@@ -13,6 +13,7 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.figures.mystery_models import mystery_models
     from rightreasons.figures.style import save
 
+    ready()
     parts = [np.load(path, allow_pickle=False) for path in input.mean_maps]
     seeds = len(parts) // len(params.titles)
     models = [(title, parts[i * seeds : (i + 1) * seeds]) for i, title in enumerate(params.titles)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from job import roi_of, run
+from job import ready, roi_of, run
 
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
@@ -14,6 +14,7 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.figures.occlusion_grids import occlusion_grids
     from rightreasons.figures.style import save
 
+    ready()
     images, maps, roi, cells = single(input, params) if params.show else means(input, params)
     what = "An image of each quadrant." if params.show else "Means of each quadrant's images."
     figure = occlusion_grids(

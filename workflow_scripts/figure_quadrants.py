@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from job import run
+from job import ready, run
 
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
@@ -12,6 +12,7 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.figures.quadrants import quadrants
     from rightreasons.figures.style import save
 
+    ready()
     tables = read_groups(
         input.image_metrics, input.predictions, params.groups, metric=params.metric
     )

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
     except BaseException:
         logging.info(traceback.format_exc())
         raise
-    logging.info("done in %.1f s", time.perf_counter() - started)
+    logging.info("done in %.1f s, %.2f s of the processor", time.perf_counter() - started, used())
 
 
 def begin_log(path: Path) -> None:
@@ -84,10 +84,28 @@ def limit_threads(threads: int) -> None:
         os.environ[variable] = str(threads)
 
 
+@cache  # once in a process
+def ready() -> None:
+    """Log that imports are over and the job's own work begins, and what came before it.
+
+    Progress bars call it; a script without one calls it after its imports.
+    """
+    import psutil
+
+    wall = time.time() - psutil.Process().create_time()
+    logging.info("ready after %.2f s, %.2f s of the processor", wall, used())
+
+
+def used() -> float:
+    """Return the seconds of processor time of this process and of those that it waited for."""
+    return sum(os.times()[:4])
+
+
 def progress_bar(items: Iterable[Any], description: str, label: str = "") -> Any:
     """Wrap `items` in a tqdm bar that says which cell it belongs to."""
     from tqdm import tqdm
 
+    ready()
     pause = 0.5 if sys.stderr.isatty() else 10
     return tqdm(items, desc=f"{label} {description}".strip(), mininterval=pause, leave=False)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from job import run
+from job import ready, run
 
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
@@ -11,6 +11,7 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.figures.leaderboard import save, shown
     from rightreasons.tables import read_table
 
+    ready()
     board = shown(read_table(Path(input.leaderboard)), params.explainers)
     save(board, Path(output.html), Path(output.text))
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from job import roi_of, run
+from job import ready, roi_of, run
 
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
@@ -16,6 +16,7 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.measures import MapSet
     from rightreasons.rois import as_masks
 
+    ready()
     tables = read_groups(
         input.image_metrics, input.predictions, params.groups, metric=params.metric
     )

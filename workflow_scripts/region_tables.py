@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from job import read_json, run
+from job import read_json, ready, run
 
 
 def main(
@@ -14,6 +14,7 @@ def main(
     """Add what each classifier is, write one table after the other."""
     from rightreasons.tables import TABLES, read_table, write_table
 
+    ready()
     stamp = read_table(Path(input.provenance))["run"].iloc[0]
     records = [read_json(path) for path in input.region]
     for name, files in params.tables.items():

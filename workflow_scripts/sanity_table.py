@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from job import run
+from job import ready, run
 
 
 def main(
@@ -14,6 +14,7 @@ def main(
     from rightreasons.config import StudyConfig
     from rightreasons.tables import read_table, write_table
 
+    ready()
     stamp = read_table(Path(input.provenance))["run"].iloc[0]
     parts = tabulate.sanity(StudyConfig(**params.study), input.sanity)
     write_table((part.assign(run=stamp) for part in parts), "sanity", Path(output.sanity))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from job import run
+from job import ready, run
 
 
 def main(
@@ -16,6 +16,7 @@ def main(
     from rightreasons.seeds import numpy_rng
     from rightreasons.splits import DESIGNS, label, label_injected
 
+    ready()
     chosen = dict(params.design)
     design = DESIGNS[chosen.pop("kind")]
     level = float(wildcards.level)

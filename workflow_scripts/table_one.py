@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from job import run
+from job import ready, run
 
 
 def main(
@@ -17,6 +17,7 @@ def main(
     from rightreasons.tables import read_table, write_table
     from rightreasons.tabulate import held_out
 
+    ready()
     cells = read_table(Path(input.cell_metrics))
     stamp = cells["run"].iloc[0]
     study = StudyConfig(**params.study)

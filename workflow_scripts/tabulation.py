@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from job import run
+from job import ready, run
 
 
 def main(
@@ -14,6 +14,7 @@ def main(
     from rightreasons.config import StudyConfig
     from rightreasons.tables import read_table, write_table
 
+    ready()
     study = StudyConfig(**params.study)
     models = tabulate.models(study, input.metadata)
     run_row = tabulate.provenance(study, models)

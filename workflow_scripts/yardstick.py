@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from job import run
+from job import ready, run
 
 
 def main(
@@ -13,6 +13,7 @@ def main(
     from rightreasons.reliance import reliance, yardstick
     from rightreasons.tables import read_table, write_table
 
+    ready()
     names = ("cell_metrics", "image_metrics", "predictions")
     tables = {name: read_table(Path(input[name])) for name in names}
     stamp = tables["cell_metrics"]["run"].iloc[0]

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from rightreasons.optimizers import Adam
+
 Criterion = Literal["equalized_odds", "equal_opportunity", "statistical_parity"]
 
 
@@ -62,7 +64,7 @@ class Opponent:
 
     def __init__(self, adversary: LogitAdversary, learning_rate: float, memory: int) -> None:
         self.adversary = adversary
-        self.optimizer = torch.optim.Adam(adversary.parameters(), lr=learning_rate)
+        self.optimizer = Adam(adversary.parameters(), lr=learning_rate)
         self.memory: deque[tuple[torch.Tensor, ...]] = deque(maxlen=memory)
 
     def remember(self, logits: torch.Tensor, target: torch.Tensor, protected: torch.Tensor) -> None:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from rightreasons.devices import Residence, fit_batch, fits
 from rightreasons.errors import UserError
+from rightreasons.optimizers import Adam
 
 if TYPE_CHECKING:
     from rightreasons.config import TrainingConfig
@@ -164,11 +165,13 @@ def batches(
         )
 
 
-def make_optimizer(parameters: Any, config: TrainingConfig) -> torch.optim.Optimizer:
+def make_optimizer(parameters: Any, config: TrainingConfig) -> Adam:
     """Return the optimizer that the config names."""
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    return kinds[config.optimizer](
-        parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+    return Adam(
+        parameters,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        decoupled=config.optimizer == "adamw",
     )
 
 
@@ -245,7 +248,7 @@ def train(
                 step = epoch * math.ceil(len(data) / config.batch_size) + i
                 for group in optimizer.param_groups:
                     group["lr"] = config.learning_rate * learning_rate_factor(config, step / steps)
-                optimizer.zero_grad(set_to_none=True)
+                optimizer.zero_grad()
                 with autocast(device):
                     value = loss(model, batch)
                 value.backward()

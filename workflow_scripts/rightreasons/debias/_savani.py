@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from rightreasons.adversaries import BatchCritic, batch_bias, cell_means, savani_loss
 from rightreasons.errors import UserError
+from rightreasons.optimizers import Adam
 from rightreasons.training import (
     Batch,
     autocast,
@@ -49,9 +50,7 @@ class AdversarialTuning:
     def run(self) -> dict[str, Any]:
         """Train in place; return the critic's error and the model's losses, first and last."""
         params = self.params
-        critic_optimizer = torch.optim.Adam(
-            self.critic.parameters(), lr=params.critic_warmup_learning_rate
-        )
+        critic_optimizer = Adam(self.critic.parameters(), lr=params.critic_warmup_learning_rate)
         with seeded(self.generator, self.device):
             warm = self._warm_up(critic_optimizer)
             for group in critic_optimizer.param_groups:
@@ -65,7 +64,7 @@ class AdversarialTuning:
             "last": _named(steps[-1]),
         }
 
-    def _rounds(self, critic_optimizer: torch.optim.Optimizer) -> list[list[float]]:
+    def _rounds(self, critic_optimizer: Adam) -> list[list[float]]:
         weights = [p for p in self.model.parameters() if p.requires_grad]
         config = self.context.training.model_copy(
             update={"learning_rate": self.params.learning_rate}
@@ -113,7 +112,7 @@ class AdversarialTuning:
             return logits, logits
         return torch.cat([logits, features.float()], dim=1), logits
 
-    def _warm_up(self, optimizer: torch.optim.Optimizer) -> float | None:
+    def _warm_up(self, optimizer: Adam) -> float | None:
         """Fit the critic to batches of vanilla's outputs, computed once; return its last errors."""
         features = extract_features(self.model, self.data.images, self.device).to(self.device)
         with torch.no_grad():
@@ -131,7 +130,7 @@ class AdversarialTuning:
 
     def _critic_step(
         self,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Adam,
         outputs: torch.Tensor,
         logits: torch.Tensor,
         target: torch.Tensor,

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from rightreasons.errors import UserError
+from rightreasons.optimizers import Adam
 from rightreasons.regions.networks import PatchNetwork
 from rightreasons.regions.params import RegionParams
 from rightreasons.training import Images, autocast, normalise, resident_images, seeded, take
@@ -49,8 +50,11 @@ def train_patch_classifier(
     _check(network, images, labels)
     network.to(device)
     images = resident_images(images, device)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+    optimizer = Adam(
+        network.parameters(),
+        lr=params.learning_rate,
+        weight_decay=params.weight_decay,
+        decoupled=True,
     )
     targets = torch.from_numpy(np.asarray(labels, np.int64))
     history = []
@@ -80,7 +84,7 @@ def _epoch(
     images: Images,
     labels: torch.Tensor,
     params: RegionParams,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     generator: torch.Generator,
     device: torch.device,
 ) -> dict[str, float]:
@@ -94,7 +98,7 @@ def _epoch(
         position, target = drawn[batch].to(device), labels[batch].to(device)
         whole = take(images, batch, device)
         patches = cut_patches(whole, network.corners[position], network.patch)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         with autocast(device):
             logits = network(normalise(patches, device), position)
             loss = F.cross_entropy(logits, target, label_smoothing=params.label_smoothing)

@@ -17,7 +17,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import nn
-from zennit.core import stabilize
+
+from rightreasons.saliency._zennit import stabilize
 
 STABILIZER = 1e-6
 

@@ -13,13 +13,23 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from zennit.core import Hook, stabilize
-from zennit.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, Pass, ZBox, ZPlus
 
 from rightreasons.saliency import _conv_rules
 from rightreasons.saliency._canonize import ACTIVATIONS, Residual, non_negative, rectified
 from rightreasons.saliency._conv_rules import STABILIZER
 from rightreasons.saliency._trace import AVERAGES, LINEARS, module_at, put_module
+from rightreasons.saliency._zennit import (
+    AlphaBeta,
+    Epsilon,
+    Flat,
+    Gamma,
+    Hook,
+    Norm,
+    Pass,
+    ZBox,
+    ZPlus,
+    stabilize,
+)
 
 #: From a layer, its inputs, outputs and the outputs' relevance to the inputs' relevance.
 Rule = Callable[[Any, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
