@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+#: Images predicted at a time: on a CPU, whose caches are small, 32 are up to 2.5 times as fast as 256.
+AT_ONCE = {"cpu": 32, "cuda": 256}
 #: Images sent to a GPU at a time, where all of a split go there.
 PART = 512
 
@@ -117,10 +119,15 @@ def normalise(images: torch.Tensor, device: torch.device) -> torch.Tensor:
     images: uint8, or float of the same range 0 to 255. The scale is ImageNet's:
     (x / 255 - mean) / std per channel. channels-last in memory.
     """
-    inputs = images.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32, copy=True)
-    mean = torch.tensor(IMAGENET_MEAN, device=device)[:, None, None] * 255
-    std = torch.tensor(IMAGENET_STD, device=device)[:, None, None] * 255
-    return inputs.sub_(mean).div_(std)
+    inputs = images.to(device, non_blocking=True).to(
+        torch.float32, copy=True, memory_format=torch.contiguous_format
+    )
+    # Row by row: a pixel's three channels alone are too short a loop, four times slower.
+    n, height, width, channels = inputs.shape
+    mean = (torch.tensor(IMAGENET_MEAN, device=device) * 255).repeat(width)
+    std = (torch.tensor(IMAGENET_STD, device=device) * 255).repeat(width)
+    inputs.view(n, height, width * channels).sub_(mean).div_(std)
+    return inputs.permute(0, 3, 1, 2)
 
 
 #: What a method does to training images: from uint8 (B, H, W, 3) on the device and their indices
@@ -288,28 +295,34 @@ class seeded:
 
 @torch.no_grad()
 def predict_logits(
-    model: Classifier, images: Images, device: torch.device, batch_size: int = 256
+    model: Classifier, images: Images, device: torch.device, batch_size: int | None = None
 ) -> np.ndarray:
-    """Return the logits float32 (N, 2) of images uint8 (N, H, W, 3), in eval mode and fp32."""
+    """Return the logits float32 (N, 2) of images uint8 (N, H, W, 3), in eval mode and fp32.
+
+    batch_size: what suits the device, if None.
+    """
 
     def predict(size: int) -> np.ndarray:
         parts = [model(inputs).float().cpu() for inputs in _inputs(model, images, device, size)]
         return torch.cat(parts).numpy() if parts else np.zeros((0, 2), np.float32)
 
-    return fit_batch(predict, batch_size, "predict")
+    return fit_batch(predict, batch_size or AT_ONCE[device.type], "predict")
 
 
 @torch.no_grad()
 def extract_features(
-    model: Classifier, images: Images, device: torch.device, batch_size: int = 256
+    model: Classifier, images: Images, device: torch.device, batch_size: int | None = None
 ) -> torch.Tensor:
-    """Return the penultimate activations float32 (N, d), before the intervention, on the CPU."""
+    """Return the penultimate activations float32 (N, d), before the intervention, on the CPU.
+
+    batch_size: what suits the device, if None.
+    """
 
     def extract(size: int) -> torch.Tensor:
         inputs = _inputs(model, images, device, size)
         return torch.cat([model.features(x).float().cpu() for x in inputs])
 
-    return fit_batch(extract, batch_size, "features")
+    return fit_batch(extract, batch_size or AT_ONCE[device.type], "features")
 
 
 def _inputs(
