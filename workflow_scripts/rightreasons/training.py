@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-#: Images predicted at a time: on a CPU, whose caches are small, 32 are up to 2.5 times as fast as 256.
+#: Images predicted at a time. A CPU's caches are small: 32 are up to 2.5 times as fast as 256.
 AT_ONCE = {"cpu": 32, "cuda": 256}
 #: Images sent to a GPU at a time, where all of a split go there.
 PART = 512
