@@ -368,7 +368,7 @@ def test_a_rectangle_is_no_copy_per_image() -> None:
 def test_memory_does_not_grow_with_the_number_of_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_intensity, "CHUNK", 2 * 40 * 40)
     peaks = []
-    for count in (4, 4, 64):  # the first imports scikit-image
+    for count in (4, 4, 64):  # the first imports scipy
         maps = np.random.default_rng(0).normal(size=(count, 40, 40)).astype(np.float32)
         normal = ReferenceMaps(maps[::-1], np.arange(count))
         tracemalloc.start()
