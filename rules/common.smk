@@ -182,7 +182,7 @@ def hold_study():
     try:
         STUDY_LOCK = hold(LOCK, jobs)
         if not workflow.touch:  # the cure for wrong dates
-            refuse_future(LOCK.parent)
+            refuse_future(LOCK.parent, LOCK.stat().st_mtime)
     except UserError as error:
         raise WorkflowError(str(error))
 

@@ -15,6 +15,21 @@ def test_files_of_now_and_before_are_no_matter(tmp_path: Path) -> None:
     refuse_future(tmp_path)
 
 
+def test_what_nothing_follows_from_is_no_matter(tmp_path: Path) -> None:
+    for name in ("logs/train/a.log", "benchmarks/train/a.tsv", ".lock", ".hidden/a"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        _dated(tmp_path / name, 1e6)
+    refuse_future(tmp_path)
+
+
+def test_the_later_of_two_clocks_counts(tmp_path: Path) -> None:
+    """A file server's clock may be ahead: all is dated by it, which harms nothing."""
+    _dated(tmp_path / "a", 100)
+    refuse_future(tmp_path, time.time() + 100)
+    with pytest.raises(UserError, match="1 of the study's files"):
+        refuse_future(tmp_path, time.time() - 100)
+
+
 @pytest.mark.parametrize(
     ("ahead", "said"), [(100, r"\d+ seconds"), (610, "10 minutes"), (3 * 86400 + 60, "3 days")]
 )

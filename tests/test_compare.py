@@ -19,6 +19,7 @@ VALUES = [0.25, 0.5, 0.75]
 def study(folder: Path, values: list[float], method: str = "vanilla") -> Path:
     """Write two tables of a study and return the study's folder."""
     metrics = pd.DataFrame({"metric": "rrf", "value": values, "method": method, "seed": 0})
+    metrics["run"] = folder.name
     runtimes = pd.DataFrame({"seconds": [len(str(folder)) * 1.0], "stage": "train"})
     (folder / "tables").mkdir(parents=True)
     write_table([metrics], "cell_metrics", folder / "tables/cell_metrics.parquet")
@@ -51,10 +52,13 @@ def test_words_rows_and_tables_that_differ_are_named(tmp_path: Path) -> None:
     assert compare(a, more)["differs"].tolist() == ["", f"{absent} is missing"]
 
 
-def test_missing_values_are_equal(tmp_path: Path) -> None:
+def test_missing_values_are_equal_to_each_other_alone(tmp_path: Path) -> None:
     values = [0.25, float("nan"), 0.75]
-    found = compare(study(tmp_path / "a", values), study(tmp_path / "b", values))
-    assert found["differs"].tolist() == [""]
+    a = study(tmp_path / "a", values)
+    assert compare(a, study(tmp_path / "b", values))["differs"].tolist() == [""]
+    found = compare(a, study(tmp_path / "c", VALUES))
+    assert found["differs"].tolist() == ["value"]
+    assert found["largest"].isna().all()
 
 
 def test_the_command_says_it_and_ends_with_0_or_1(tmp_path: Path) -> None:

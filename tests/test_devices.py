@@ -74,10 +74,75 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(
     ]
 
 
-def test_one_image_that_does_not_fit_is_an_error() -> None:
-    work, _ = too_large(0)
-    with pytest.raises(UserError, match="train: one image at a time does not fit into the memory"):
-        fit_batch(work, 4, "train")
+@pytest.mark.parametrize(("least", "sizes"), [(1, [8, 4, 2, 1]), (3, [8, 4])])
+def test_the_least_batch_that_does_not_fit_is_an_error(least: int, sizes: list[int]) -> None:
+    work, asked = too_large(0)
+    with pytest.raises(UserError, match=f"train: a batch of {sizes[-1]} does not fit into the mem"):
+        fit_batch(work, 8, "train", least)
+    assert asked == sizes
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("savani_aft", 8), ("zhang", 2), ("finetune", 2), ("mask_general", 2)]
+)
+def test_no_method_is_asked_for_a_smaller_batch_than_it_allows(name: str, least: int) -> None:
+    seen = []
+
+    def run(context: Context, params: Any) -> Debiased:
+        seen.append(getattr(params, "batch_size", context.training.batch_size))
+        raise torch.cuda.OutOfMemoryError(FULL)
+
+    method = METHODS[name]
+    training = TrainingConfig(batch_size=64)
+    context = make_context(build_classifier("small_cnn"), DATA, training=training)
+    with pytest.raises(UserError, match=f"{least} is the least"):
+        apply(replace(method, run=run), context, method.params())
+    assert min(seen) == least
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_training_works_with_the_least_batch(size: int) -> None:
+    model = build_classifier("small_cnn", seed=1)
+    config = TrainingConfig(epochs=1, batch_size=size, learning_rate=1e-3)
+    history = train(
+        model, DATA, config, generator=torch_generator(0, "t"), device=CPU, progress=quiet
+    )
+    assert np.isfinite(history[-1]["loss"])
+
+
+def test_an_inner_call_leaves_it_to_the_outer_one_to_free_its_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[str] = []
+
+    def inner(size: int) -> int:
+        tried.append(f"inner {size}")
+        if devices.Residence.allowed:
+            raise torch.cuda.OutOfMemoryError(FULL)
+        return size
+
+    def outer(size: int) -> int:
+        tried.append(f"outer {size}")
+        monkeypatch.setattr(devices.Residence, "used", devices.Residence.allowed)
+        return fit_batch(inner, 16, "features")
+
+    assert fit_batch(outer, 64, "train") == 16
+    assert tried == ["outer 64", "inner 16", "outer 64", "inner 16"]
+    assert devices.Residence.depth == 0
+    assert devices.reductions == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "lacking"),
+    [
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("CUDA error: out of memory", True),
+        ("CUDA error: an illegal memory access was encountered", False),
+    ],
+)
+def test_what_says_that_memory_is_lacking(said: str, lacking: bool) -> None:
+    assert devices.out_of_memory(RuntimeError(said)) == lacking
 
 
 def test_another_error_passes_at_once() -> None:
@@ -234,6 +299,8 @@ def test_claim_without_locks_is_the_first_gpu(
     def no_locks(file: Any, how: int) -> None:
         raise OSError("no locks here")
 
+    (tmp_path / "file").touch()
+    assert claim(4, tmp_path / "file") == 0  # no folder
     monkeypatch.setattr(fcntl, "flock", no_locks)
     assert claim(4, tmp_path) == 0
 

@@ -70,3 +70,9 @@ def test_what_is_wrong_with_the_disk_is_said(number: int, said: str, tmp_path: P
 def test_other_errors_are_left_alone(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), whole(tmp_path / "a.txt"):
         (tmp_path / "missing").read_text()
+    (tmp_path / "elsewhere").mkdir()
+    unreadable = PermissionError(errno.EACCES, "x", str(tmp_path / "elsewhere/input"))
+    with pytest.raises(PermissionError), whole(tmp_path / "a.txt"):
+        raise unreadable
+    with pytest.raises(UserError, match="no permission"), whole(tmp_path / "elsewhere/a.txt"):
+        raise unreadable

@@ -50,7 +50,9 @@ def test_one_that_starts_when_the_other_is_gone_ends_at_once() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux has namespaces of process numbers")
 def test_a_process_of_another_namespace_is_not_watched() -> None:
     process = _watching("4194305 pid:[1]")  # a number that no process has
-    time.sleep(1.5)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"watching\n"
+    time.sleep(1)  # it would have ended at once
     assert process.poll() is None
     process.kill()
     process.wait()
@@ -78,7 +80,8 @@ build_pool(faces, sys.argv[1], Path(sys.argv[1]) / "pool", workers=2)
 
 def _watching(name: str) -> subprocess.Popen[bytes]:
     code = "import sys, time; from rightreasons.lifeline import end_with; end_with(sys.argv[1])"
-    return subprocess.Popen([sys.executable, "-c", code + "; time.sleep(600)", name])
+    code += "; print('watching', flush=True); time.sleep(600)"
+    return subprocess.Popen([sys.executable, "-c", code, name], stdout=subprocess.PIPE)
 
 
 def _children(process: int, count: int) -> list[psutil.Process]:

@@ -68,6 +68,38 @@ def randomise(model: nn.Module, seed: int = 3) -> nn.Module:
     return model.eval()
 
 
+class InPlace(nn.Module):
+    """A convolution whose ReLU is a function that works in place, as GoogLeNet's are."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.how = how
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x)
+        if self.how == "function":
+            x = nn.functional.relu(x, inplace=True)
+        elif self.how == "method":
+            x = x.relu_()
+        else:
+            x = nn.functional.relu(x)
+        return x.mean((2, 3))
+
+
+@pytest.mark.parametrize("composite", ["epsilon_plus", "epsilon_gamma_box", "epsilon_alpha2_beta1"])
+@pytest.mark.parametrize("how", ["function", "method"])
+def test_functions_that_work_in_place_give_the_same_maps(how: str, composite: str) -> None:
+    inputs = torch.randn(2, 3, 8, 8, generator=generator())
+    made = []
+    for each in (how, "plain"):
+        with torch.random.fork_rng():
+            torch.manual_seed(2)
+            model = Classifier(InPlace(each), nn.Linear(4, 2)).eval()
+        made.append(explain(model, inputs, [0, 1], composite=composite).maps)
+    assert torch.equal(*made)
+
+
 def tiny(projection: bool = True) -> Classifier:
     """Conv, BN, ReLU, max pool, residual block, average pool, projection, head; all double."""
     with torch.random.fork_rng():

@@ -41,7 +41,7 @@ def main(
         )
         return model, history
 
-    model, history = fit_batch(fit, training.batch_size, "train")
+    model, history = fit_batch(fit, training.batch_size, "train", least=2)
     write_model(
         Path(output.model).parent,
         model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,11 @@ def reserved(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
     array = np.lib.format.open_memmap(path, "w+", dtype, shape)
     if hasattr(os, "posix_fallocate"):
         with open(path, "r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            try:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            except OSError as error:  # not every file system can
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                    raise
     return array
 
 

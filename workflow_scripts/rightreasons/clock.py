@@ -14,13 +14,15 @@ from rightreasons.errors import UserError
 TOLERANCE = 10.0
 
 
-def refuse_future(folder: Path) -> None:
-    """Raise UserError if a file below `folder` is dated in the future by more than TOLERANCE.
+def refuse_future(folder: Path, now: float | None = None) -> None:
+    """Raise UserError if a result below `folder` is dated in the future by more than TOLERANCE.
 
-    Whatever follows from it would be older than it when it is finished, and Snakemake would delete
-    it for that, after all the work.
+    now: the file system's time, which can be another than this machine's; the later one counts.
+    Whatever follows from a result of the future would be older than it when it is finished, and
+    Snakemake would delete it for that, after all the work. Nothing follows from logs, benchmarks
+    and hidden files: they are not looked at.
     """
-    limit = time.time() + TOLERANCE
+    limit = max(time.time(), now or 0) + TOLERANCE
     late = [(when, path) for when, path in _dates(folder) if when > limit]
     if not late:
         return
@@ -34,12 +36,14 @@ def refuse_future(folder: Path) -> None:
 
 
 def _dates(folder: Path) -> Iterator[tuple[float, str]]:
-    with os.scandir(folder) as entries:
+    with suppress(OSError), os.scandir(folder) as entries:  # it may be gone by now
         for entry in entries:
+            if entry.name.startswith(".") or entry.name in ("logs", "benchmarks"):
+                continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _dates(Path(entry.path))
-            elif entry.is_file():
-                with suppress(FileNotFoundError):  # it is gone by now
+            else:
+                with suppress(FileNotFoundError):
                     yield entry.stat().st_mtime, entry.path
 
 

@@ -1,6 +1,7 @@
 """Do two runs of a study have the same tables? python -m rightreasons.compare FOLDER FOLDER
 
-FOLDER is results/<study> of each run. Every table is compared but `runtimes`, whose seconds differ.
+FOLDER is results/<study> of each run. Left out are `runtimes`, whose seconds differ, and
+`provenance` with the columns `run` that point to it: they say where and with what a run was made.
 The command ends with 0 where all are identical, to the last bit, and with 1 otherwise.
 """
 
@@ -16,6 +17,8 @@ import pandas as pd
 from rightreasons.errors import UserError
 from rightreasons.tables import read_table
 
+LEFT_OUT = {"runtimes", "provenance"}
+
 
 def compare(ours: Path, theirs: Path) -> pd.DataFrame:
     """Return a row per table: rows in each, columns that differ, largest difference of a number.
@@ -26,7 +29,7 @@ def compare(ours: Path, theirs: Path) -> pd.DataFrame:
     a folder has no tables.
     """
     folders = [folder / "tables" for folder in (ours, theirs)]
-    names = [{p.stem for p in folder.glob("*.parquet")} - {"runtimes"} for folder in folders]
+    names = [{p.stem for p in folder.glob("*.parquet")} - LEFT_OUT for folder in folders]
     for folder, found in zip(folders, names, strict=True):
         if not found:
             raise UserError(f"{folder} holds no tables. Give the folder results/<study> of a run.")
@@ -49,12 +52,13 @@ def _table(name: str, *folders: Path) -> dict[str, object]:
 
 def _columns(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[tuple[str, float | None]]:
     """Yield each column that differs, with the largest difference of its numbers."""
-    for name in a.columns.union(b.columns, sort=False):
+    for name in a.columns.union(b.columns, sort=False).drop("run", errors="ignore"):
         if name not in a or name not in b:
             yield name, None
         elif not a[name].equals(b[name]):
             number = all(pd.api.types.is_float_dtype(t[name]) for t in (a, b))
-            yield name, float((a[name] - b[name]).abs().max()) if number else None
+            largest = float((a[name] - b[name]).abs().max()) if number else 0.0
+            yield name, largest if largest > 0 else None  # else values are missing in one only
 
 
 def main() -> None:

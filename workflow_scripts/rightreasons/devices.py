@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
@@ -63,7 +65,8 @@ def claim(count: int, folder: Path | None = None) -> int:
 
     Jobs lock files in a folder of this machine and user, the first the free GPUs, then each GPU a
     second time, and so on: no GPU has two jobs while another has none. The operating system drops
-    the lock of a process that dies. 0 where the operating system has no such locks.
+    the lock of a process that dies. 0 where there are no such locks. Jobs with another
+    CUDA_VISIBLE_DEVICES number their GPUs differently, and are not told apart.
     """
     try:
         import fcntl
@@ -72,18 +75,15 @@ def claim(count: int, folder: Path | None = None) -> int:
     if folder is None:
         user = os.getuid()
         folder = Path(tempfile.gettempdir()) / f"rightreasons-gpus-{user}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for turn in range(1000):
-        for gpu in range(count):
+    with suppress(OSError):  # no such folder can be made, or a file system without locks
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for turn, gpu in itertools.product(range(1000), range(count)):
             file = open(folder / f"{gpu}-{turn}", "wb")  # noqa: SIM115 - open while we live
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.close()
                 continue
-            except OSError:  # a file system without locks
-                file.close()
-                return 0
             _held.append(file)
             return gpu
     return 0
@@ -110,6 +110,7 @@ class Residence:
 
     allowed = True
     used = False
+    depth = 0
 
 
 def fits(n_bytes: int, device: torch.device) -> bool:
@@ -126,31 +127,44 @@ def fits(n_bytes: int, device: torch.device) -> bool:
     return n_bytes <= RESIDENT_SHARE * free
 
 
-def fit_batch(work: Callable[[int], T], batch_size: int, what: str) -> T:
+def fit_batch(work: Callable[[int], T], batch_size: int, what: str, least: int = 1) -> T:
     """Return work(batch_size), or of the largest half, quarter ... of it that fits into memory.
 
     work: does everything anew each time, so that the result is what a config with the smaller
-    batch size gives. Images that stayed on the GPU make room first. what: names it in the message;
-    a reduction is said in the terminal and the log, and kept in `reductions`. Raises UserError
-    where a batch of one does not fit. Errors other than a lack of memory pass.
+    batch size gives. Images that stayed on the GPU make room first; where an outer call put them
+    there, it is the one that begins anew. what: names it in the message; a reduction is said in the
+    terminal and the log, and kept in `reductions`. least: the smallest batch that `work` can do.
+    Raises UserError where a batch so small does not fit. Errors other than a lack of memory pass.
     """
     size = batch_size
     while True:
         try:
-            result = work(size)
+            with _nested() as depth:
+                result = work(size)
         except RuntimeError as error:
-            if not out_of_memory(error):
+            if not out_of_memory(error) or (depth > 1 and Residence.used):
                 raise
-            if size == 1 and not Residence.used:
+            if size // 2 < least and not Residence.used:
                 raise UserError(
-                    f"{what}: one image at a time does not fit into the memory of the device. Use "
-                    "smaller images, a smaller network, or a device with more memory."
+                    f"{what}: a batch of {size} does not fit into the memory of the device, and "
+                    f"{least} is the least. Use smaller images, a smaller network, or a device "
+                    "with more memory."
                 ) from error
         else:
             if size != batch_size:
                 reductions[what] = [batch_size, size]
             return result
         size = _make_room(size, what)
+
+
+@contextmanager
+def _nested() -> Iterator[int]:
+    """Give how many calls of `fit_batch` this one is in, itself counted."""
+    Residence.depth += 1
+    try:
+        yield Residence.depth
+    finally:
+        Residence.depth -= 1
 
 
 def _make_room(size: int, what: str) -> int:
@@ -174,7 +188,7 @@ def out_of_memory(error: RuntimeError) -> bool:
 
     text = str(error)
     return isinstance(error, torch.cuda.OutOfMemoryError) or any(
-        said in text for said in ("out of memory", "can't allocate memory", "CUDNN_STATUS_ALLOC")
+        said in text for said in ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
     )
 
 
@@ -187,3 +201,4 @@ def _free() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()

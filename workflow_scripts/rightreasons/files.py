@@ -26,7 +26,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield scratch
         scratch.replace(path)
     except Exception as error:
-        if said := cannot_write(error):
+        if said := cannot_write(error, path.parent):
             raise UserError(f"{path} cannot be written: {said}") from error
         raise
     finally:
@@ -39,8 +39,19 @@ def _clear(path: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def cannot_write(error: BaseException) -> str:
-    """Return what is wrong with the disk and what to do, or "" for an error of another kind."""
+def cannot_write(error: BaseException, folder: Path | None = None) -> str:
+    """Return what is wrong with the disk and what to do, or "" for an error of another kind.
+
+    folder: where was written to; an error about a file elsewhere, such as an input that must not
+    be read, is of another kind.
+    """
+    place = getattr(error, "filename", None)
+    if (
+        folder is not None
+        and isinstance(place, str | Path)
+        and Path(place).resolve().parent != folder.resolve()
+    ):
+        return ""
     text = str(error)
     for number, (said, cure) in _DISK.items():
         if getattr(error, "errno", None) == number or f"(os error {number})" in text:

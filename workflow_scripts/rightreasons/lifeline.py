@@ -29,7 +29,7 @@ def end_with(process: str) -> None:
     container with process numbers of its own, is not watched.
     """
     number, _, namespace = process.partition(" ")
-    if namespace != _namespace():
+    if namespace != _namespace() or sys.platform == "win32":
         return
     if sys.platform == "linux":
         _signal_with_parent()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 from pydantic import Field
 
 from rightreasons.data import DATASETS, Batch, Dataset, DatasetParams, _tar
@@ -212,9 +214,11 @@ def download(source: Download, home: Path, name: str) -> None:
     from torchvision.datasets.utils import download_file_from_google_drive, download_url
 
     fetch = download_url if "://" in source.place else download_file_from_google_drive
-    part = home / f".{name}.part"
-    shutil.rmtree(part, ignore_errors=True)  # a killed one's; torchvision takes what is there
-    part.mkdir(parents=True)
+    for left in home.glob(f".{glob.escape(name)}.*.part"):  # a killed process's
+        if not psutil.pid_exists(int(left.suffixes[-2][1:])):
+            shutil.rmtree(left, ignore_errors=True)
+    part = home / f".{name}.{os.getpid()}.part"  # another dataset may fetch the same file
+    part.mkdir(parents=True, exist_ok=True)
     try:
         fetch(source.place, part, name, source.md5)
         check_not_html(part / name)

@@ -103,7 +103,14 @@ def apply(method: Component, context: Context, params: Params) -> Debiased:
         return method.run(given, chosen)
 
     asked = context.training.batch_size if own is None else own
-    return fit_batch(attempt, asked, f"methods.{method.name}")
+    return fit_batch(attempt, asked, f"methods.{method.name}", _least_batch(type(params)))
+
+
+def _least_batch(params: type[Params]) -> int:
+    """Return the smallest `batch_size` that a method's parameters allow, 2 where they have none."""
+    field = params.model_fields.get("batch_size")
+    limits = [getattr(limit, "ge", None) for limit in field.metadata] if field else []
+    return max([2, *(limit for limit in limits if limit is not None)])
 
 
 def open_context(

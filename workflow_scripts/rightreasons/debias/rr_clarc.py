@@ -86,13 +86,18 @@ def _channel_means(context: Context, model: Classifier, layer: nn.Module) -> tor
     """Return the layer's activations on the debias split, averaged over positions, (N, C)."""
     import torch
 
+    from rightreasons.devices import fit_batch
     from rightreasons.gradient_penalty import by_position, captured
     from rightreasons.training import batches
 
     model.eval()
-    parts = []
-    with torch.no_grad(), captured(layer) as outputs:
-        for batch in batches(context.debias(), 256, context.device):
-            model.features(batch.inputs)
-            parts.append(by_position(outputs[0]).float().mean(dim=1).cpu())
-    return torch.cat(parts)
+
+    def means(size: int) -> torch.Tensor:
+        parts = []
+        with torch.no_grad(), captured(layer) as outputs:
+            for batch in batches(context.debias(), size, context.device):
+                model.features(batch.inputs)
+                parts.append(by_position(outputs[0]).float().mean(dim=1).cpu())
+        return torch.cat(parts)
+
+    return fit_batch(means, 256, "features")

@@ -126,7 +126,7 @@ def train(
         )
         return network, history
 
-    network, history = fit_batch(fit, params.batch_size, f"regions.{attribute}")
+    network, history = fit_batch(fit, params.batch_size, f"regions.{attribute}", least=2)
     return network, {
         **shape,
         **provenance(device),

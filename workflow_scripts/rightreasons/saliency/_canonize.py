@@ -59,6 +59,7 @@ def canonize(model: Classifier) -> fx.GraphModule:
     """
     graph = trace(model, "lrp", _advice())
     for node in list(graph.graph.nodes):
+        _not_in_place(node)
         _merge_batch_norm(graph, node)
         _make_residual(graph, node)
     for node in graph.graph.nodes:
@@ -66,6 +67,13 @@ def canonize(model: Classifier) -> fx.GraphModule:
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph
+
+
+def _not_in_place(node: fx.Node) -> None:
+    """Make a ReLU that is called as a function or method one that leaves its input alone."""
+    if node.op in ("call_function", "call_method") and node.target in RECTIFYING_FUNCTIONS:
+        node.op, node.target = "call_function", torch.relu
+        node.args, node.kwargs = node.args[:1], {}
 
 
 def non_negative(graph: fx.GraphModule) -> set[fx.Node]:
