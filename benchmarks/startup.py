@@ -28,11 +28,11 @@ from study import Workspace, tiny  # noqa: E402
 
 BARE = {"pass": "", "import pandas": "import pandas", "import torch": "import torch"}
 BARE_CODE = """
-import os, time
+import sys
 {code}
-import psutil
-wall = time.time() - psutil.Process().create_time()
-print(f"0 0 ready after {{wall:.2f}} s, {{sum(os.times()[:4]):.2f}} s of the processor")
+sys.path.insert(0, {scripts!r})
+from job import age, used
+print(f"0 0 ready after {{age():.2f}} s, {{used():.2f}} s of the processor")
 """
 
 
@@ -81,9 +81,10 @@ def measure(folder: Path, runs: int) -> pd.DataFrame:
     stages = {name: (path, log_of(path, folder)) for name, path in scripts(folder).items()}
     environment = {**os.environ, "PYTHONPATH": str(folder / "workflow_scripts")}
     rows = []
+    own = str(folder / "workflow_scripts")
     for _ in range(runs):
         for name, code in BARE.items():
-            text = run(BARE_CODE.format(code=code), folder)
+            text = run(BARE_CODE.format(code=code, scripts=own), folder)
             rows.append({"name": name, **ready(text, name)})
         for name, (script, log) in stages.items():
             command = [sys.executable, str(script)]
