@@ -13,7 +13,7 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from rightreasons.clock import refuse_future
+from rightreasons.clock import date_anew, refuse_future
 from rightreasons.config import ArtifactRoi, AttributionRoi, load_config
 from rightreasons.data import stage_params
 from rightreasons.errors import UserError
@@ -181,7 +181,9 @@ def hold_study():
     )  # their name in SLURM's queue
     try:
         STUDY_LOCK = hold(LOCK, jobs)
-        if not workflow.touch:  # the cure for wrong dates
+        if workflow.touch:  # the cure for wrong dates
+            date_anew(LOCK.parent)
+        else:
             refuse_future(LOCK.parent, LOCK.stat().st_mtime)
     except UserError as error:
         raise WorkflowError(str(error))

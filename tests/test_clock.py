@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rightreasons.clock import refuse_future
+from rightreasons.clock import date_anew, refuse_future
 from rightreasons.errors import UserError
 
 
@@ -28,6 +28,17 @@ def test_the_later_of_two_clocks_counts(tmp_path: Path) -> None:
     refuse_future(tmp_path, time.time() + 100)
     with pytest.raises(UserError, match="1 of the study's files"):
         refuse_future(tmp_path, time.time() - 100)
+
+
+def test_files_of_the_future_can_be_dated_anew(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    _dated(tmp_path / "old", -1e6)
+    _dated(tmp_path / "deep/late", 1e6)
+    before = (tmp_path / "old").stat().st_mtime
+    date_anew(tmp_path)
+    refuse_future(tmp_path)
+    assert (tmp_path / "deep/late").stat().st_mtime <= time.time()
+    assert (tmp_path / "old").stat().st_mtime == before
 
 
 @pytest.mark.parametrize(

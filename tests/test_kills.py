@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,14 @@ class Moment:
 
 
 def moments() -> dict[str, list[Moment]]:
-    """Return two moments of each rule, in the order in which they come."""
+    """Return two moments of each rule, in the order in which they come.
+
+    A job is killed in its first 40 %, because it may be faster than the undisturbed one was.
+    """
     rng = numpy_rng(SEED, "kills")
+    until = {"Snakemake": 0.9, "job": 0.4}
     return {
-        rule: [Moment(victim, round(rng.uniform(0, 0.9), 2)) for victim in ("Snakemake", "job")]
+        rule: [Moment(victim, round(rng.uniform(0, last), 2)) for victim, last in until.items()]
         for rule in SCRIPTS
     }
 
@@ -101,24 +106,40 @@ def disturbed(
 ) -> tuple[int, list[tuple[str, Moment]]]:
     """Run the study, kill at the moments that are left, and take these out of `left`.
 
-    Returns Snakemake's exit code and what was killed; a job that ends before its moment is not.
+    Returns Snakemake's exit code and what was killed. A moment that came too late stays in `left`.
     """
-    killed = []
     command = space.command("--", *ENDS)
-    with subprocess.Popen(
-        command, cwd=space.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as run:
+    with (
+        subprocess.Popen(
+            command, cwd=space.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as run,
+        ThreadPoolExecutor() as strikers,
+    ):
         assert run.stdout is not None
+        strikes = {}
         for line in run.stdout:
             started = re.match(r"(?:local)?rule (\w+):", line)
             if started is None or not left.get(rule := started[1]):
                 continue
             moment = left[rule].pop(0)
-            job = _job(run.pid, SCRIPTS[rule])
-            time.sleep(moment.share * lasting[rule])
-            if kill(psutil.Process(run.pid) if moment.victim == "Snakemake" else job):
-                killed.append((rule, moment))
+            strikes[strikers.submit(strike, run.pid, rule, moment, lasting)] = (rule, moment)
+    killed = []
+    for struck, (rule, moment) in strikes.items():
+        if struck.result():
+            killed.append((rule, moment))
+        else:
+            left[rule].insert(0, moment)
     return run.returncode, killed
+
+
+def strike(snakemake: int, rule: str, moment: Moment, lasting: dict[str, float]) -> bool:
+    """Wait for a moment of a job that has just begun, and kill; return whether it was in time."""
+    try:
+        job = _job(snakemake, SCRIPTS[rule])
+        time.sleep(moment.share * lasting[rule])
+        return kill(psutil.Process(snakemake) if moment.victim == "Snakemake" else job)
+    except psutil.NoSuchProcess:  # another moment came first
+        return False
 
 
 def kill(process: psutil.Process | None) -> bool:

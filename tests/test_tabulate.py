@@ -361,7 +361,7 @@ HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\t
 MODELS = pd.DataFrame(
     [
         {**KEY, "level": 0.5, "seed": 1, "method": "worse", "device": "gpu", "peak_gpu": 77.0,
-         "versions": "{}"}
+         "reduced": "train 128 > 64", "versions": "{}"}
     ]
 )  # fmt: skip
 
@@ -391,6 +391,7 @@ def test_runtimes_read_snakemakes_benchmarks(tmp_path: Path) -> None:
     assert train["method"] == "vanilla"
     debias = one(table, stage="debias")
     assert (debias["method"], debias["device"], debias["peak_gpu"]) == ("worse", "gpu", 77.0)
+    assert debias["reduced"] == "train 128 > 64"
     explained = one(table, stage="explain")
     assert explained["explainers"] == "main"
     assert np.isnan(explained["max_rss"])
@@ -409,15 +410,22 @@ def test_runtimes_without_benchmarks(tmp_path: Path) -> None:
 
 def test_models_and_provenance(tmp_path: Path) -> None:
     paths = []
-    for folder in ("train/tie/phi-0.5/seed-1", "debias/tie/phi-0.5/seed-1/worse"):
+    reduced: dict[str, dict[str, list[int]]] = {
+        "train/tie/phi-0.5/seed-1": {},
+        "debias/tie/phi-0.5/seed-1/worse": {"methods.worse": [64, 16], "predict": [32, 8]},
+    }
+    for folder, batches in reduced.items():
         path = tmp_path / folder / "model.json"
         path.parent.mkdir(parents=True)
-        record = {"device": "cpu", "peak_gpu_mib": None, "python": "3", "versions": {"torch": "2"}}
+        record = {"device": "cpu", "peak_gpu_mib": None, "reduced_batches": batches}
+        record |= {"python": "3", "versions": {"torch": "2"}}
         path.write_text(json.dumps(record))
         paths.append(str(path))
     models = tabulate.models(STUDY, paths)
     assert models["method"].tolist() == ["vanilla", "worse"]
     assert models["level"].tolist() == [0.5, 0.5]
+    said = "methods.worse 64 > 16, predict 32 > 8"
+    assert models["reduced"].fillna("nothing").tolist() == ["nothing", said]
     first = tabulate.provenance(STUDY, models)
     conform(first, TABLES["provenance"])
     assert first["run"].iloc[0] == tabulate.provenance(STUDY, models)["run"].iloc[0]

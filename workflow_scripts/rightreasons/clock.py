@@ -35,6 +35,17 @@ def refuse_future(folder: Path, now: float | None = None) -> None:
     )
 
 
+def date_anew(folder: Path) -> None:
+    """Give every file of the future below `folder` the present as its date.
+
+    Snakemake's --touch does so for the outputs of rules; a stage may leave files beside them.
+    """
+    now = time.time()
+    for when, path in list(_dates(folder)):
+        if when > now:
+            os.utime(path, (now, now))
+
+
 def _dates(folder: Path) -> Iterator[tuple[float, str]]:
     with suppress(OSError), os.scandir(folder) as entries:  # it may be gone by now
         for entry in entries:
