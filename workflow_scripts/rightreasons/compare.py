@@ -33,7 +33,9 @@ def compare(ours: Path, theirs: Path) -> pd.DataFrame:
     for folder, found in zip(folders, names, strict=True):
         if not found:
             raise UserError(f"{folder} holds no tables. Give the folder results/<study> of a run.")
-    return pd.DataFrame([_table(name, *folders) for name in sorted(names[0] | names[1])])
+    rows = [_table(name, *folders) for name in sorted(names[0] | names[1])]
+    columns = ["table", "rows", "other_rows", "differs", "largest"]
+    return pd.DataFrame(rows, columns=columns).astype({"largest": float})
 
 
 def _table(name: str, *folders: Path) -> dict[str, object]:
