@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ from rightreasons.training import (
     take,
     train,
 )
+from study import Workspace, tinier
 
 DATA = biased_images(48, 0.5)
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"
@@ -366,3 +369,39 @@ def test_the_grid_average_is_adaptive_average_pooling(size: int) -> None:
         found.append((y, torch.autograd.grad((y * weight).sum(), x)[0]))
     for ours, torchs in zip(*found, strict=True):
         torch.testing.assert_close(ours, torchs)
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_job_is_deterministic_where_the_config_says_so(
+    deterministic: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import job
+
+    called = []
+    monkeypatch.setattr(devices, "be_deterministic", lambda: called.append(True))
+    monkeypatch.delenv(job.SNAKEMAKE, raising=False)
+    for name in ("begin_log", "limit_threads"):  # of this process they are pytest's business
+        monkeypatch.setattr(job, name, lambda given: None)
+    snakemake = SimpleNamespace(
+        input=None,
+        output=None,
+        params={"deterministic": deterministic},
+        wildcards=[],
+        threads=1,
+        log=[tmp_path / "job.log"],
+    )
+    job.run(lambda *given, **named: called.append("main"), snakemake)
+    assert called == ([True, "main"] if deterministic else ["main"])
+
+
+@pytest.mark.parametrize(("visible", "most"), [("", None), ("0,1", "2")])
+def test_as_many_jobs_run_on_gpus_as_there_are(
+    visible: str, most: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    space = Workspace(tmp_path)
+    space.configure(tinier([0.8]))
+    done = space.run("--", "results/tiny/fetch/synthfaces/source.json")
+    assert done.returncode == 0, done.stdout[-2000:]
+    found = re.search(r"^Provided resources:.*gpu_jobs\D*(\d+)", done.stdout, re.MULTILINE)
+    assert (found and found[1]) == most

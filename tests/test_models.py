@@ -17,9 +17,10 @@ from torchvision import models
 from fakes import CPU
 from rightreasons.decisions import Decision, GroupDecision, from_json
 from rightreasons.errors import UserError
+from rightreasons.files import write_json, write_parquet
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier, Projection
-from rightreasons.models.records import provenance, write_json, write_model, write_parquet
+from rightreasons.models.records import provenance, write_model
 from rightreasons.models.storage import load_model, save_model
 
 INPUTS = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))

@@ -28,7 +28,7 @@ from rightreasons.saliency import _zennit
 SPLIT = """
 import pandas
 from rightreasons.splits import DESIGNS
-from rightreasons.models.records import write_parquet
+from rightreasons.files import write_parquet
 """
 
 

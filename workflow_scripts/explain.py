@@ -18,8 +18,8 @@ def main(
     from rightreasons.arrays import mapped
     from rightreasons.artifacts.injected import open_images, single
     from rightreasons.devices import pick_device
+    from rightreasons.files import write_parquet
     from rightreasons.maps import explain, map_index, sample_images
-    from rightreasons.models.records import write_parquet
     from rightreasons.models.storage import load_model
     from rightreasons.predictions import role_of
     from rightreasons.seeds import derive

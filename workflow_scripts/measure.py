@@ -14,9 +14,9 @@ def main(
     """Open predictions and maps by method, measure, add the cell key, write."""
     from rightreasons.arrays import write_arrays
     from rightreasons.artifacts.injected import open_images
+    from rightreasons.files import write_parquet
     from rightreasons.measures import MapSet, mean_maps, measure_group
     from rightreasons.metrics.compute import resolve
-    from rightreasons.models.records import write_parquet
 
     methods: dict[str, str] = params.methods
     maps: dict[str, list[MapSet]] = {model: [] for model in params.models}

@@ -16,7 +16,7 @@ def main(
     """Label, train, calibrate, map, compare with the known region, write."""
     from rightreasons.arrays import write_array
     from rightreasons.artifacts.injected import both_versions, open_images
-    from rightreasons.models.records import write_json, write_parquet
+    from rightreasons.files import write_json, write_parquet
     from rightreasons.regions import stage
     from rightreasons.regions.params import RegionParams
     from rightreasons.rois import Masks, task_roi

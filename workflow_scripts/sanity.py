@@ -17,9 +17,9 @@ def main(
 
     from rightreasons.artifacts.injected import open_images, single
     from rightreasons.devices import pick_device
+    from rightreasons.files import write_parquet
     from rightreasons.maps import sample_images
     from rightreasons.models.architectures import build_classifier
-    from rightreasons.models.records import write_parquet
     from rightreasons.models.storage import load_model
     from rightreasons.predictions import role_of
     from rightreasons.sanity import randomisation_table

@@ -12,7 +12,7 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Evaluate the task's attributes, let the design draw, write."""
-    from rightreasons.models.records import write_parquet
+    from rightreasons.files import write_parquet
     from rightreasons.seeds import numpy_rng
     from rightreasons.splits import DESIGNS, label, label_injected
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import errno
 import glob
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rightreasons.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -32,6 +37,18 @@ def whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             _clear(path)
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write a table whole or not at all."""
+    with whole(path) as scratch:
+        table.to_parquet(scratch, index=False)
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write `content` as JSON whole or not at all."""
+    with whole(path) as scratch:
+        scratch.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def _clear(path: Path) -> None:

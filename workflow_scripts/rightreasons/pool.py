@@ -35,7 +35,7 @@ from tqdm import tqdm
 from rightreasons.arrays import reserved
 from rightreasons.data import KEYS, Dataset
 from rightreasons.errors import UserError
-from rightreasons.files import whole
+from rightreasons.files import whole, write_json, write_parquet
 from rightreasons.lifeline import end_with, this_process
 
 #: Images per task of a worker: enough that passing tasks around costs nothing.
@@ -152,8 +152,7 @@ def build_pool(
             _keep_rows(path, keep)
     index = table.iloc[keep].reset_index(drop=True)
     index.insert(0, "row", np.arange(len(index)))
-    with whole(folder / "index.parquet") as scratch:
-        index.to_parquet(scratch, index=False)
+    write_parquet(index, folder / "index.parquet")
     _write_meta(dataset, folder, index, table["image_id"], done)
 
 
@@ -321,5 +320,4 @@ def _write_meta(
         "std": (np.sqrt(variance) / 255).tolist(),
         "corrupt": {str(ids[row]): reason for row, reason in done.corrupt.items()},
     }
-    with whole(folder / "pool.json") as scratch:
-        scratch.write_text(json.dumps(meta, indent=2) + "\n")
+    write_json(meta, folder / "pool.json")

@@ -21,7 +21,7 @@ from rightreasons.data import DATASETS, Batch, Dataset, DatasetParams, _tar
 from rightreasons.data._archive import ImageArchive, check_not_html, listing, prefix_of
 from rightreasons.data._decode import decode
 from rightreasons.errors import UserError
-from rightreasons.files import whole
+from rightreasons.files import write_json, write_parquet
 
 
 class FileParams(DatasetParams):
@@ -256,10 +256,8 @@ def write_fetched(folder: Path, table: pd.DataFrame, source: dict[str, Any]) -> 
         table[name] = table[name].astype("string")
     first = ["image_id", "identity", "partition"]
     table = table[first + [name for name in table if name not in first]]
-    with whole(folder / "attributes.parquet") as scratch:
-        table.to_parquet(scratch, index=False)
-    with whole(folder / "source.json") as scratch:
-        scratch.write_text(json.dumps({"n_images": len(table), **source}, indent=2) + "\n")
+    write_parquet(table, folder / "attributes.parquet")
+    write_json({"n_images": len(table), **source}, folder / "source.json")
 
 
 def provenance(kind: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from rightreasons.data.synthfaces import (
     sample_latents,
     switch,
 )
-from rightreasons.files import whole
+from rightreasons.files import write_parquet
 
 
 class SynthFacesParams(DatasetParams):
@@ -58,8 +58,7 @@ class SynthFaces(Dataset):
         latents.insert(0, "image_id", [f"{number:06d}" for number in range(len(latents))])
         table = latents[["image_id", *ATTRIBUTES, "Skin_Tone", "smile"]]
         folder.mkdir(parents=True, exist_ok=True)
-        with whole(folder / "latents.parquet") as scratch:
-            latents.to_parquet(scratch, index=False)
+        write_parquet(latents, folder / "latents.parquet")
         source = {"seed": self.params.seed, **provenance(self.kind)}
         write_fetched(folder, table.assign(identity=None, partition=None), source)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rightreasons.decisions import Decision, GroupDecision, to_json
 from rightreasons.devices import reductions
-from rightreasons.files import whole
+from rightreasons.files import whole, write_json, write_parquet
 from rightreasons.predictions import collapsed, decide
 
 if TYPE_CHECKING:
@@ -49,18 +48,6 @@ def write_model(
         **notes,
     }
     write_json(record, folder / "model.json")
-
-
-def write_parquet(table: pd.DataFrame, path: Path) -> None:
-    """Write a table whole or not at all."""
-    with whole(path) as scratch:
-        table.to_parquet(scratch, index=False)
-
-
-def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write `content` as JSON whole or not at all."""
-    with whole(path) as scratch:
-        scratch.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def provenance(device: torch.device | str) -> dict[str, Any]:
