@@ -36,7 +36,7 @@ import pandas as pd
 import psutil
 
 ROOT = Path(__file__).parent.parent
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tests/helpers"))
 
 from study import Workspace, demo  # noqa: E402
 

@@ -31,7 +31,7 @@ import pandas as pd
 import psutil
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests/helpers"))
 
 from study import Workspace, tiny  # noqa: E402
 

@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from rightreasons.devices import pick_device
-from rightreasons.pool import Pool
+from rightreasons.data.pool import Pool
+from rightreasons.learning.training import Rows
 from rightreasons.regions import stage
 from rightreasons.regions.geometry import normalised, spread
 from rightreasons.regions.maps import confidence_maps
 from rightreasons.regions.params import RegionParams
-from rightreasons.training import Rows
+from rightreasons.runtime.devices import pick_device
 
 SEEDS = (0, 1)
 

@@ -22,7 +22,7 @@ import pandas as pd
 from timeline import LINE
 
 ROOT = Path(__file__).parent.parent
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tests/helpers"))
 
 from study import Workspace, tiny  # noqa: E402
 
@@ -56,7 +56,7 @@ runpy.run_path({str(script)!r}, run_name="__main__")
 
 def run(code: str, folder: Path) -> str:
     """Run Python code in the study's folder with its library; return what it prints."""
-    environment = {**os.environ, "PYTHONPATH": str(folder / "workflow_scripts")}
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
@@ -79,7 +79,7 @@ def ready(text: str, name: str) -> dict[str, float]:
 def measure(folder: Path, runs: int) -> pd.DataFrame:
     """Return a row per stage and run: name, clock seconds, processor seconds."""
     stages = {name: (path, log_of(path, folder)) for name, path in scripts(folder).items()}
-    environment = {**os.environ, "PYTHONPATH": str(folder / "workflow_scripts")}
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
     rows = []
     own = str(folder / "workflow_scripts")
     for _ in range(runs):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 # Planning and jobs use the library beside this workflow, whatever else is installed.
-LIBRARY = str(Path(workflow.basedir) / "workflow_scripts")
+LIBRARY = str(Path(workflow.basedir) / "src")
 sys.path.insert(0, LIBRARY)
 os.environ.update(
     PYTHONPATH=os.pathsep.join([LIBRARY, *filter(None, [os.getenv("PYTHONPATH")])])
@@ -13,16 +13,16 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from rightreasons.clock import date_anew, refuse_future
-from rightreasons.config import ArtifactRoi, AttributionRoi, load_config
+from rightreasons.runtime.clock import date_anew, refuse_future
+from rightreasons.study.config import ArtifactRoi, AttributionRoi, load_config
 from rightreasons.data import stage_params
-from rightreasons.errors import UserError
-from rightreasons.devices import count_gpus
-from rightreasons.grid import Grid, Paths
-from rightreasons.guard import forget_jobs, hold
-from rightreasons.lifeline import SNAKEMAKE, this_process
+from rightreasons.core.errors import UserError
+from rightreasons.runtime.devices import count_gpus
+from rightreasons.study.grid import Grid, Paths
+from rightreasons.runtime.guard import forget_jobs, hold
+from rightreasons.runtime.lifeline import SNAKEMAKE, this_process
 from rightreasons.metrics.compute import resolve
-from rightreasons.yaml_keys import check_keys
+from rightreasons.study.yaml_keys import check_keys
 
 # Jobs end with the Snakemake that started them, killed or not.
 os.environ[SNAKEMAKE] = this_process()

@@ -14,7 +14,7 @@ def main(
     """Load the vanilla model, call the method, predict, write."""
     from rightreasons.artifacts.injected import open_images, open_twins
     from rightreasons.debias import METHODS, apply, open_context
-    from rightreasons.models.records import write_model
+    from rightreasons.learning.records import write_model
 
     chosen = dict(params.method)
     method = METHODS[chosen.pop("kind")]
@@ -38,7 +38,7 @@ def main(
     ready()
     result = apply(method, context, method.params(**chosen))
     if result.model is not None:
-        from rightreasons.predictions import predict
+        from rightreasons.learning.predictions import predict
 
         twins = open_twins(images, input.get("twins"))
         predictions = predict(result.model, images, twins, split, context.device)

@@ -15,15 +15,15 @@ def main(
     """Choose the images and classes, explain, write maps and their index."""
     import torch
 
-    from rightreasons.arrays import mapped
     from rightreasons.artifacts.injected import open_images, single
-    from rightreasons.devices import pick_device
-    from rightreasons.files import write_parquet
-    from rightreasons.maps import explain, map_index, sample_images
+    from rightreasons.core.arrays import mapped
+    from rightreasons.core.files import write_parquet
+    from rightreasons.core.seeds import derive
+    from rightreasons.learning.predictions import role_of
+    from rightreasons.learning.training import Rows, predict_logits
     from rightreasons.models.storage import load_model
-    from rightreasons.predictions import role_of
-    from rightreasons.seeds import derive
-    from rightreasons.training import Rows, predict_logits
+    from rightreasons.runtime.devices import pick_device
+    from rightreasons.saliency.maps import explain, map_index, sample_images
 
     device = pick_device()
     seed = int(wildcards.seed)

@@ -10,7 +10,7 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     """Read the tables, draw the figure of the wildcards' task, design and explainer, write."""
     from rightreasons.figures import load
     from rightreasons.figures.style import save
-    from rightreasons.tables import read_table
+    from rightreasons.tables.schema import read_table
 
     draw = load(params.figure)
     ready()

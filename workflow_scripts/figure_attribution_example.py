@@ -12,11 +12,11 @@ from job import ready, run
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
     """Take images that have the protected attribute, change them as training does, write."""
     from rightreasons.artifacts.injected import both_versions, open_images
-    from rightreasons.attributes import binary
+    from rightreasons.core.seeds import numpy_rng
+    from rightreasons.data.attributes import binary
     from rightreasons.figures.attribution_example import attribution_example, changed_images
     from rightreasons.figures.style import save
     from rightreasons.regions.attribution import Attribution
-    from rightreasons.seeds import numpy_rng
 
     ready()
     maps = Attribution.load(Path(input.region).parent)

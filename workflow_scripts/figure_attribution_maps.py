@@ -11,7 +11,7 @@ from job import ready, run
 
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
     """Take the first images that have each attribute, draw their maps, write."""
-    from rightreasons.attributes import binary
+    from rightreasons.data.attributes import binary
     from rightreasons.figures import attribution_maps
     from rightreasons.figures.style import save
     from rightreasons.regions.attribution import Attribution

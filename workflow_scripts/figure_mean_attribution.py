@@ -14,9 +14,9 @@ def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None
     from rightreasons.figures.attribution_maps import mean_attribution_maps
     from rightreasons.figures.style import save
     from rightreasons.regions.attribution import Attribution
+    from rightreasons.regions.rois import task_roi
     from rightreasons.regions.stage import how_often
-    from rightreasons.rois import task_roi
-    from rightreasons.tables import read_table
+    from rightreasons.tables.schema import read_table
 
     ready()
     stored = [Attribution.load(Path(path).parent) for path in input.region]

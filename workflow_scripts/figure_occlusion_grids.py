@@ -32,8 +32,8 @@ def single(input: Any, params: Any) -> tuple[Any, dict[str, Any], Any, list[Any]
     """Return the first image of each quadrant, its maps, its region and its quadrant."""
     from rightreasons.artifacts.injected import open_images
     from rightreasons.figures.page_data import choose_images, maps_of_images
-    from rightreasons.measures import MapSet
-    from rightreasons.rois import as_masks
+    from rightreasons.metrics.measures import MapSet
+    from rightreasons.regions.rois import as_masks
 
     files = zip(input.maps, input.map_index, strict=True)
     sets = {params.level: [MapSet.open(maps, index) for maps, index in files]}
@@ -48,7 +48,7 @@ def single(input: Any, params: Any) -> tuple[Any, dict[str, Any], Any, list[Any]
 
 def means(input: Any, params: Any) -> tuple[Any, dict[str, Any], Any, list[Any]]:
     """Return the mean image, mean maps and region of each quadrant, and the quadrants."""
-    from rightreasons.measures import CELLS
+    from rightreasons.metrics.measures import CELLS
 
     part = np.load(input.mean_maps, allow_pickle=False)
     maps = {explainer: part[f"map/{explainer}/vanilla"] for explainer in params.explainers}

@@ -13,9 +13,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from rightreasons.errors import UserError
-from rightreasons.files import cannot_write
-from rightreasons.lifeline import SNAKEMAKE, end_with
+from rightreasons.core.errors import UserError
+from rightreasons.core.files import cannot_write
+from rightreasons.runtime.lifeline import SNAKEMAKE, end_with
 
 
 def run(main: Callable[..., None], snakemake: Any) -> None:
@@ -29,7 +29,7 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
     begin_log(Path(snakemake.log[0]))
     limit_threads(snakemake.threads)
     if snakemake.params.get("deterministic"):
-        from rightreasons.devices import be_deterministic
+        from rightreasons.runtime.devices import be_deterministic
 
         be_deterministic()
     started = time.perf_counter()
@@ -123,13 +123,13 @@ def progress_bar(items: Iterable[Any], description: str, label: str = "") -> Any
 def roi_of(input: Any, params: Any, rows: Any, shape: tuple[int, ...]) -> Any:
     """Return the ROI of a task's images, pool rows `rows`, at the maps' size `shape` (H, W).
 
-    It is what rightreasons.rois.task_roi gives. The rule has the inputs images, masks, pool and
+    It is what rightreasons.regions.rois.task_roi gives. The rule has the inputs images, masks, pool and
     those of `roi_region_of`, and the params roi and roi_artifact.
     """
     import numpy as np
 
     from rightreasons.artifacts.injected import open_images
-    from rightreasons.rois import task_roi
+    from rightreasons.regions.rois import task_roi
 
     masks = np.load(input.masks, mmap_mode="r")
     names = read_json(input.pool)["mask_names"]

@@ -9,7 +9,7 @@ from job import ready, run
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
     """Read the table, write both."""
     from rightreasons.figures.leaderboard import save, shown
-    from rightreasons.tables import read_table
+    from rightreasons.tables.schema import read_table
 
     ready()
     board = shown(read_table(Path(input.leaderboard)), params.explainers)

@@ -12,11 +12,11 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Open predictions and maps by method, measure, add the cell key, write."""
-    from rightreasons.arrays import write_arrays
     from rightreasons.artifacts.injected import open_images
-    from rightreasons.files import write_parquet
-    from rightreasons.measures import MapSet, mean_maps, measure_group
+    from rightreasons.core.arrays import write_arrays
+    from rightreasons.core.files import write_parquet
     from rightreasons.metrics.compute import resolve
+    from rightreasons.metrics.measures import MapSet, mean_maps, measure_group
 
     methods: dict[str, str] = params.methods
     maps: dict[str, list[MapSet]] = {model: [] for model in params.models}

@@ -14,9 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from rightreasons.errors import UserError
-from rightreasons.guard import held, last_run
-from rightreasons.slurm import Job, cancel, describe, orphans, queued
+from rightreasons.core.errors import UserError
+from rightreasons.runtime.guard import held, last_run
+from rightreasons.runtime.slurm import Job, cancel, describe, orphans, queued
 
 
 def main(arguments: list[str] | None = None) -> int:

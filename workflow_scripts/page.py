@@ -9,12 +9,12 @@ from job import ready, roi_of, run
 def main(input: Any, output: Any, params: Any, wildcards: Any, **_: Any) -> None:
     """Read dots, choose images, read their maps and regions, write the page."""
     from rightreasons.artifacts.injected import open_images
+    from rightreasons.core.files import whole
     from rightreasons.figures.dots import chance_of, image_dots, read_groups
     from rightreasons.figures.page import page
     from rightreasons.figures.page_data import choose_images, maps_of_images
-    from rightreasons.files import whole
-    from rightreasons.measures import MapSet
-    from rightreasons.rois import as_masks
+    from rightreasons.metrics.measures import MapSet
+    from rightreasons.regions.rois import as_masks
 
     ready()
     tables = read_groups(

@@ -14,12 +14,12 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Label, train, calibrate, map, compare with the known region, write."""
-    from rightreasons.arrays import write_array
     from rightreasons.artifacts.injected import both_versions, open_images
-    from rightreasons.files import write_json, write_parquet
+    from rightreasons.core.arrays import write_array
+    from rightreasons.core.files import write_json, write_parquet
     from rightreasons.regions import stage
     from rightreasons.regions.params import RegionParams
-    from rightreasons.rois import Masks, task_roi
+    from rightreasons.regions.rois import Masks, task_roi
 
     images = open_images(input.images, params.artifact)
     index = pd.read_parquet(input.index)

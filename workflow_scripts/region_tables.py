@@ -12,7 +12,7 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Add what each classifier is, write one table after the other."""
-    from rightreasons.tables import TABLES, read_table, write_table
+    from rightreasons.tables.schema import TABLES, read_table, write_table
 
     ready()
     stamp = read_table(Path(input.provenance))["run"].iloc[0]

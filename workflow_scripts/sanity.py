@@ -16,15 +16,15 @@ def main(
     import torch
 
     from rightreasons.artifacts.injected import open_images, single
-    from rightreasons.devices import pick_device
-    from rightreasons.files import write_parquet
-    from rightreasons.maps import sample_images
+    from rightreasons.core.files import write_parquet
+    from rightreasons.core.seeds import derive
+    from rightreasons.learning.predictions import role_of
+    from rightreasons.learning.training import Rows, predict_logits
     from rightreasons.models.architectures import build_classifier
     from rightreasons.models.storage import load_model
-    from rightreasons.predictions import role_of
-    from rightreasons.sanity import randomisation_table
-    from rightreasons.seeds import derive
-    from rightreasons.training import Rows, predict_logits
+    from rightreasons.runtime.devices import pick_device
+    from rightreasons.saliency.maps import sample_images
+    from rightreasons.saliency.sanity import randomisation_table
 
     device = pick_device()
     seed, key = int(wildcards.seed), (wildcards.task, wildcards.design, wildcards.level)

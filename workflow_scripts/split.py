@@ -12,8 +12,8 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Evaluate the task's attributes, let the design draw, write."""
-    from rightreasons.files import write_parquet
-    from rightreasons.seeds import numpy_rng
+    from rightreasons.core.files import write_parquet
+    from rightreasons.core.seeds import numpy_rng
     from rightreasons.splits import DESIGNS, label, label_injected
 
     ready()

@@ -12,10 +12,10 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Read the study's tables, compute, write."""
-    from rightreasons.config import StudyConfig
-    from rightreasons.data_attribution import grid, save_text, table_one
-    from rightreasons.tables import read_table, write_table
-    from rightreasons.tabulate import held_out
+    from rightreasons.study.config import StudyConfig
+    from rightreasons.tables.schema import read_table, write_table
+    from rightreasons.tables.table_one import grid, save_text, table_one
+    from rightreasons.tables.tabulate import held_out
 
     ready()
     cells = read_table(Path(input.cell_metrics))

@@ -10,9 +10,9 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Collect, compare, rank, write."""
-    from rightreasons import tabulate
-    from rightreasons.config import StudyConfig
-    from rightreasons.tables import read_table, write_table
+    from rightreasons.study.config import StudyConfig
+    from rightreasons.tables import tabulate
+    from rightreasons.tables.schema import read_table, write_table
 
     ready()
     study = StudyConfig(**params.study)

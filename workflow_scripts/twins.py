@@ -11,7 +11,7 @@ def main(
 ) -> None:
     """Build the twins with as many workers as Snakemake gave threads."""
     from rightreasons.data import create
-    from rightreasons.pool import build_twins
+    from rightreasons.data.pool import build_twins
 
     dataset = create(params.kind, params.dataset, name=wildcards.dataset, data_dir=params.data)
     fetched, folder = Path(input.attributes).parent, Path(output.twins).parent

@@ -10,8 +10,8 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Read the study's tables, compute, write."""
-    from rightreasons.reliance import reliance, yardstick
-    from rightreasons.tables import read_table, write_table
+    from rightreasons.tables.reliance import reliance, yardstick
+    from rightreasons.tables.schema import read_table, write_table
 
     ready()
     names = ("cell_metrics", "image_metrics", "predictions")

@@ -20,8 +20,8 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import v2
 
 from rightreasons.data import Dataset, create
-from rightreasons.pool import Pool, build_pool
-from rightreasons.training import IMAGENET_MEAN, IMAGENET_STD, LabelledImages, Rows
+from rightreasons.data.pool import Pool, build_pool
+from rightreasons.learning.training import IMAGENET_MEAN, IMAGENET_STD, LabelledImages, Rows
 
 from .options import Options, quiet
 

@@ -9,11 +9,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from rightreasons import thresholds
-from rightreasons.adversaries import LogitAdversary, debiased_gradient, flat_gradient, set_gradient
-from rightreasons.cav import fit_cav
+from rightreasons.debias import _thresholds as thresholds
+from rightreasons.debias._adversaries import (
+    LogitAdversary,
+    debiased_gradient,
+    flat_gradient,
+    set_gradient,
+)
+from rightreasons.debias._cav import fit_cav
+from rightreasons.debias._gradient_penalty import captured, right_reason_penalty
 from rightreasons.debias._input import GREY, WHITE, mask, noise
-from rightreasons.gradient_penalty import captured, right_reason_penalty
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Projection
 

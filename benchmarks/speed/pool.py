@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageOps
 
-from rightreasons.pool import build_pool
+from rightreasons.data.pool import build_pool
 
 from .images import Files, jpeg_files, loader
 from .measure import Comparison

@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from rightreasons.adversaries import BatchCritic
-from rightreasons.config import TrainingConfig
 from rightreasons.debias import METHODS, Context
+from rightreasons.debias._adversaries import BatchCritic
+from rightreasons.debias._thresholds import probability
+from rightreasons.learning.training import LabelledImages, normalise, predict_logits
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
-from rightreasons.thresholds import probability
-from rightreasons.training import LabelledImages, normalise, predict_logits
+from rightreasons.study.config import TrainingConfig
 
 from .measure import Comparison
 from .methods import threshold_by_threshold

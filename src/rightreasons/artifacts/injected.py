@@ -1,0 +1,138 @@
+"""A pool whose images exist twice: as they are, and with an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rightreasons.artifacts import ARTIFACTS, ArtifactParams, Stamp
+from rightreasons.core.errors import UserError
+from rightreasons.core.seeds import numpy_rng
+
+
+class Injected:
+    """Images of a pool without (rows 0 to N - 1) and with an artifact (rows N to 2N - 1).
+
+    Indexed with rows, it gives uint8 images (n, H, W, 3) as an array does; the artifact is laid
+    over them on reading. Where it lies depends on the artifact's name and the image's row alone.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, images: np.ndarray, stamp: Stamp, name: str, jitter: float = 0.0) -> None:
+        self.images = images
+        self.stamp = stamp
+        self.corners = _corners(stamp, name, jitter, len(images), images.shape[1])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(2N, H, W, 3)."""
+        return (2 * len(self.images), *self.images.shape[1:])
+
+    def __len__(self) -> int:
+        return 2 * len(self.images)
+
+    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
+        rows = np.arange(len(self))[which]
+        out = np.array(self.images[rows % len(self.images)])
+        for i in np.flatnonzero(rows >= len(self.images)):
+            lay(out[i], self.stamp, *self.corners[rows[i] - len(self.images)])
+        return out
+
+    def masks(self, rows: np.ndarray) -> np.ndarray:
+        """Return bool (n, H, W): where the artifact is in each image, or would be without it."""
+        masks = np.zeros((len(rows), *self.images.shape[1:3]), bool)
+        h, w = self.stamp.alpha.shape
+        for mask, (y, x) in zip(masks, self.corners[rows % len(self.images)], strict=True):
+            mask[y : y + h, x : x + w] = self.stamp.alpha > 0
+        return masks
+
+
+class Switched:
+    """The twins of such a pool: row i is image i with the artifact removed or added."""
+
+    def __init__(self, pool: Injected) -> None:
+        self.pool = pool
+        self.shape = pool.shape
+
+    def __len__(self) -> int:
+        return len(self.pool)
+
+    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
+        rows = np.arange(len(self))[which]
+        return self.pool[(rows + len(self) // 2) % len(self)]
+
+
+Images = np.ndarray | Injected | Switched
+
+
+def lay(image: np.ndarray, stamp: Stamp, y: int, x: int) -> None:
+    """Lay a stamp over an image uint8 (H, W, 3), in place, its corner at (y, x)."""
+    h, w = stamp.alpha.shape
+    under = image[y : y + h, x : x + w]
+    alpha = stamp.alpha[..., None]
+    under[:] = np.rint(under * (1 - alpha) + stamp.colour * alpha).astype(np.uint8)
+
+
+def inject(images: np.ndarray, artifact: Mapping[str, Any]) -> Injected:
+    """Return a pool's images (N, H, W, 3) without and with an artifact.
+
+    artifact: its `name`, its `kind` and its parameters. Raises UserError as the artifact does.
+    """
+    given = {key: value for key, value in artifact.items() if key not in ("name", "kind")}
+    component = ARTIFACTS[artifact["kind"]]
+    params = component.params(**given)
+    assert isinstance(params, ArtifactParams)
+    stamp = component.run(images.shape[1], params)
+    return Injected(images, stamp, artifact["name"], params.jitter)
+
+
+def open_images(path: str | Path, artifact: Mapping[str, Any] | None = None) -> Any:
+    """Return a pool's images by memory map: its own, or as `inject` gives them."""
+    images = np.load(path, mmap_mode="r")
+    return images if artifact is None else inject(images, artifact)
+
+
+def open_twins(images: Any, path: str | Path | None) -> Any:
+    """Return the twins of a task's images: without and with its artifact, from a file, or None."""
+    if isinstance(images, Injected):
+        return Switched(images)
+    return None if path is None else np.load(path, mmap_mode="r")
+
+
+def single(images: Any) -> int | None:
+    """Return N where a pool's images are there twice, without and with an artifact; else None."""
+    return len(images) // 2 if isinstance(images, Injected) else None
+
+
+def both_versions(index: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return a pool's index for `Injected`: N rows without and N with the artifact, a 0/1 column.
+
+    Image ids with it end in `+name`; both versions have one identity, so that no split parts
+    them. Raises UserError where the dataset has an attribute of that name.
+    """
+    if name in index:
+        raise UserError(
+            f"artifacts.{name}: the dataset has an attribute {name!r} already. Give the artifact "
+            "another name."
+        )
+    identity = index["identity"].where(index["identity"].notna(), "image " + index["image_id"])
+    without = index.assign(identity=identity, **{name: np.int8(0)})
+    carries = without.assign(
+        row=without["row"] + len(index),
+        image_id=without["image_id"] + f"+{name}",
+        **{name: np.int8(1)},
+    )
+    return pd.concat([without, carries], ignore_index=True)
+
+
+def _corners(stamp: Stamp, name: str, jitter: float, count: int, size: int) -> np.ndarray:
+    """Return the corner (y, x) of the stamp in every image, int64 (count, 2)."""
+    reach = round(jitter * size)
+    moved = numpy_rng(0, "artifact", name).integers(-reach, reach + 1, (count, 2))
+    room = size - np.array(stamp.alpha.shape)
+    return np.clip(np.array([stamp.y, stamp.x]) + moved, 0, room)

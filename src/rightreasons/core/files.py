@@ -1,0 +1,86 @@
+"""Files on disk: written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rightreasons.core.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a hidden file beside `path` to write to; it takes its place when all went well.
+
+    After an error nothing is left behind and what was at `path` stays as it was; what a killed
+    process left behind goes before the next one begins. Raises UserError if the disk is full or
+    must not be written to.
+    """
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        _clear(path)
+        yield scratch
+        scratch.replace(path)
+    except Exception as error:
+        if said := cannot_write(error, path.parent):
+            raise UserError(f"{path} cannot be written: {said}") from error
+        raise
+    finally:
+        with suppress(OSError):
+            _clear(path)
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write a table whole or not at all."""
+    with whole(path) as scratch:
+        table.to_parquet(scratch, index=False)
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write `content` as JSON whole or not at all."""
+    with whole(path) as scratch:
+        scratch.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def _clear(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*"):
+        left.unlink(missing_ok=True)
+
+
+def cannot_write(error: BaseException, folder: Path | None = None) -> str:
+    """Return what is wrong with the disk and what to do, or "" for an error of another kind.
+
+    folder: where was written to; an error about a file elsewhere, such as an input that must not
+    be read, is of another kind.
+    """
+    place = getattr(error, "filename", None)
+    if (
+        folder is not None
+        and isinstance(place, str | Path)
+        and Path(place).resolve().parent != folder.resolve()
+    ):
+        return ""
+    text = str(error)
+    for number, (said, cure) in _DISK.items():
+        if getattr(error, "errno", None) == number or f"(os error {number})" in text:
+            return f"{said}. {cure}, and start again: what is finished is kept."
+    return ""
+
+
+_ROOM = "Make room (or set `results` in the config to a larger disk)"
+_WRITABLE = "Make it writable (or set `results` in the config to another folder)"
+_DISK = {
+    errno.ENOSPC: ("the disk is full", _ROOM),
+    errno.EDQUOT: ("your quota of disk space is used up", _ROOM),
+    errno.EROFS: ("the disk is read-only", _WRITABLE),
+    errno.EACCES: ("you have no permission", _WRITABLE),
+}

@@ -1,0 +1,112 @@
+"""Datasets, one file each: `DATASETS` finds them all.
+
+A dataset is a subclass of `Dataset`, registered with
+
+- `twins`: the attributes that it can switch in an image with nothing else changed,
+- `masks`: the names of its pixel masks, at most eight,
+- `licence`: the terms of its images, and `page`: where its official files are.
+
+Files whose names begin with an underscore are shared helpers, not datasets.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.registry import Params, Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+DATASETS = Registry(
+    "rightreasons.data",
+    "dataset",
+    traits={"twins": (), "masks": (), "licence": "", "page": ""},
+)
+
+#: Columns of an index that are no attributes.
+KEYS = ("row", "image_id", "identity", "partition")
+
+
+class DatasetParams(Params):
+    """What the stage `pool` uses of a dataset's parameters; all others belong to `fetch`."""
+
+    size: int = Field(64, ge=8, le=1024, description="side of the pool's square images in pixels")
+
+
+@dataclass
+class Batch:
+    """Some decoded images.
+
+    images: uint8 (n, size, size, 3); masks: uint8 (n, size, size), bit k is the dataset's k-th
+    mask, None where it has no masks; corrupt: position in the batch -> why it has no image.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray | None = None
+    corrupt: dict[int, str] = field(default_factory=dict)
+
+
+class Dataset(ABC):
+    """Images with attributes.
+
+    `fetch` runs once and needs files or network; all else needs only what `fetch` left behind:
+    `attributes.parquet` (image_id and identity as text, partition, then one column per attribute;
+    identity and partition missing where unknown) and `source.json` (where the images lie).
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, params: Any, name: str, data_dir: str | Path = "data") -> None:
+        self.params = params
+        self.name = name
+        self.data_dir = Path(data_dir)
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """The names of the masks, in the order of their bits."""
+        return tuple(DATASETS[self.kind].traits["masks"])
+
+    @abstractmethod
+    def fetch(self, folder: Path) -> None:
+        """Find, check and describe the data: write attributes.parquet and source.json."""
+
+    @abstractmethod
+    def load(self, folder: Path, rows: pd.DataFrame) -> Batch:
+        """Return the images of some rows of attributes.parquet in `folder`, in their order."""
+
+    def twins(self, folder: Path, rows: pd.DataFrame, attribute: str) -> np.ndarray:
+        """Return uint8 (n, size, size, 3): the images with `attribute` switched, all else equal."""
+        able = DATASETS[self.kind].traits["twins"]
+        raise UserError(
+            f"the dataset {self.name!r} has no twins for {attribute!r}. "
+            f"It can switch: {', '.join(able) or 'nothing'}."
+        )
+
+
+def create(
+    kind: str, params: Mapping[str, Any] | None = None, *, name: str = "", data_dir: str = "data"
+) -> Dataset:
+    """Return the dataset of a registered `kind`, called `name` in the study (default: its kind).
+
+    data_dir: the folder with one folder of official files per dataset. Raises UserError for an
+    unknown kind and pydantic's ValidationError for bad parameters.
+    """
+    component = DATASETS[kind]
+    return component.run(component.params(**(params or {})), name or kind, data_dir)
+
+
+def stage_params(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a dataset's parameters as (fetch's, pool's), so that a new size fetches nothing."""
+    pool = set(DATASETS[kind].params.model_fields) & {"size", "pad", "tolerate_corrupt"}
+    known = {key: value for key, value in params.items() if key != "kind"}
+    fetch = {key: value for key, value in known.items() if key not in pool}
+    return fetch, {key: value for key, value in known.items() if key in pool}

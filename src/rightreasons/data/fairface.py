@@ -1,0 +1,102 @@
+"""FairFace: faces balanced over race, gender and age (Kärkkäinen and Joo 2021)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import Field, field_validator
+
+from rightreasons.core.errors import UserError
+from rightreasons.data import DATASETS
+from rightreasons.data._archive import listing
+from rightreasons.data._files import Download, OfficialDataset, OfficialParams
+from rightreasons.data._tables import read_table
+
+COLUMNS = ("file", "age", "gender", "race", "service_test")
+
+# The publishers give no checksums.
+DOWNLOADS = {
+    "fairface-img-margin025-trainval.zip": Download("1Z1RqRo0_JiavaZw2yzZG6WETdZQ8qX86"),
+    "fairface-img-margin125-trainval.zip": Download("1g7qNOZz9wC7OfOhcPqH1EZ5bk1UFGmlL"),
+    "fairface_label_train.csv": Download("1i1L3Yqwaio7YSOCj7ftgk8ZZchPG7dmH"),
+    "fairface_label_val.csv": Download("1wOdja-ezstMEp81tX1a-EYkFebev4h7D"),
+}
+
+
+class FairFaceParams(OfficialParams):
+    """Parameters of `fairface`."""
+
+    margin: Literal["0.25", "1.25"] = Field(
+        "0.25", description="margin around the face, as a fraction of it"
+    )
+
+    @field_validator("margin", mode="before")
+    @classmethod
+    def _text(cls, margin: object) -> object:
+        return f"{margin:g}" if isinstance(margin, float) else margin
+
+
+@DATASETS.register(
+    "fairface",
+    title="FairFace",
+    paper="Kärkkäinen and Joo 2021, FairFace: Face Attribute Dataset, arXiv:1908.04913",
+    params=FairFaceParams,
+    licence="CC BY 4.0",
+    page="https://github.com/joojs/fairface",
+)
+class FairFace(OfficialDataset):
+    """The official train and validation images of one margin.
+
+    Attributes: age, gender, race as text ("20-29", "Female", "East Asian", ...) and service_test
+    as 0/1. image_id is the label file's ("train/1.jpg"); partition is train or val.
+    """
+
+    kind = "fairface"
+
+    def image_places(self) -> tuple[str, ...]:
+        """Return the zip of the margin, and the folder that it may be unpacked to."""
+        stem = f"fairface-img-margin{self.params.margin.replace('.', '')}-trainval"
+        return f"{stem}.zip", stem
+
+    def annotation_names(self) -> tuple[str, ...]:
+        """Return the label files."""
+        return "fairface_label_train.csv", "fairface_label_val.csv"
+
+    def downloads(self) -> dict[str, Download]:
+        """Return the ids of the official files."""
+        return DOWNLOADS
+
+    def annotations(self, files: list[Path]) -> pd.DataFrame:
+        """Return both label files as one table, train first."""
+        parts = [
+            read_labels(path).assign(partition=partition)
+            for path, partition in zip(files, ("train", "val"), strict=True)
+        ]
+        return pd.concat(parts, ignore_index=True).assign(identity=None)
+
+
+def read_labels(path: Path) -> pd.DataFrame:
+    """Return one label file as image_id, age, gender, race (text) and service_test (0/1)."""
+    table = read_table(path, COLUMNS)
+    if missing := [name for name in COLUMNS if name not in table]:
+        raise UserError(
+            f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}."
+        )
+    if table.empty:
+        raise UserError(f"{path} lists no images.")
+    empty = table[list(COLUMNS)].isna().any(axis=1)
+    if empty.any():
+        raise UserError(f"{path} has empty labels for {listing(table['file'][empty].map(str))}.")
+    flag = table["service_test"].str.lower().map({"true": 1, "false": 0})
+    if flag.isna().any():
+        raise UserError(
+            f"{path}: service_test is True or False; not so for "
+            f"{listing(table['file'][flag.isna()])}."
+        )
+    return (
+        table[list(COLUMNS)]
+        .rename(columns={"file": "image_id"})
+        .assign(service_test=flag.astype("int8"))
+    )

@@ -1,0 +1,130 @@
+"""Concept activation vectors: the direction in feature space along which a concept changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from rightreasons.core.errors import UserError
+
+Array = np.ndarray
+CavKind = Literal["signal", "ridge", "logistic", "svm"]
+
+
+@dataclass(frozen=True)
+class Cav:
+    """A fitted direction.
+
+    direction: float64 (d,), length 1, pointing from images without the concept to those with it.
+    mean_without, mean_with: mean features (d,) of the images without and with it.
+    quality: AUROC of the projection on the direction, on the data of the fit: 0.5 is chance.
+    """
+
+    direction: Array
+    mean_without: Array
+    mean_with: Array
+    quality: float
+
+
+def fit_cav(
+    features: Array,
+    labels: Array,
+    kind: CavKind = "signal",
+    *,
+    regularisation: float = 1.0,
+    weights: Array | None = None,
+    what: str = "cav",
+) -> Cav:
+    """Return the direction of the concept `labels` (N,) in {0, 1} in features (N, d).
+
+    kind: `signal` is cov(x, y) / var(y) per feature (Haufe et al. 2014; Pahde et al. 2022), for two
+        classes the difference of their means; `ridge`, `logistic` and `svm` are the normals of the
+        linear classifiers of those names (Kim et al. 2018).
+    regularisation: strength of the classifiers' L2 penalty for features that are centred and scaled
+        by one number to unit mean square; nothing for `signal`.
+    weights: weight of each image (N,), in fit, means and quality; equal without.
+    Raises UserError where only one class is there, features are not finite, or the direction is 0.
+    """
+    x, y = np.asarray(features, dtype=np.float64), np.asarray(labels)
+    w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+    _check(x, y, w, what)
+    w = w / w.sum()
+    if kind == "signal":
+        direction = _signal(x, y, w)
+    else:
+        centred = x - w @ x
+        scale = np.sqrt(w @ (centred**2).mean(axis=1))
+        # Weights of mean 1, so that the penalty weighs the same with and without them.
+        direction = _normal(centred / (scale or 1.0), y, w * len(y), kind, regularisation)
+    length = np.linalg.norm(direction)
+    if not length > 1e-12 * max(1.0, float(np.abs(x).max())):
+        raise UserError(
+            f"{what}: the features do not depend on the protected attribute at all, so it has no "
+            "direction. The network may be constant; look at vanilla's predictions."
+        )
+    direction = direction / length
+    return Cav(
+        direction,
+        _mean(x, w, y == 0),
+        _mean(x, w, y == 1),
+        auroc(x @ direction, y, w),
+    )
+
+
+def cell_weights(target: Array, protected: Array) -> Array:
+    """Return weights (N,) that give the cells of target and protected that occur equal sums."""
+    cell = 2 * np.asarray(target) + np.asarray(protected)
+    return 1.0 / np.bincount(cell, minlength=4)[cell]
+
+
+def auroc(score: Array, labels: Array, weights: Array | None = None) -> float:
+    """Return the probability that a random positive scores above a random negative; ties half."""
+    w = np.ones(len(score)) if weights is None else weights
+    order = np.argsort(score[labels == 0], kind="stable")
+    negative = score[labels == 0][order]
+    below = np.concatenate([[0.0], np.cumsum(w[labels == 0][order])])
+    positive = score[labels == 1]
+    less = below[np.searchsorted(negative, positive, side="left")]
+    up_to = below[np.searchsorted(negative, positive, side="right")]
+    return float((w[labels == 1] @ (less + up_to) / 2) / (w[labels == 1].sum() * below[-1]))
+
+
+def _check(x: Array, y: Array, w: Array, what: str) -> None:
+    if x.ndim != 2 or y.shape != x.shape[:1] or w.shape != y.shape:
+        raise UserError(
+            f"{what}: features {x.shape}, labels {y.shape}, weights {w.shape} do not match."
+        )
+    counts = [int((y == label).sum()) for label in (0, 1)]
+    if min(counts) == 0 or sum(counts) < len(y):
+        raise UserError(
+            f"{what}: a direction needs images with and without the protected attribute; there "
+            f"are {counts[0]} without and {counts[1]} with it among {len(y)}."
+        )
+    if not np.isfinite(x).all():
+        raise UserError(f"{what}: the network's features hold NaN or infinite values.")
+
+
+def _signal(x: Array, y: Array, w: Array) -> Array:
+    spread = y - w @ y
+    return (w * spread) @ x / (w @ spread**2)
+
+
+def _normal(x: Array, y: Array, w: Array, kind: CavKind, regularisation: float) -> Array:
+    """Return the normal (d,) of a linear classifier of y on centred features."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.svm import LinearSVC
+
+    if kind == "ridge":
+        fitted = Ridge(alpha=regularisation, solver="cholesky").fit(x, 2 * y - 1, sample_weight=w)
+        return np.asarray(fitted.coef_).ravel()
+    if kind == "logistic":
+        classifier = LogisticRegression(C=1 / regularisation, max_iter=2000)
+    else:
+        classifier = LinearSVC(C=1 / regularisation, dual="auto", max_iter=20_000, random_state=0)
+    return np.asarray(classifier.fit(x, y, sample_weight=w).coef_).ravel()
+
+
+def _mean(x: Array, w: Array, chosen: Array) -> Array:
+    return w[chosen] @ x[chosen] / w[chosen].sum()

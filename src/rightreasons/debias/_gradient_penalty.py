@@ -1,0 +1,116 @@
+"""The penalty of RR-ClArC: how much a network's output changes along a direction of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import nn
+
+from rightreasons.core.errors import UserError
+from rightreasons.models.classifier import Classifier
+
+Output = Literal["max_logit", "target", "all", "random", "log_probability"]
+Penalty = Literal["l2", "l1", "cosine"]
+
+
+def layer_of(model: Classifier, name: str) -> nn.Module:
+    """Return the trunk's module `name`; `penultimate` is the trunk's end.
+
+    Raises UserError with the trunk's modules where there is no such module.
+    """
+    if name == "penultimate":
+        return model.trunk
+    modules = dict(model.trunk.named_modules())
+    if name not in modules or not name:
+        top = ", ".join(child for child, _ in model.trunk.named_children())
+        raise UserError(
+            f"layer: the trunk has no module {name!r}. Allowed: penultimate, one of {top}, or a "
+            "module inside one of them (layer4.1)."
+        )
+    return modules[name]
+
+
+@contextmanager
+def captured(module: nn.Module) -> Iterator[list[torch.Tensor]]:
+    """Context in which the module's latest output is the list's only item.
+
+    What follows the module gets a copy, so that an in-place activation does not overwrite the
+    output before its gradient is taken. The hook is gone when the context ends.
+    """
+    outputs: list[torch.Tensor] = []
+
+    def keep(_: nn.Module, __: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        outputs[:] = [output]
+        return output.clone()
+
+    handle = module.register_forward_hook(keep)
+    try:
+        yield outputs
+    finally:
+        handle.remove()
+
+
+def by_position(values: torch.Tensor) -> torch.Tensor:
+    """Return activations or gradients as (N, positions, channels).
+
+    (N, C) has one position, (N, C, H, W) has H W, (N, tokens, C) has its tokens.
+    """
+    if values.dim() == 2:
+        return values[:, None]
+    return values.flatten(2).transpose(1, 2) if values.dim() == 4 else values
+
+
+def explained_output(logits: torch.Tensor, target: torch.Tensor, output: Output) -> torch.Tensor:
+    """Return f (N,), the number per image whose gradient is penalised, from logits (N, K).
+
+    max_logit: the largest; target: the true class's; all: the sum; random: the sum with random
+    signs (torch's global stream); log_probability: the mean of the classes' log-probabilities.
+    """
+    if output == "max_logit":
+        return logits.max(dim=1).values
+    if output == "target":
+        return logits.gather(1, target[:, None]).squeeze(1)
+    if output == "all":
+        return logits.sum(dim=1)
+    if output == "random":
+        signs = 2 * torch.randint(2, logits.shape, device=logits.device) - 1
+        return (logits * signs).sum(dim=1)
+    return logits.log_softmax(dim=1).mean(dim=1)
+
+
+def directional_penalty(
+    gradient: torch.Tensor, direction: torch.Tensor, penalty: Penalty
+) -> torch.Tensor:
+    """Return the penalty of gradients (N, positions, C) along a unit direction (C,), a mean over N.
+
+    l2: sum over positions of (v . g)^2; l1: sum of |v . g|; cosine: mean of |cos(v, g)|, where a
+    gradient of 0 counts as 0.
+    """
+    along = (gradient * direction).sum(dim=-1)
+    if penalty == "l2":
+        return along.square().sum(dim=1).mean()
+    if penalty == "l1":
+        return along.abs().sum(dim=1).mean()
+    # The root of a sum that may be 0 has no derivative there.
+    length = (gradient.square().sum(dim=-1) + 1e-24).sqrt()
+    return (along / length).abs().mean()
+
+
+def right_reason_penalty(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    activation: torch.Tensor,
+    direction: torch.Tensor,
+    output: Output,
+    penalty: Penalty,
+) -> torch.Tensor:
+    """Return the penalty of d f / d activation along `direction`, differentiable in the weights.
+
+    After Dreyer et al. 2024. In 32 bits also under autocast, because it squares small numbers.
+    """
+    f = explained_output(logits.float(), target, output).sum()
+    (gradient,) = torch.autograd.grad(f, activation, create_graph=True)
+    return directional_penalty(by_position(gradient.float()), direction, penalty)

@@ -1,0 +1,104 @@
+"""What the fine-tuning methods share: their budget, the training run, and the final checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.registry import Params
+from rightreasons.debias._thresholds import choose_threshold, probability
+from rightreasons.learning.decisions import Decision
+
+if TYPE_CHECKING:
+    from rightreasons.debias import Context
+    from rightreasons.learning.training import Loss
+    from rightreasons.models.classifier import Classifier
+
+
+class DecisionParams(Params):
+    """How the changed network's scores become decisions."""
+
+    threshold: Literal["half", "equalized_odds"] = Field(
+        "half", description="threshold 0.5, or thropt's choice on the debias split"
+    )
+    tolerance: float = Field(
+        0.02, ge=0, le=0.5, description="balanced accuracy that a chosen threshold may lose"
+    )
+
+
+class TuningParams(DecisionParams):
+    """The budget of a fine-tuning method; the rest is as in the study's `training`."""
+
+    epochs: int = Field(1, ge=1, description="passes over the debias split")
+    batch_size: int = Field(128, ge=2, description="images per step")
+    learning_rate: float = Field(1e-4, gt=0, description="learning rate, constant")
+
+
+def fine_tune(
+    context: Context,
+    model: Classifier,
+    params: TuningParams,
+    name: str,
+    loss: Loss | None = None,
+) -> list[dict[str, float]]:
+    """Train `model` in place on the debias split; return the loss of each epoch.
+
+    Batch norm and dropout are in training mode, so running statistics move towards the debias
+    split; the model ends in eval mode. Raises UserError where loss or weights are not finite.
+    """
+    from rightreasons.learning.training import train
+
+    budget = {k: getattr(params, k) for k in ("epochs", "batch_size", "learning_rate")}
+    history = train(
+        model,
+        context.debias(),
+        context.training.model_copy(update={**budget, "schedule": "constant"}),
+        generator=context.generator(name),
+        device=context.device,
+        progress=context.progress,
+        loss=loss,
+        description=f"methods.{name}",
+    )
+    check_finite(context, model, name)
+    return history
+
+
+def check_finite(context: Context, model: Classifier, name: str) -> None:
+    """Raise UserError where weights, running statistics or logits of `model` are not finite.
+
+    The logits are those of at most 256 images of the debias split.
+    """
+    import numpy as np
+
+    from rightreasons.learning.training import predict_logits
+
+    broken = [key for key, value in model.state_dict().items() if not bool(value.isfinite().all())]
+    if not broken:
+        logits = predict_logits(model, context.debias().images[:256], context.device)
+        broken = [] if np.isfinite(logits).all() else ["its logits"]
+    if broken:
+        raise UserError(
+            f"methods.{name}: after fine-tuning {', '.join(broken[:3])} hold NaN or infinite "
+            f"values. Lower methods.{name}.learning_rate."
+        )
+
+
+def pick_decision(
+    context: Context, model: Classifier, params: DecisionParams, name: str
+) -> tuple[Decision, dict[str, Any]]:
+    """Return the decision for `model` and notes on it: 0.5, or chosen on the debias split.
+
+    The scores are taken in eval mode, so that looking at them changes nothing.
+    """
+    if params.threshold == "half":
+        return Decision(), {}
+    from rightreasons.learning.training import predict_logits
+
+    data = context.debias()
+    score = probability(predict_logits(model, data.images, context.device))
+    chosen = choose_threshold(
+        score, data.target.numpy(), data.protected.numpy(), params.tolerance, name
+    )
+    return Decision(chosen.threshold), {"threshold": chosen.notes()}

@@ -1,0 +1,40 @@
+"""ThrOpt by group: randomised thresholds that equalise odds exactly on the debias split."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from rightreasons.core.registry import Params
+from rightreasons.debias import METHODS, Context, Debiased
+from rightreasons.debias._thresholds import equalized_odds_rule
+
+
+class ThroptGroupParams(Params):
+    """What the rule maximises."""
+
+    objective: Literal["accuracy", "balanced_accuracy"] = Field(
+        "balanced_accuracy", description="what is maximised among the rules with equal odds"
+    )
+
+
+@METHODS.register(
+    "thropt_group",
+    title="ThrOpt by group",
+    paper="Hardt, Price, Srebro 2016",
+    params=ThroptGroupParams,
+    changes="decision",
+)
+def thropt_group(context: Context, params: ThroptGroupParams) -> Debiased:
+    """Return vanilla with the best rule of equal odds on the debias split."""
+    known = context.predictions
+    rule, (fpr, tpr) = equalized_odds_rule(
+        known["score"].to_numpy(),
+        known["target"].to_numpy(),
+        known["protected"].to_numpy(),
+        params.objective,
+        seed=context.seed_of("thropt_group") % 2**31,
+        what="methods.thropt_group",
+    )
+    return Debiased(decision=rule, notes={"fpr": fpr, "tpr": tpr})

@@ -1,0 +1,1 @@
+"""Training a network, its predictions and decisions."""

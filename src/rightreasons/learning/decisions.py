@@ -1,0 +1,100 @@
+"""Decision rules: how a probability becomes a decision. They never touch a network's outputs.
+
+A decision rule is data: it is stored beside a model as JSON and read back without torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rightreasons.core.errors import UserError
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One threshold for everybody: decide 1 where P(target = 1) >= `threshold`."""
+
+    threshold: float = 0.5
+
+    def decide(self, score: Array, protected: Array, image_ids: list[str]) -> Array:
+        """Return int8 decisions (N,) for scores (N,) in [0, 1]."""
+        return (np.asarray(score, dtype=np.float64) >= self.threshold).astype(np.int8)
+
+
+PerGroup = tuple[tuple[float, ...], tuple[float, ...]]
+NEVER = 2.0
+ALWAYS = 0.0
+
+
+@dataclass(frozen=True)
+class GroupDecision:
+    """A lottery over thresholds per protected group (Hardt et al. 2016, section 4).
+
+    In group a: threshold `thresholds[a][k]` applies with probability `weights[a][k]`. Any point of
+    the convex hull of a ROC curve is such a lottery: the threshold ALWAYS accepts every score and
+    NEVER none, so that a coin is one too. An image has one draw in [0, 1), a hash of its id and
+    `seed`: it does not depend on order, an image's twin has the same draw, and a higher score in
+    the same group never turns a 1 into a 0.
+
+    Raises UserError where a group's weights are negative, do not sum to 1 or do not match its
+    thresholds.
+    """
+
+    thresholds: PerGroup
+    weights: PerGroup
+    seed: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        for group, (thresholds, weights) in enumerate(
+            zip(self.thresholds, self.weights, strict=True)
+        ):
+            if len(thresholds) != len(weights) or min(weights) < 0 or abs(sum(weights) - 1) > 1e-9:
+                raise UserError(
+                    f"decision rule: group {group} has thresholds {thresholds} with weights "
+                    f"{weights}: one weight each, none negative, their sum 1."
+                )
+
+    def chance(self, score: Array, protected: Array) -> Array:
+        """Return the probability (N,) of deciding 1 for scores (N,) and groups (N,)."""
+        score, group = np.asarray(score, dtype=np.float64), np.asarray(protected, dtype=np.int64)
+        chance = np.zeros(len(score))
+        for a in (0, 1):
+            order = np.argsort(self.thresholds[a], kind="stable")
+            reached = np.concatenate([[0.0], np.cumsum(np.asarray(self.weights[a])[order])])
+            reached[-1] = 1.0
+            passed = np.searchsorted(
+                np.asarray(self.thresholds[a])[order], score[group == a], side="right"
+            )
+            chance[group == a] = reached[passed]
+        return chance
+
+    def decide(self, score: Array, protected: Array, image_ids: list[str]) -> Array:
+        """Return int8 decisions (N,) for scores (N,) in [0, 1] and groups `protected` (N,)."""
+        draw = np.array([_uniform(self.seed, image) for image in image_ids])
+        return (draw < self.chance(score, protected)).astype(np.int8)
+
+
+def to_json(decision: Decision | GroupDecision) -> dict[str, Any]:
+    """Return the rule as a JSON-ready dict."""
+    return {"rule": type(decision).__name__, **asdict(decision)}
+
+
+def from_json(stored: dict[str, Any]) -> Decision | GroupDecision:
+    """Return the rule that `to_json` stored."""
+    fields = {k: _as_tuple(v) for k, v in stored.items() if k != "rule"}
+    return {"Decision": Decision, "GroupDecision": GroupDecision}[stored["rule"]](**fields)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def _uniform(seed: int, image_id: str) -> float:
+    digest = hashlib.blake2b(f"{seed}/{image_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64

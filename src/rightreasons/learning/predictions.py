@@ -1,0 +1,99 @@
+"""Roles of a split as labelled images, and a model's predictions on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from rightreasons.core.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from rightreasons.learning.decisions import Decision, GroupDecision
+    from rightreasons.learning.training import LabelledImages
+    from rightreasons.models.classifier import Classifier
+
+ROLES = ("debias", "test")
+
+
+def role_of(split: pd.DataFrame, role: str) -> pd.DataFrame:
+    """Return the rows of a split that play `role`, in the order of the split."""
+    return split[split["role"] == role].reset_index(drop=True)
+
+
+def labelled(images: np.ndarray, split: pd.DataFrame, role: str) -> LabelledImages:
+    """Return the images and labels of a role; images stay in the memory-mapped pool."""
+    import torch
+
+    from rightreasons.learning.training import LabelledImages, Rows
+
+    part = role_of(split, role)
+    return LabelledImages(
+        images=Rows(images, part["row"].to_numpy()),
+        target=torch.from_numpy(part["target"].to_numpy(np.int64)),
+        protected=torch.from_numpy(part["protected"].to_numpy(np.int64)),
+        image_ids=part["image_id"].tolist(),
+    )
+
+
+def predict(
+    model: Classifier,
+    images: np.ndarray,
+    twins: np.ndarray | None,
+    split: pd.DataFrame,
+    device: torch.device,
+) -> pd.DataFrame:
+    """Return the model's outputs on the debias and test images, and on the test images' twins.
+
+    Columns image_id, role, target, protected, logit_0, logit_1, score = P(target = 1), and
+    twin_logit_0, twin_logit_1, twin_score, missing outside the test role and without twins.
+    Decisions are added by `decide`. Raises UserError where an output is not finite.
+    """
+    from rightreasons.learning.training import Rows, predict_logits
+
+    part = split[split["role"].isin(ROLES)].reset_index(drop=True)
+    rows = part["row"].to_numpy()
+    table = part[["image_id", "role", "target", "protected"]].copy()
+    logits = predict_logits(model, Rows(images, rows), device)
+    if not np.isfinite(logits).all():
+        raise UserError(
+            "the network's outputs are not finite: its training has exploded. Lower the learning "
+            "rate."
+        )
+    _add_logits(table, "", logits)
+    twin_logits = np.full((len(part), 2), np.nan, np.float32)
+    if twins is not None:
+        test = (part["role"] == "test").to_numpy()
+        twin_logits[test] = predict_logits(model, Rows(twins, rows[test]), device)
+    _add_logits(table, "twin_", twin_logits)
+    return table
+
+
+def decide(predictions: pd.DataFrame, decision: Decision | GroupDecision) -> pd.DataFrame:
+    """Return the predictions with the columns `decision` and `twin_decision` of a rule.
+
+    A twin belongs to the other protected group; where there is no twin its decision is missing.
+    """
+    table = predictions.copy()
+    ids = table["image_id"].tolist()
+    protected = table["protected"].to_numpy()
+    table["decision"] = decision.decide(table["score"].to_numpy(), protected, ids)
+    twin = decision.decide(table["twin_score"].fillna(0).to_numpy(), 1 - protected, ids)
+    table["twin_decision"] = pd.array(twin, dtype="Int8")
+    table.loc[table["twin_score"].isna(), "twin_decision"] = pd.NA
+    return table
+
+
+def collapsed(predictions: pd.DataFrame) -> bool:
+    """Return whether the model decides the same for every test image."""
+    return bool(role_of(predictions, "test")["decision"].nunique() <= 1)
+
+
+def _add_logits(table: pd.DataFrame, prefix: str, logits: np.ndarray) -> None:
+    difference = logits[:, 1].astype(np.float64) - logits[:, 0]
+    table[f"{prefix}logit_0"] = logits[:, 0]
+    table[f"{prefix}logit_1"] = logits[:, 1]
+    table[f"{prefix}score"] = (0.5 * (1 + np.tanh(difference / 2))).astype(np.float32)

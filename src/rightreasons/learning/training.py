@@ -1,0 +1,334 @@
+"""Training and prediction: uint8 images in memory, normalised on the device, no DataLoader."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from rightreasons.core.errors import UserError
+from rightreasons.learning.optimizers import Adam
+from rightreasons.runtime.devices import Residence, fit_batch, fits
+
+if TYPE_CHECKING:
+    from rightreasons.models.classifier import Classifier
+    from rightreasons.study.config import TrainingConfig
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+#: Images predicted at a time. A CPU's caches are small: 32 are up to 2.5 times as fast as 256.
+AT_ONCE = {"cpu": 32, "cuda": 256}
+#: Images sent to a GPU at a time, where all of a split go there.
+PART = 512
+
+
+class Rows:
+    """Some images of a pool, in a given order, read from the memory-mapped pool when asked for.
+
+    Indexing with a slice or an index array gives uint8 images (n, H, W, 3) in memory.
+    """
+
+    def __init__(self, pool: Images, rows: np.ndarray) -> None:
+        self.pool = pool
+        self.rows = np.asarray(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
+        return np.asarray(self.pool[self.rows[which]])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape (N, H, W, 3) of all its images together."""
+        return (len(self.rows), *self.pool.shape[1:])
+
+
+#: Images uint8 (N, H, W, 3): in memory, in a pool, or on a device.
+Images = np.ndarray | Rows | torch.Tensor
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """One role of a split: images uint8 (N, H, W, 3), labels int64 (N,), ids.
+
+    `images` is an array, `Rows` of a pool that is read batch by batch, or a tensor on the device.
+    """
+
+    images: Images
+    target: torch.Tensor
+    protected: torch.Tensor
+    image_ids: list[str]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def resident(data: LabelledImages, device: torch.device) -> LabelledImages:
+    """Return `data` with its images as `resident_images` gives them."""
+    return replace(data, images=resident_images(data.images, device))
+
+
+def resident_images(images: Images, device: torch.device) -> Images:
+    """Return images (N, H, W, 3) as a tensor on the device, where `devices.fits`; else as given.
+
+    What `take` takes from them is the same either way. They are sent in parts, so that the CPU's
+    memory holds few of them.
+    """
+    if isinstance(images, torch.Tensor) or not fits(math.prod(images.shape), device):
+        return images
+    placed = torch.empty(images.shape, dtype=torch.uint8, device=device)
+    for start in range(0, len(images), PART):
+        part = np.ascontiguousarray(images[start : start + PART])
+        placed[start : start + PART] = torch.from_numpy(part)
+    Residence.used = True
+    return placed
+
+
+def take(images: Images, indices: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return images[indices], uint8 (n, H, W, 3), on the device; indices int64 (n,) on the CPU.
+
+    What is sent to a GPU is sent from pinned memory, so that the GPU computes meanwhile.
+    """
+    if isinstance(images, torch.Tensor):
+        return images[indices.to(images.device)]
+    batch = torch.from_numpy(images[indices.numpy()])
+    if device.type == "cuda":
+        return batch.pin_memory().to(device, non_blocking=True)
+    return batch
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch on the device: inputs (B, 3, H, W) normalised, labels int64 (B,), indices (B,)."""
+
+    inputs: torch.Tensor
+    target: torch.Tensor
+    protected: torch.Tensor
+    indices: torch.Tensor
+
+
+def normalise(images: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Move images (N, H, W, 3) to the device as normalised float32 (N, 3, H, W).
+
+    images: uint8, or float of the same range 0 to 255. The scale is ImageNet's:
+    (x / 255 - mean) / std per channel. channels-last in memory.
+    """
+    inputs = images.to(device, non_blocking=True).to(
+        torch.float32, copy=True, memory_format=torch.contiguous_format
+    )
+    # Row by row: a pixel's three channels alone are too short a loop, four times slower.
+    n, height, width, channels = inputs.shape
+    mean = (torch.tensor(IMAGENET_MEAN, device=device) * 255).repeat(width)
+    std = (torch.tensor(IMAGENET_STD, device=device) * 255).repeat(width)
+    inputs.view(n, height, width * channels).sub_(mean).div_(std)
+    return inputs.permute(0, 3, 1, 2)
+
+
+#: What a method does to training images: from uint8 (B, H, W, 3) on the device and their indices
+#: (B,), on the CPU, to images uint8 or float of the same shape and range, 0 to 255.
+Change = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def batches(
+    data: LabelledImages,
+    batch_size: int,
+    device: torch.device,
+    *,
+    generator: torch.Generator | None = None,
+    flip: bool = False,
+    change: Change | None = None,
+) -> Iterator[Batch]:
+    """Yield the batches of one pass over `data`, shuffled by `generator` (in order without one).
+
+    flip: mirror each image with probability 0.5 (needs a generator). change: what is done to the
+    images first, so that it sees them as they are in the pool. A last batch of one image is left
+    out when shuffling, because batch norm cannot train on it.
+    """
+    n = len(data)
+    order = torch.randperm(n, generator=generator) if generator is not None else torch.arange(n)
+    for start in range(0, n, batch_size):
+        indices = order[start : start + batch_size]
+        if generator is not None and len(indices) == 1 and n > 1:
+            return
+        images = take(data.images, indices, device)
+        if change is not None:
+            images = change(images, indices)
+        inputs = normalise(images, device)
+        if flip:
+            mirrored = torch.rand(len(indices), generator=generator) < 0.5
+            which = mirrored.nonzero()[:, 0].to(device)  # a mask on a GPU would wait for it
+            inputs[which] = inputs[which].flip(-1)
+        yield Batch(
+            inputs.contiguous(memory_format=torch.channels_last),
+            data.target[indices].to(device),
+            data.protected[indices].to(device),
+            indices.to(device),
+        )
+
+
+def make_optimizer(parameters: Any, config: TrainingConfig) -> Adam:
+    """Return the optimizer that the config names."""
+    return Adam(
+        parameters,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        decoupled=config.optimizer == "adamw",
+    )
+
+
+def learning_rate_factor(config: TrainingConfig, progress: float) -> float:
+    """Return the factor on the learning rate after the share `progress` in [0, 1] of training."""
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    if config.schedule == "exponential":
+        return config.decay ** math.floor(progress * config.epochs)
+    if config.schedule == "step":
+        return config.decay ** math.floor(progress * config.epochs / config.step_epochs)
+    return 1.0
+
+
+Loss = Callable[["Classifier", Batch], torch.Tensor]
+
+
+def cross_entropy(config: TrainingConfig) -> Loss:
+    """Return the plain loss: cross-entropy of the logits, with the config's label smoothing."""
+
+    def loss(model: Classifier, batch: Batch) -> torch.Tensor:
+        return F.cross_entropy(
+            model(batch.inputs), batch.target, label_smoothing=config.label_smoothing
+        )
+
+    return loss
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Return bf16 autocast on CUDA, and a context that does nothing on the CPU."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+
+
+def train(
+    model: Classifier,
+    data: LabelledImages,
+    config: TrainingConfig,
+    *,
+    generator: torch.Generator,
+    device: torch.device,
+    progress: Callable[..., Any],
+    loss: Loss | None = None,
+    change: Change | None = None,
+    description: str = "train",
+) -> list[dict[str, float]]:
+    """Train `model` in place; return one record (epoch, loss) per epoch.
+
+    change: what is done to the images of each batch, see `batches`. Dropout draws from a stream
+    of its own that `generator` seeds, so the caller's global random state neither matters nor
+    changes. The model ends in eval mode. Raises UserError, with the epoch, when the loss is no
+    longer finite.
+    """
+    data = resident(data, device)
+    model.to(memory_format=torch.channels_last)
+    optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], config)
+    loss = loss or cross_entropy(config)
+    steps = config.epochs * math.ceil(len(data) / config.batch_size)
+    history = []
+    with seeded(generator, device):
+        bar = progress(range(config.epochs), description)
+        for epoch in bar:
+            model.train()
+            total = torch.zeros((), device=device)
+            seen = 0
+            passes = batches(
+                data,
+                config.batch_size,
+                device,
+                generator=generator,
+                flip=config.augment == "flip",
+                change=change,
+            )
+            for i, batch in enumerate(passes):
+                step = epoch * math.ceil(len(data) / config.batch_size) + i
+                for group in optimizer.param_groups:
+                    group["lr"] = config.learning_rate * learning_rate_factor(config, step / steps)
+                optimizer.zero_grad()
+                with autocast(device):
+                    value = loss(model, batch)
+                value.backward()
+                optimizer.step()
+                total += value.detach() * len(batch.target)
+                seen += len(batch.target)
+            mean_loss = float(total) / seen
+            if not math.isfinite(mean_loss):
+                raise UserError(
+                    f"{description}: the loss is {mean_loss} in epoch {epoch + 1} of "
+                    f"{config.epochs} (learning rate {config.learning_rate:g}): training has "
+                    "exploded. Lower the learning rate."
+                )
+            history.append({"epoch": epoch + 1, "loss": mean_loss})
+            if hasattr(bar, "set_postfix"):
+                bar.set_postfix(loss=f"{mean_loss:.3f}")
+    model.eval()
+    return history
+
+
+class seeded:
+    """Context in which torch's global streams are seeded from `generator`, restored after it."""
+
+    def __init__(self, generator: torch.Generator, device: torch.device) -> None:
+        self.seed = int(torch.randint(2**62, (1,), generator=generator))
+        self.fork = torch.random.fork_rng(
+            devices=[torch.cuda.current_device()] if device.type == "cuda" else []
+        )
+
+    def __enter__(self) -> None:
+        self.fork.__enter__()
+        torch.manual_seed(self.seed)
+
+    def __exit__(self, *exception: Any) -> None:
+        self.fork.__exit__(*exception)
+
+
+@torch.no_grad()
+def predict_logits(
+    model: Classifier, images: Images, device: torch.device, batch_size: int | None = None
+) -> np.ndarray:
+    """Return the logits float32 (N, 2) of images uint8 (N, H, W, 3), in eval mode and fp32.
+
+    batch_size: what suits the device, if None.
+    """
+
+    def predict(size: int) -> np.ndarray:
+        parts = [model(inputs).float().cpu() for inputs in _inputs(model, images, device, size)]
+        return torch.cat(parts).numpy() if parts else np.zeros((0, 2), np.float32)
+
+    return fit_batch(predict, batch_size or AT_ONCE[device.type], "predict")
+
+
+@torch.no_grad()
+def extract_features(
+    model: Classifier, images: Images, device: torch.device, batch_size: int | None = None
+) -> torch.Tensor:
+    """Return the penultimate activations float32 (N, d), before the intervention, on the CPU.
+
+    batch_size: what suits the device, if None.
+    """
+
+    def extract(size: int) -> torch.Tensor:
+        inputs = _inputs(model, images, device, size)
+        return torch.cat([model.features(x).float().cpu() for x in inputs])
+
+    return fit_batch(extract, batch_size or AT_ONCE[device.type], "features")
+
+
+def _inputs(
+    model: Classifier, images: Images, device: torch.device, batch_size: int
+) -> Iterator[torch.Tensor]:
+    model.eval()
+    order = torch.arange(len(images))
+    for start in range(0, len(order), batch_size):
+        yield normalise(take(images, order[start : start + batch_size], device), device)

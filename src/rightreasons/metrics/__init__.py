@@ -1,0 +1,67 @@
+"""Metrics, one file per formula (or family of one formula): `METRICS` finds them all.
+
+A metric is a pure function registered with these traits:
+
+- `kind`: what its numbers belong to.
+  "image": one number per image, from one model's maps.
+  "pair": one number per image, from the maps of another model (vanilla, or the normal model) and
+  of a model.
+  "test": one significance test per cell, from maps.
+  "group": one number per cell, from predictions.
+  "reliance": one number per image, from predictions on images and on their twins.
+- `needs`: what it is called with (and, last, its parameters).
+  "view": `f(view, params)`, a RegionView of N maps.
+  "pair": `f(vanilla, view, params)`, the views of vanilla and of the model.
+  "located": `f(located, params)`, LocatedMaps: N whole maps with their ROIs.
+  "reference": `f(located, reference, params)`, LocatedMaps of the model and of the normal model.
+  "counts": `f(counts, params)`, counts (..., 2, 2, 2) by target, protected and decision; returns
+  (...), so that all bootstrap replicates are computed at once.
+  "scores": `f(target, score, weights, params)`, labels (N,), probabilities (N,) and how often each
+  image is counted (..., N); returns (...).
+  "twins": `f(twins, params)`, a Twins of N images.
+- `unit`: "fraction", "intensity", "ratio", "probability", "similarity" or "flag".
+- `better`: "lower", "higher" or "none", from the side of a user who wants a fair and good model.
+- `bounds`: the smallest and largest value possible.
+- `claims`: what larger values say of a model's reliance on the protected attribute: 1 that it is
+  larger, -1 that it is smaller, 0 nothing. Where `needs` is "pair": that it is smaller than
+  vanilla's (-1). The yardstick (reliance.py) holds the claims against the truth.
+- `formula`: LaTeX for the documentation and the data dictionary.
+
+A number that does not exist (an empty denominator, no ROI, no twin) is missing (NaN), never 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+from rightreasons.core.registry import Registry
+from rightreasons.metrics._intensity import SCALES, RegionView, intensity, region_view
+from rightreasons.metrics._located import LocatedMaps, ReferenceMaps
+from rightreasons.metrics._significance import TestResult
+from rightreasons.metrics._twins import Twins
+
+__all__ = [
+    "METRICS",
+    "SCALES",
+    "LocatedMaps",
+    "ReferenceMaps",
+    "RegionView",
+    "TestResult",
+    "Twins",
+    "intensity",
+    "region_view",
+]
+
+METRICS = Registry(
+    "rightreasons.metrics",
+    "metric",
+    traits={
+        "kind": "image",
+        "needs": "view",
+        "unit": "fraction",
+        "better": "none",
+        "bounds": (-math.inf, math.inf),
+        "claims": 0,
+        "formula": "",
+    },
+)

@@ -1,0 +1,93 @@
+"""How alike two maps of one image are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from rightreasons.core.errors import UserError
+from rightreasons.metrics._located import LocatedMaps, SignParams
+from rightreasons.metrics._ssim import ssim
+
+Array = np.ndarray
+Similarity = Literal["ssim", "spearman", "correlation"]
+
+WINDOW = 7  # pixels, as scikit-image's default
+
+
+class SimilarityParams(SignParams):
+    """How maps are compared."""
+
+    similarity: Similarity = Field(
+        "ssim",
+        description="ssim: structural similarity (Wang et al. 2004); spearman: rank correlation "
+        "over pixels; correlation: Pearson's over pixels.",
+    )
+
+
+def similarity(one: Array, other: Array, kind: Similarity) -> Array:
+    """Return how alike maps (N, H, W) are, image by image: (N,) float64 in [-1, 1], 1 if the same.
+
+    Maps are at least 0 and each is divided by its maximum first. Missing where a map is zero
+    everywhere; correlations are missing for a constant map too. ssim: the mean
+    over all 7 x 7 windows (smaller ones in smaller images). Raises UserError for maps with a side
+    below 3 pixels.
+    """
+    peaks = [maps.max(axis=(1, 2), keepdims=True) for maps in (one, other)]
+    known = (np.minimum(*peaks) > 0).ravel()
+    values = np.full(len(one), np.nan)
+    if known.any():
+        pair = zip((one, other), peaks, strict=True)
+        values[known] = KINDS[kind](*(maps[known] / peak[known] for maps, peak in pair))
+    return values.clip(-1, 1)  # rounding can go past 1
+
+
+def similarity_where(
+    which: Array, one: LocatedMaps, other: LocatedMaps, params: SimilarityParams
+) -> Array:
+    """Return the similarity (N,) of the images that `which`, bool (N,), names; others' missing."""
+    values = np.full(len(which), np.nan)
+    a, b = (maps.strength(params.sign)[which] for maps in (one, other))
+    values[which] = similarity(a, b, params.similarity)
+    return values
+
+
+def _ssim(one: Array, other: Array) -> Array:
+    side = min(WINDOW, *one.shape[1:])
+    if side < 3:
+        raise UserError(
+            f"maps of {one.shape[1:]} pixels are too small for the similarity ssim, which needs 3 "
+            "x 3. Use larger images, or spearman or correlation."
+        )
+    return ssim(one, other, side - (side % 2 == 0))
+
+
+def _spearman(one: Array, other: Array) -> Array:
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (one, other)]
+    return _correlation(*ranks)
+
+
+def _correlation(one: Array, other: Array) -> Array:
+    a, b = (_centred(maps.reshape(len(maps), -1)) for maps in (one, other))
+    covariance = np.einsum("np,np->n", a, b)
+    scale = np.sqrt(np.einsum("np,np->n", a, a) * np.einsum("np,np->n", b, b))
+    return np.divide(covariance, scale, out=np.full(len(a), np.nan), where=scale > 0)
+
+
+def _centred(values: Array) -> Array:
+    """Return rows (N, P) less their means; exactly 0 for a constant row."""
+    centred = values - values.mean(axis=1, dtype=np.float64, keepdims=True)
+    centred[np.ptp(values, axis=1) == 0] = 0
+    return centred
+
+
+KINDS: dict[Similarity, Callable[[Array, Array], Array]] = {
+    "ssim": _ssim,
+    "spearman": _spearman,
+    "correlation": _correlation,
+}

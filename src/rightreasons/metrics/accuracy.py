@@ -1,0 +1,25 @@
+"""Accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rightreasons.core.registry import Params
+from rightreasons.metrics import METRICS
+from rightreasons.metrics._groups import correct
+from rightreasons.metrics._intensity import ratio
+
+
+@METRICS.register(
+    "accuracy",
+    title="Accuracy",
+    paper="Common",
+    kind="group",
+    needs="counts",
+    better="higher",
+    bounds=(0, 1),
+    formula=r"P(\hat Y = Y)",
+)
+def accuracy(counts: np.ndarray, params: Params) -> np.ndarray:
+    """Share of right decisions."""
+    return ratio(correct(counts).sum(axis=(-2, -1)), counts.sum(axis=(-3, -2, -1)))

@@ -1,0 +1,256 @@
+"""From maps, predictions and twins to metrics per image and per cell.
+
+All functions take `metrics`, a dict of names and parameters as `resolve` returns it, and use those
+of its metrics that they are about. A row is a dict with the keys metric, value, ci_low, ci_high
+(95 % bootstrap interval) and n (images that the value rests on); what does not exist is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.registry import Component, Params
+from rightreasons.core.seeds import numpy_rng
+from rightreasons.metrics import (
+    METRICS,
+    LocatedMaps,
+    ReferenceMaps,
+    RegionView,
+    TestResult,
+    Twins,
+)
+from rightreasons.metrics._groups import count_cells
+from rightreasons.metrics._located import facing, locate
+from rightreasons.statistics.stats import (
+    Interval,
+    bootstrap_mean,
+    percentile_interval,
+    resample_counts,
+    resample_weights,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = np.ndarray
+Metrics = Mapping[str, Params]
+Row = dict[str, Any]
+
+WHOLE = ("located", "reference")  # what metrics of whole maps need
+
+
+def resolve(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Params]:
+    """Return the parameters of all metrics, by name: the defaults but for `overrides`.
+
+    Raises UserError for an unknown metric or parameter, or a value that is not allowed.
+    """
+    given = {name: (METRICS[name], values) for name, values in (overrides or {}).items()}
+    resolved = {name: METRICS[name].params() for name in METRICS.names()}
+    return resolved | {name: _params(*entry) for name, entry in given.items()}
+
+
+def image_metrics(
+    metrics: Metrics, *, view: RegionView, vanilla: RegionView | None = None
+) -> dict[str, Array]:
+    """Return the ROI metrics per image, (N,) float64 each, from the view of a model's maps.
+
+    vanilla: the view of vanilla's maps of the same images and ROI; without it there are no
+    metrics of pairs. For vanilla itself pass the same view twice: ADR and DIF are 0 then.
+    """
+    _check_pair(view, vanilla)
+    return {
+        component.name: np.asarray(_on_maps(component, params, view, vanilla), dtype=np.float64)
+        for component, params in _chosen(metrics, "image", "pair")
+        if component.traits["needs"] in _given(vanilla)
+    }
+
+
+def located_metrics(
+    metrics: Metrics,
+    *,
+    maps: Array,
+    roi: Sequence[float] | Array,
+    protected: Array,
+    normal: ReferenceMaps | None = None,
+) -> dict[str, Array]:
+    """Return the metrics of whole maps per image, (N,) float64 each.
+
+    maps: (N, H, W) signed; they may be memory-mapped and are read a few images at a time. roi: as
+    region_view takes it. protected: (N,). normal: the normal model's maps; an image without one
+    (all, where there is no normal model) has no metrics that need a reference: they are missing.
+    Raises UserError as region_view does, and where the normal model's maps have another size.
+    """
+    wanted = [c for c in _chosen(metrics, "image", "pair") if c[0].traits["needs"] in WHOLE]
+    values = {component.name: np.full(len(maps), np.nan) for component, _ in wanted}
+    for part, located in locate(maps, roi, protected):
+        pair = None if normal is None else facing(located, normal, part)
+        for component, params in wanted:
+            values[component.name][part] = _on_located(component, params, located, pair)
+    return values
+
+
+def significance_tests(
+    metrics: Metrics, *, view: RegionView, vanilla: RegionView | None = None
+) -> dict[str, TestResult]:
+    """Return the significance tests of a cell; as image_metrics."""
+    _check_pair(view, vanilla)
+    return {
+        component.name: _on_maps(component, params, view, vanilla)
+        for component, params in _chosen(metrics, "test")
+        if component.traits["needs"] in _given(vanilla)
+    }
+
+
+def twin_metrics(metrics: Metrics, *, twins: Twins) -> dict[str, Array]:
+    """Return the metrics of reliance per image, (N,) float64 each; NaN without a twin."""
+    return {
+        component.name: component.run(twins, params)
+        for component, params in _chosen(metrics, "reliance")
+    }
+
+
+def mean_rows(values: Mapping[str, Array], *, seed: int, replicates: int = 1000) -> list[Row]:
+    """Return a row per metric: its mean over images, bootstrapped over images.
+
+    values: (N,) per metric; missing ones (NaN) are left out and n counts the others. The random
+    stream depends on `seed` and the metric's name only.
+    """
+    return [
+        _row(
+            name,
+            bootstrap_mean(value, rng=numpy_rng(seed, "bootstrap", name), replicates=replicates),
+        )
+        for name, value in values.items()
+    ]
+
+
+def significance_rows(results: Mapping[str, TestResult]) -> list[Row]:
+    """Return a row per significance test, its value 1 (significant) or 0, without interval."""
+    return [
+        _row(name, Interval(result.value, np.nan, np.nan, result.n))
+        for name, result in results.items()
+    ]
+
+
+def group_rows(
+    metrics: Metrics, *, predictions: pd.DataFrame, seed: int, replicates: int = 1000
+) -> list[Row]:
+    """Return a row per metric of predictions, performance or fairness.
+
+    predictions: a row per image with target, protected, decision (0 or 1) and score in [0, 1].
+    Intervals come from resampling images within the target x protected cells. For metrics of
+    counts that is a binomial draw per cell, which has the same distribution; for metrics of scores
+    images are drawn. Raises UserError for other values.
+    """
+    columns = _prediction_columns(predictions)
+    return [
+        _row(component.name, _group_interval(component, params, columns, seed, replicates))
+        for component, params in _chosen(metrics, "group")
+    ]
+
+
+def _group_interval(
+    component: Component, params: Params, columns: dict[str, Array], seed: int, replicates: int
+) -> Interval:
+    rng = numpy_rng(seed, "bootstrap", component.traits["needs"])
+    target, protected = columns["target"], columns["protected"]
+    if component.traits["needs"] == "counts":
+        counts = count_cells(target, protected, columns["decision"])
+        drawn = resample_counts(counts, rng=rng, replicates=replicates)
+        point, sample = component.run(counts, params), component.run(drawn, params)
+    else:
+        score = columns["score"]
+        strata = 2 * target + protected
+        weights = resample_weights(strata, rng=rng, replicates=replicates)
+        point = component.run(target, score, np.ones(len(target)), params)
+        sample = np.concatenate([component.run(target, score, w, params) for w in weights])
+    return percentile_interval(float(point), sample, n=len(target))
+
+
+def _chosen(metrics: Metrics, *kinds: str) -> list[tuple[Component, Params]]:
+    chosen = [(METRICS[name], params) for name, params in metrics.items()]
+    return [entry for entry in chosen if entry[0].traits["kind"] in kinds]
+
+
+def _given(vanilla: RegionView | None) -> tuple[str, ...]:
+    return ("view",) if vanilla is None else ("view", "pair")
+
+
+def _on_maps(
+    component: Component, params: Params, view: RegionView, vanilla: RegionView | None
+) -> Any:
+    views = (view,) if component.traits["needs"] == "view" else (vanilla, view)
+    return component.run(*views, params)
+
+
+def _on_located(
+    component: Component,
+    params: Params,
+    located: LocatedMaps,
+    pair: tuple[Array, LocatedMaps, LocatedMaps] | None,
+) -> Array:
+    """Return a metric of a few whole maps; missing where it needs a reference that is not there."""
+    if component.traits["needs"] == "located":
+        return component.run(located, params)
+    values = np.full(len(located.maps), np.nan)
+    if pair is not None:
+        found, here, there = pair
+        values[found] = component.run(here, there, params)
+    return values
+
+
+def _check_pair(view: RegionView, vanilla: RegionView | None) -> None:
+    if vanilla is not None and (
+        vanilla.inside.shape != view.inside.shape
+        or not np.array_equal(vanilla.inside_count, view.inside_count)
+    ):
+        raise UserError(
+            f"the views of vanilla and of the model differ: {vanilla.inside.shape} and "
+            f"{view.inside.shape} (images, rows and columns of the ROI), or their ROIs do. Pass "
+            "maps of the same images, in the same order, with the same ROI."
+        )
+
+
+def _prediction_columns(predictions: pd.DataFrame) -> dict[str, Array]:
+    columns = {}
+    for name in ("target", "protected", "decision", "score"):
+        if name not in predictions:
+            raise UserError(f"predictions lack the column {name!r}.")
+        values = predictions[name].to_numpy(dtype=np.float64)
+        binary = name != "score"
+        allowed = np.isin(values, (0, 1)) if binary else (values >= 0) & (values <= 1)
+        if not allowed.all():
+            raise UserError(
+                f"predictions: {name} is {values[~allowed][0]} in row "
+                f"{int(np.flatnonzero(~allowed)[0])}. Allowed: {'0 and 1' if binary else '[0, 1]'}."
+            )
+        columns[name] = values.astype(np.int64) if binary else values
+    return columns
+
+
+def _params(component: Component, given: Mapping[str, Any]) -> Params:
+    try:
+        return component.params(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        allowed = ", ".join(component.params.model_fields) or "none"
+        raise UserError(
+            f"metric {component.name!r}, parameter {key!r}: {first['msg']}. "
+            f"Parameters of {component.name}: {allowed}."
+        ) from None
+
+
+def _row(name: str, interval: Interval) -> Row:
+    return {
+        "metric": name,
+        "value": interval.value,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "n": interval.n,
+    }

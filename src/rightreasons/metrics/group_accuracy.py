@@ -1,0 +1,54 @@
+"""Accuracy of each protected group, and the gap between them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rightreasons.core.registry import Params
+from rightreasons.metrics import METRICS
+from rightreasons.metrics._groups import gap, group_accuracy
+
+
+@METRICS.register(
+    "accuracy_0",
+    title="Accuracy of protected group 0",
+    paper="Common",
+    kind="group",
+    needs="counts",
+    better="higher",
+    bounds=(0, 1),
+    formula=r"P(\hat Y = Y \mid A = 0)",
+)
+def accuracy_0(counts: np.ndarray, params: Params) -> np.ndarray:
+    """Share of right decisions where protected = 0. Missing where there is no such image."""
+    return group_accuracy(counts)[..., 0]
+
+
+@METRICS.register(
+    "accuracy_1",
+    title="Accuracy of protected group 1",
+    paper="Common",
+    kind="group",
+    needs="counts",
+    better="higher",
+    bounds=(0, 1),
+    formula=r"P(\hat Y = Y \mid A = 1)",
+)
+def accuracy_1(counts: np.ndarray, params: Params) -> np.ndarray:
+    """Share of right decisions where protected = 1. Missing where there is no such image."""
+    return group_accuracy(counts)[..., 1]
+
+
+@METRICS.register(
+    "accuracy_gap",
+    title="Accuracy gap between protected groups",
+    paper="Overall accuracy equality: Verma and Rubin 2018",
+    kind="group",
+    needs="counts",
+    better="lower",
+    bounds=(0, 1),
+    formula=r"|P(\hat Y = Y \mid A = 1) - P(\hat Y = Y \mid A = 0)|",
+)
+def accuracy_gap(counts: np.ndarray, params: Params) -> np.ndarray:
+    """Absolute difference of the protected groups' accuracies."""
+    return gap(group_accuracy(counts))

@@ -1,0 +1,269 @@
+"""All numbers of one group of cells: from predictions and maps of its methods to long tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rightreasons.core.seeds import derive
+from rightreasons.metrics import ReferenceMaps, RegionView, TestResult, Twins, region_view
+from rightreasons.metrics.compute import (
+    Metrics,
+    group_rows,
+    image_metrics,
+    located_metrics,
+    mean_rows,
+    significance_rows,
+    significance_tests,
+    twin_metrics,
+)
+
+CHUNK = 64  # images at a time
+CELLS = ((0, 0), (1, 0), (0, 1), (1, 1))  # (protected, target), the order of the mean maps
+
+
+@dataclass(frozen=True)
+class MapSet:
+    """The maps of one model with all explainers of a set.
+
+    maps: (E, N, H, W) float32, memory-mapped; index: one row per (explainer, image), in the order
+    of the first two axes (rightreasons.saliency.maps.map_index).
+    """
+
+    maps: np.ndarray
+    index: pd.DataFrame
+
+    @classmethod
+    def open(cls, maps: str | Path, index: str | Path) -> MapSet:
+        """Open the files of one job of `explain`."""
+        return cls(np.load(maps, mmap_mode="r"), pd.read_parquet(index))
+
+    def explainers(self) -> Iterator[tuple[str, np.ndarray, pd.DataFrame]]:
+        """Yield each explainer's name, maps (N, H, W) and rows of the index."""
+        n_images = self.maps.shape[1]
+        for i, maps in enumerate(self.maps):
+            rows = self.index.iloc[i * n_images : (i + 1) * n_images].reset_index(drop=True)
+            yield rows["explainer"].iloc[0], maps, rows
+
+
+def of_predictions(
+    predictions: pd.DataFrame, metrics: Metrics, *, seed: int, replicates: int
+) -> pd.DataFrame:
+    """Return the metrics of predictions and twins of one model as rows of `cell_metrics`."""
+    test = predictions[predictions["role"] == "test"]
+    rows = group_rows(metrics, predictions=test, seed=seed, replicates=replicates)
+    twins = Twins(
+        protected=test["protected"].to_numpy(),
+        score=test["score"].to_numpy(np.float64),
+        twin_score=test["twin_score"].to_numpy(np.float64),
+        decision=test["decision"].to_numpy(np.float64),
+        twin_decision=test["twin_decision"].astype("Float64").to_numpy(np.float64, na_value=np.nan),
+    )
+    rows += mean_rows(twin_metrics(metrics, twins=twins), seed=seed, replicates=replicates)
+    return pd.DataFrame(rows)
+
+
+def of_maps(
+    explainer: str,
+    rows: pd.DataFrame,
+    values: Mapping[str, np.ndarray],
+    results: Mapping[str, TestResult],
+    *,
+    seed: int,
+    replicates: int,
+) -> dict[str, pd.DataFrame]:
+    """Return the metrics of one model's maps as parts of three tables.
+
+    rows: the index of the maps; values: (N,) per metric; results: per significance test.
+    """
+    cell = mean_rows(values, seed=seed, replicates=replicates) + significance_rows(results)
+    cell += _self_check(explainer, rows)
+    images = rows[["image_id", "target", "protected"]]
+    long = [images.assign(metric=name, value=value) for name, value in values.items()]
+    tests = [
+        {
+            "test": name,
+            "reference": "vanilla" if name == "rddt" else pd.NA,
+            "metric": "intensity",
+            "effect": result.effect,
+            "statistic": result.statistic,
+            "p_value": result.p_value,
+            "wilcoxon_statistic": result.wilcoxon_statistic,
+            "wilcoxon_p": result.wilcoxon_p,
+            "significant": None if np.isnan(result.value) else bool(result.value),
+            "n": result.n,
+        }
+        for name, result in results.items()
+    ]
+    tables = {
+        "image_metrics": pd.concat(long, ignore_index=True),
+        "cell_metrics": pd.DataFrame(cell),
+        "tests": pd.DataFrame(tests),
+    }
+    return {name: table.assign(explainer=explainer) for name, table in tables.items()}
+
+
+def measure_group(
+    predictions: Mapping[str, pd.DataFrame],
+    maps: Mapping[str, list[MapSet]],
+    explained: Mapping[str, str],
+    roi: Any,
+    metrics: Metrics,
+    *,
+    scale: Any,
+    seed: int,
+    replicates: int,
+    progress: Any,
+    normal: Sequence[MapSet] = (),
+) -> dict[str, pd.DataFrame]:
+    """Return the tables `image_metrics`, `cell_metrics`, `tests` of all methods of a group.
+
+    explained: for each method the one whose maps it has (itself, or vanilla).
+    roi: as rightreasons.metrics.region_view takes it. normal: the maps of the normal model
+    (vanilla at level 0), all sets; without it FAM and CCM are missing. Columns of the cell key that
+    are the same for the whole group are not here.
+    """
+    stream = derive(seed, "measure")
+    parts: dict[str, list[pd.DataFrame]] = {"image_metrics": [], "cell_metrics": [], "tests": []}
+    for method, table in progress(predictions.items(), "predictions"):
+        cell = of_predictions(table, metrics, seed=stream, replicates=replicates)
+        parts["cell_metrics"].append(cell.assign(method=method))
+    made = of_models(
+        maps, roi, metrics, scale=scale, seed=stream, replicates=replicates, progress=progress,
+        normal=normal,
+    )  # fmt: skip
+    for method, model in explained.items():
+        for tables in [tables for key, tables in made.items() if key[0] == model]:
+            for name, table in tables.items():
+                parts[name].append(table.assign(method=method))
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
+
+
+def of_models(
+    maps: Mapping[str, list[MapSet]],
+    roi: Any,
+    metrics: Metrics,
+    *,
+    scale: Any,
+    seed: int,
+    replicates: int,
+    progress: Any,
+    normal: Sequence[MapSet] = (),
+) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
+    """Return the tables of each model's maps by each explainer, as `of_maps` does.
+
+    Each model is measured once, however many methods have its maps, and its maps are gone through
+    one explainer at a time.
+    """
+    opened = {
+        (model, explainer): (array, rows)
+        for model, sets in maps.items()
+        for one in sets
+        for explainer, array, rows in one.explainers()
+    }
+    views: dict[str, RegionView] = {}  # vanilla's of the explainer that is measured
+    made = {}
+    for model, explainer in progress(_vanilla_first(opened), "maps"):
+        array, rows = opened[model, explainer]
+        view = region_view(array, roi, scale=scale)
+        if model == "vanilla":
+            views = {explainer: view}
+        pair: dict[str, Any] = {"view": view, "vanilla": views[explainer]}
+        whole = located_metrics(
+            metrics,
+            maps=array,
+            roi=roi,
+            protected=rows["protected"].to_numpy(),
+            normal=normal_maps(normal, explainer, rows),
+        )
+        values = {**image_metrics(metrics, **pair), **whole}
+        results = significance_tests(metrics, **pair)
+        made[model, explainer] = of_maps(
+            explainer, rows, values, results, seed=seed, replicates=replicates
+        )
+    return {key: made[key] for key in opened}
+
+
+def _vanilla_first(keys: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return keys (model, explainer) one explainer after the other, vanilla's before the rest."""
+    keys = list(keys)
+    explainers = list(dict.fromkeys(explainer for _, explainer in keys))
+    return sorted(keys, key=lambda key: (explainers.index(key[1]), key[0] != "vanilla"))
+
+
+def normal_maps(
+    normal: Sequence[MapSet], explainer: str, rows: pd.DataFrame
+) -> ReferenceMaps | None:
+    """Return the normal model's maps by an explainer, matched to the images of `rows` by their id.
+
+    None where there is no normal model, or no maps of it by this explainer.
+    """
+    for one in normal:
+        for name, array, known in one.explainers():
+            if name == explainer:
+                places = pd.Index(known["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+                return ReferenceMaps(array, places)
+    return None
+
+
+def mean_maps(
+    maps: Mapping[str, list[MapSet]], explained: Mapping[str, str], images: np.ndarray, roi: Any
+) -> dict[str, np.ndarray]:
+    """Return what the figure of mean maps shows, averaged within each protected x target cell.
+
+    `image`: uint8 (4, H, W, 3) mean images; `n`: images per cell; `roi`: float32 (H, W), share of
+    images whose ROI covers the pixel; `map/<explainer>/<method>`: float32 (4, H, W), mean of
+    R / max|R| (NaN where a cell is empty). Cells in the order of `CELLS`.
+    """
+    rows = next(maps["vanilla"][0].explainers())[2]
+    members = [((rows["protected"] == p) & (rows["target"] == t)).to_numpy() for p, t in CELLS]
+    pictures = [_mean_image(images, rows["row"].to_numpy()[member]) for member in members]
+    arrays = {"image": np.stack(pictures), "n": np.array([m.sum() for m in members])}
+    arrays["roi"] = _roi_share(roi, maps["vanilla"][0].maps.shape[2:])
+    for method, model in explained.items():
+        for one in maps[model]:
+            for explainer, array, _ in one.explainers():
+                arrays[f"map/{explainer}/{method}"] = _mean_map(array, members)
+    return arrays
+
+
+def _self_check(explainer: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the explainer's self-check as a row: the median of its relative error over images."""
+    errors = rows["check_error"].dropna()
+    check = rows["check"].iloc[0]
+    if not check or errors.empty:
+        return []
+    return [{"metric": f"{check}_error", "value": errors.median(), "n": len(errors)}]
+
+
+def _mean_map(maps: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
+    means = np.full((len(members), *maps.shape[1:]), np.nan, np.float32)
+    for mean, member in zip(means, members, strict=True):
+        if member.any():
+            mean[:] = 0
+            for one in (maps[i] for i in np.flatnonzero(member)):
+                peak = np.abs(one).max()
+                mean += one / (peak if peak > 0 else np.float32(1))
+            mean /= np.float32(member.sum())
+    return means
+
+
+def _mean_image(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    if not len(rows):
+        return np.full(images.shape[1:], 255, np.uint8)
+    total = np.zeros(images.shape[1:])
+    for start in range(0, len(rows), CHUNK):
+        total += images[rows[start : start + CHUNK]].sum(axis=0, dtype=np.float64)
+    return (total / len(rows)).round().astype(np.uint8)
+
+
+def _roi_share(roi: Any, shape: tuple[int, ...]) -> np.ndarray:
+    from rightreasons.regions.rois import as_masks
+
+    masks = as_masks(roi, shape).reshape(-1, *shape)
+    return masks.mean(axis=0, dtype=np.float32)

@@ -1,0 +1,23 @@
+"""Share of decisions that flip with the protected attribute alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rightreasons.core.registry import Params
+from rightreasons.metrics import METRICS, Twins
+
+
+@METRICS.register(
+    "twin_flip_rate",
+    title="Decisions flipped by the twin",
+    paper="Counterfactual fairness: Kusner et al. 2017; Garg et al. 2019",
+    kind="reliance",
+    needs="twins",
+    better="lower",
+    bounds=(0, 1),
+    formula=r"P(\hat Y_{A \leftarrow 1} \neq \hat Y_{A \leftarrow 0})",
+)
+def twin_flip_rate(twins: Twins, params: Params) -> np.ndarray:
+    """1 where image and twin are decided differently, else 0 (N,). Missing without a twin."""
+    return np.abs(np.subtract(twins.twin_decision, twins.decision, dtype=np.float64))

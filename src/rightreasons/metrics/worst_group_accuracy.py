@@ -1,0 +1,28 @@
+"""Worst-group accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rightreasons.core.registry import Params
+from rightreasons.metrics import METRICS
+from rightreasons.metrics._groups import correct
+from rightreasons.metrics._intensity import ratio
+
+
+@METRICS.register(
+    "worst_group_accuracy",
+    title="Worst-group accuracy",
+    paper="Sagawa et al. 2020",
+    kind="group",
+    needs="counts",
+    better="higher",
+    bounds=(0, 1),
+    formula=r"\min_{y, a} P(\hat Y = Y \mid Y = y, A = a)",
+)
+def worst_group_accuracy(counts: np.ndarray, params: Params) -> np.ndarray:
+    """Lowest accuracy of the four target x protected cells.
+
+    Missing where one of the four is empty: the worst of three may not be the worst of four.
+    """
+    return ratio(correct(counts), counts.sum(axis=-1)).min(axis=(-2, -1))

@@ -1,0 +1,296 @@
+"""The stage `region`: from a pool and an attribute to calibration tables and attribution maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.seeds import numpy_rng, torch_generator
+from rightreasons.regions.attribution import top
+from rightreasons.regions.calibration import by_position, ece, reliability
+from rightreasons.regions.geometry import normalised, spread
+from rightreasons.regions.rois import Masks, iou, rectangle_mask
+
+if TYPE_CHECKING:
+    from rightreasons.regions.networks import PatchNetwork
+    from rightreasons.regions.params import RegionParams
+
+#: A control: a label that is thrown for each image and so is nowhere in it.
+COIN_FLIP = "coin_flip"
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a pool's images, and which of them train and validate.
+
+    codes: int64 (N,); names: of the C classes; train, validation: pool rows, disjoint; image_ids
+    of all N images.
+    """
+
+    codes: np.ndarray
+    names: list[str]
+    train: np.ndarray
+    validation: np.ndarray
+    image_ids: list[str]
+
+    @property
+    def chance(self) -> float:
+        """The share of the largest class among the validation images."""
+        return float(np.bincount(self.codes[self.validation]).max() / len(self.validation))
+
+
+def labels(index: pd.DataFrame, attribute: str, params: RegionParams, seed: int) -> Labels:
+    """Return the classes of an attribute and a random split that keeps identities together.
+
+    attribute: an attribute or expression of the pool's `index`, or `coin_flip`. Raises UserError
+    as `attributes.classes` does, and where fewer than two classes are left to train on.
+    """
+    from rightreasons.data.attributes import classes
+
+    rng = numpy_rng(seed, "region", attribute)
+    if attribute == COIN_FLIP and attribute not in index:
+        codes, names = rng.integers(0, 2, len(index)), ["heads", "tails"]
+    else:
+        codes, names = classes(attribute, index)
+    who = index["identity"].where(index["identity"].notna(), "image " + index["image_id"])
+    person, people = pd.factorize(who)
+    drawn = rng.permutation(len(people))
+    share = np.cumsum(np.bincount(person)[drawn]) / len(index)
+    held_out = np.isin(person, drawn[share <= params.validation])
+    train, validation = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    if params.max_images is not None and len(train) > params.max_images:
+        train = np.sort(rng.choice(train, params.max_images, replace=False))
+    if params.balance:
+        train = _balanced(train, codes, len(train) // max(len(names), 1), rng)
+        rarest = np.bincount(codes[validation], minlength=len(names)).min(initial=len(index))
+        validation = _balanced(validation, codes, int(rarest), rng)
+    if len(np.unique(codes[train])) < 2 or len(validation) == 0:
+        raise UserError(
+            f"regions: {len(train)} images train and {len(validation)} validate the patch "
+            f"classifier of {attribute!r}; both need images, and training two classes. Use a "
+            "larger dataset or another `regions.classifier.validation`."
+        )
+    return Labels(codes.astype(np.int64), names, train, validation, index["image_id"].tolist())
+
+
+def _balanced(
+    rows: np.ndarray, codes: np.ndarray, each: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return `each` rows of every class among `rows`, sorted; rare classes' rows are repeated."""
+    classes = [rng.permutation(rows[codes[rows] == code]) for code in np.unique(codes[rows])]
+    return np.sort(np.concatenate([np.resize(members, each) for members in classes]))
+
+
+def train(
+    images: np.ndarray,
+    data: Labels,
+    params: RegionParams,
+    attribute: str,
+    seed: int,
+    progress: Callable[..., Any],
+) -> tuple[PatchNetwork, dict[str, Any]]:
+    """Return the trained patch classifier and what is worth recording about it."""
+    from rightreasons.core.seeds import derive
+    from rightreasons.learning.records import provenance
+    from rightreasons.learning.training import Rows
+    from rightreasons.regions.networks import build_patch_network
+    from rightreasons.regions.training import train_patch_classifier
+    from rightreasons.runtime.devices import fit_batch, pick_device
+
+    device = pick_device()
+    shape = {"size": images.shape[1], "patch": params.patch, "positions": params.positions}
+
+    def fit(batch_size: int) -> tuple[PatchNetwork, list[dict[str, float]]]:
+        network = build_patch_network(
+            params.network,
+            n_classes=len(data.names),
+            embedding=params.embedding,
+            seed=derive(seed, "region-init", attribute),
+            **shape,
+        )
+        history = train_patch_classifier(
+            network,
+            Rows(images, data.train),
+            data.codes[data.train],
+            params.model_copy(update={"batch_size": batch_size}),
+            generator=torch_generator(seed, "region-train", attribute),
+            device=device,
+            progress=progress,
+        )
+        return network, history
+
+    network, history = fit_batch(fit, params.batch_size, f"regions.{attribute}", least=2)
+    return network, {
+        **shape,
+        **provenance(device),
+        "network": params.network,
+        "confidence": params.confidence,
+        "classes": data.names,
+        "n_train": len(data.train),
+        "n_validation": len(data.validation),
+        "history": history,
+    }
+
+
+def calibrate(
+    network: PatchNetwork,
+    images: np.ndarray,
+    data: Labels,
+    params: RegionParams,
+    progress: Callable[..., Any],
+) -> dict[str, pd.DataFrame]:
+    """Return the tables calibration, reliability and positions, over all validation patches."""
+    from rightreasons.learning.training import Rows
+    from rightreasons.regions.maps import validate
+    from rightreasons.runtime.devices import pick_device
+
+    confidence, correct = validate(
+        network,
+        Rows(images, data.validation),
+        data.codes[data.validation],
+        device=pick_device(),
+        progress=progress,
+    )
+    summary = {
+        "network": params.network,
+        "n_classes": len(data.names),
+        "n_train": len(data.train),
+        "n_validation": len(data.validation),
+        "patches": confidence.size,
+        "bins": params.bins,
+        "confidence": float(confidence.mean()),
+        "accuracy": float(correct.mean()),
+        "ece": ece(confidence, correct, params.bins),
+        "chance": data.chance,
+    }
+    return {
+        "calibration": pd.DataFrame([summary]),
+        "reliability": reliability(confidence, correct, params.bins),
+        "positions": by_position(confidence, correct, params.bins),
+    }
+
+
+def index_maps(
+    confidence: np.ndarray,
+    mean: np.ndarray,
+    known: Sequence[float] | np.ndarray | Masks | None,
+    data: Labels,
+    params: RegionParams,
+    size: int,
+    quantile: float,
+) -> pd.DataFrame:
+    """Return a row per stored map, the mean map first: where it lies, how it meets the known ROI.
+
+    known: rectangle, bool masks (N, H, W) in memory or made when asked for, or None. The columns
+    mask_share (the ROI's share of the image), mask_mass (the ROI's share of the map's sum), iou (of
+    the ROI and the map's top quantile) are missing without a known ROI and for images whose mask is
+    empty. The mean map is compared with the mean mask: mask_share and mask_mass weigh each pixel by
+    how often it is in the ROI, iou takes the same number of pixels as the top of the map, those
+    most often in it.
+    """
+    rows = [_mean_row(mean, known, params, size, quantile)]
+    for start in range(0, len(confidence), CHUNK):
+        rows.append(_image_rows(confidence, start, known, params, size, quantile))
+    table = pd.concat(rows, ignore_index=True)
+    table["image_id"] = [None, *data.image_ids]
+    return table.assign(
+        grid=confidence.shape[1],
+        size=size,
+        patch=params.patch,
+        confidence=params.confidence,
+        quantile=quantile,
+    )
+
+
+def _mean_row(
+    mean: np.ndarray,
+    known: Sequence[float] | np.ndarray | Masks | None,
+    params: RegionParams,
+    size: int,
+    quantile: float,
+) -> pd.DataFrame:
+    row: dict[str, Any] = {"kind": "mean", "file": "mean.npy", "row": 0}
+    if known is not None:
+        pixels = normalised(spread(mean, size, params.patch))
+        often = how_often(known, size)
+        region = top(pixels, quantile)
+        row["mask_share"] = often.mean()
+        row["mask_mass"] = (often * pixels).sum() / pixels.sum() if pixels.any() else np.nan
+        row["iou"] = float(iou(region, _largest(often, int(region.sum()))))
+    return pd.DataFrame([row])
+
+
+def _image_rows(
+    confidence: np.ndarray,
+    start: int,
+    known: Sequence[float] | np.ndarray | Masks | None,
+    params: RegionParams,
+    size: int,
+    quantile: float,
+) -> pd.DataFrame:
+    part = np.asarray(confidence[start : start + CHUNK], np.float32)
+    table = pd.DataFrame(
+        {"kind": "image", "file": "confidence.npy", "row": np.arange(start, start + len(part))}
+    )
+    if known is None:
+        return table
+    pixels = normalised(spread(part, size, params.patch))
+    if isinstance(known, np.ndarray | Masks):
+        masks = np.asarray(known[start : start + CHUNK])
+    else:
+        masks = np.broadcast_to(rectangle_mask(known, height=size, width=size), pixels.shape)
+    area, mass = masks.mean(axis=(1, 2)), pixels.sum(axis=(1, 2))
+    there = area > 0
+    inside = (pixels * masks).sum(axis=(1, 2))
+    table["mask_share"] = np.where(there, area, np.nan)
+    table["mask_mass"] = np.divide(
+        inside, mass, out=np.full(len(part), np.nan), where=there & (mass > 0)
+    )
+    table["iou"] = np.where(there, iou(top(pixels, quantile), masks), np.nan)
+    return table
+
+
+def how_often(known: Sequence[float] | np.ndarray | Masks, size: int) -> np.ndarray:
+    """Return how often each pixel is in the known ROI, (size, size), over images that have one."""
+    if not isinstance(known, np.ndarray | Masks):
+        return rectangle_mask(known, height=size, width=size).astype(np.float64)
+    total, count = np.zeros((size, size)), 0
+    for start in range(0, len(known), CHUNK):
+        part = np.asarray(known[start : start + CHUNK])
+        total += part.sum(axis=0)
+        count += int(part.any(axis=(1, 2)).sum())
+    return total / max(count, 1)
+
+
+def _largest(often: np.ndarray, count: int) -> np.ndarray:
+    """Return the `count` pixels that are most often in the ROI, none that never is."""
+    chosen = np.zeros(often.size, dtype=bool)
+    chosen[np.argsort(-often, axis=None, kind="stable")[:count]] = True
+    return chosen.reshape(often.shape) & (often > 0)
+
+
+def map_images(
+    network: PatchNetwork,
+    images: np.ndarray,
+    params: RegionParams,
+    path: Path,
+    progress: Callable[..., Any],
+) -> np.ndarray:
+    """Write the confidences of all images, float16 (N, g, g), to `path`; return them mapped."""
+    from rightreasons.core.arrays import mapped
+    from rightreasons.regions.maps import confidence_maps
+    from rightreasons.runtime.devices import pick_device
+
+    grid = network.grid
+    with mapped(path, np.float16, (len(images), grid, grid)) as out:
+        confidence_maps(
+            network, images, params.confidence, device=pick_device(), progress=progress, out=out
+        )
+    return np.load(path, mmap_mode="r")

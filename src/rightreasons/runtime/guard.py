@@ -1,0 +1,131 @@
+"""One run at a time in a folder: a lock that the operating system drops when its holder dies.
+
+Jobs on a cluster outlive a Snakemake that was killed. The lock's file so keeps the name that they
+have in SLURM's queue, and the next run starts when they are gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.files import cannot_write
+from rightreasons.runtime.slurm import describe, queued
+
+# What a file system without locks answers, such as Lustre mounted without `flock`.
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Who holds or held a lock: process, host, and the name of its jobs in SLURM ("" for none)."""
+
+    process: str = "unknown"
+    host: str = "unknown"
+    jobs: str = ""
+
+
+def hold(path: Path, jobs: str = "") -> IO[str] | None:
+    """Lock `path` for as long as the returned file is open; None where locks do not exist.
+
+    jobs: the name that this run's jobs have in SLURM, or "" if they run here.
+
+    Unlike Snakemake's own lock it needs no `--unlock` after a crash or `kill -9`. Raises UserError,
+    with the process that holds it, if the lock is taken, if an earlier run's jobs are still in
+    SLURM's queue or cannot be asked for, and if the folder cannot be written to.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+")  # noqa: SIM115 - the caller keeps it open
+    except OSError as error:
+        raise _no_lock(path, error) from error
+    try:
+        _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _refuse_orphans(path)
+    except BlockingIOError:
+        file.close()
+        held = last_run(path)
+        raise UserError(
+            f"another Snakemake (process {held.process}) is running this study on {held.host}. "
+            "Wait until it ends, or stop it; nothing was changed."
+        ) from None
+    except UserError:
+        file.close()
+        raise
+    try:
+        file.truncate(0)
+        file.write("\n".join([str(os.getpid()), socket.gethostname(), jobs]))
+        file.flush()
+    except OSError as error:
+        raise _no_lock(path, error) from error
+    return file
+
+
+def _no_lock(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path} cannot be written: {cannot_write(error) or error}")
+
+
+def last_run(path: Path) -> Run:
+    """Return who holds a lock, or held it last."""
+    return Run(*path.read_text().split("\n")) if path.stat().st_size else Run()
+
+
+def held(path: Path) -> bool:
+    """Whether a living process holds a lock."""
+    try:
+        import fcntl
+
+        with open(path) as file:
+            _lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except ImportError:
+        return False
+    return False
+
+
+def forget_jobs(path: Path) -> None:
+    """Forget the name of a run's jobs: it ended by itself, and has none left."""
+    if path.exists():
+        run = last_run(path)
+        path.write_text(f"{run.process}\n{run.host}\n")
+
+
+def _lock(file: IO[str], how: int) -> None:
+    import fcntl
+
+    try:
+        fcntl.flock(file, how)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def _refuse_orphans(path: Path) -> None:
+    """Raise UserError if jobs of the lock's last holder are, or may be, in SLURM's queue."""
+    run = last_run(path)
+    if not run.jobs:
+        return
+    whose = f"the last run of this study (process {run.process} on {run.host})"
+    try:
+        left = [job for job in queued() if job.run == run.jobs]
+    except UserError as error:
+        raise UserError(
+            f"{whose} was killed and may have left jobs in SLURM's queue, but {error}. Two jobs "
+            f"would write the same files. If you know that none is left, delete {path}."
+        ) from None
+    if left:
+        raise UserError(
+            f"{whose} is gone, but {len(left)} of its jobs are still in SLURM's queue and would "
+            f"write the same files as yours:\n{describe(left)}\nWait for them: python "
+            "workflow_scripts/orphans.py --wait. Or cancel them: --cancel in place of --wait."
+        )

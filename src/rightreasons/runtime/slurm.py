@@ -1,0 +1,86 @@
+"""The user's own jobs in a SLURM queue: those that a killed Snakemake left behind are orphans.
+
+Snakemake gives all jobs of a run one name, `<prefix>_<id of the run>`; after `kill -9` they go on,
+and no later Snakemake takes them over. A run beside them would write the same files.
+"""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rightreasons.core.errors import UserError, reason
+
+PREFIX = "rightreasons"  # slurm-jobname-prefix in profiles/slurm
+_FIELDS = "%i|%j|%T|%M|%N|%Z|%k"  # number, name, state, time, nodes, folder, comment
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job in the queue; `run` is the name that all jobs of one Snakemake share."""
+
+    number: str
+    run: str
+    state: str
+    time: str
+    nodes: str
+    folder: str
+    what: str  # Snakemake's comment: the rule and the wildcards
+
+
+def queued() -> list[Job]:
+    """Return the user's jobs that wait, run or are about to end.
+
+    Raises UserError if SLURM does not answer or is not there.
+    """
+    text = _ask("squeue", "--noheader", f"--user={getpass.getuser()}", f"--format={_FIELDS}")
+    return [Job(*line.split("|", 6)) for line in text.splitlines()]
+
+
+def orphans(
+    jobs: Iterable[Job], folder: Path, dead: Iterable[str] = (), living: Iterable[str] = ()
+) -> list[Job]:
+    """Return the jobs of runs that nobody waits for.
+
+    folder: where Snakemake runs; jobs with our prefix that were submitted there count.
+    dead, living: names of runs of which that is known, whatever their prefix.
+    """
+    dead, living = set(dead), set(living)
+    return [
+        job
+        for job in jobs
+        if job.run not in living
+        and (job.run in dead or (job.run.startswith(f"{PREFIX}_") and job.folder == str(folder)))
+    ]
+
+
+def cancel(jobs: Iterable[Job]) -> None:
+    """Cancel jobs. Raises UserError if SLURM refuses."""
+    _ask("scancel", *(job.number for job in jobs))
+
+
+def describe(jobs: list[Job], most: int = 5) -> str:
+    """Return one line per job: number, state, time, node, rule and wildcards."""
+    lines = [
+        f"  {job.number:>8}  {job.state:<10} {job.time:>10}  {job.nodes or '-':<8} {job.what}"
+        for job in jobs[:most]
+    ]
+    more = [f"  ... and {len(jobs) - most} more"] if len(jobs) > most else []
+    return "\n".join([*lines, *more])
+
+
+def _ask(*command: str) -> str:
+    """Return what a command of SLURM prints."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    except FileNotFoundError:
+        raise UserError(
+            f"there is no {command[0]} on this machine, so nobody can say which jobs SLURM has"
+        ) from None
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = getattr(error, "stderr", None) or error
+        raise UserError(f"SLURM does not answer: {command[0]} says {reason(said)}") from None
+    return done.stdout

@@ -1,0 +1,36 @@
+"""Explainers, one file each: `EXPLAINERS` finds them all.
+
+An explainer is a context manager `explainer(model, params, generator)` that yields a function
+`explain(inputs, classes) -> Attribution`. Whatever it attaches to the network (hooks, merged
+layers) is gone when the context ends.
+
+Traits: `check`, what the maps' sum is checked against: "conservation", "completeness" or "" (see
+`Attribution`); `control`, True for maps that are made without the network and the class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rightreasons.core.registry import Registry
+
+if TYPE_CHECKING:
+    import torch
+
+EXPLAINERS = Registry("rightreasons.saliency", "explainer", traits={"check": "", "control": False})
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Maps of one batch.
+
+    maps: (N, H, W) float32, signed, summed over channels: the part of the logit of the class
+        that was asked for which belongs to each pixel.
+    error: (N,) float32, the explainer's self-check (|sum of map - what it should sum to| divided
+        by max(|what it should sum to|, 1e-6)), NaN where the explainer promises no sum. What is
+        checked is the trait `check` of the explainer: "conservation", "completeness" or "".
+    """
+
+    maps: torch.Tensor
+    error: torch.Tensor

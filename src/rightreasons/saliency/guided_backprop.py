@@ -1,0 +1,36 @@
+"""Guided backpropagation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rightreasons.core.registry import Params
+from rightreasons.saliency import EXPLAINERS, Attribution
+
+if TYPE_CHECKING:
+    import torch
+
+    from rightreasons.models.classifier import Classifier
+
+
+@EXPLAINERS.register(
+    "guided_backprop", title="Guided backpropagation", paper="Springenberg et al. 2015"
+)
+@contextmanager
+def guided_backprop(
+    model: Classifier, params: Params, generator: torch.Generator
+) -> Iterator[Callable[[torch.Tensor, torch.Tensor], Attribution]]:
+    """Yield a function that goes back through a ReLU only where value and gradient are positive.
+
+    At every ReLU the gradient g of its output y becomes g * [y > 0] * [g > 0]. Works on a copy of
+    `model`, made once, in which every ReLU is a module of its own; `generator` is not used.
+    Maps are signed sums over channels; no sum is promised.
+    Raises UserError for a network with an activation other than ReLU.
+    """
+    from captum.attr import GuidedBackprop
+
+    from rightreasons.saliency._modified_relu import explain_with
+
+    yield explain_with(GuidedBackprop, model, "guided_backprop")

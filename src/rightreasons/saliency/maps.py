@@ -1,0 +1,128 @@
+"""Making saliency maps of one model: which images, which class, all explainers of a set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rightreasons.core.registry import Component
+from rightreasons.core.seeds import numpy_rng
+from rightreasons.runtime.devices import fit_batch
+from rightreasons.saliency import EXPLAINERS
+
+if TYPE_CHECKING:
+    import torch
+
+    from rightreasons.models.classifier import Classifier
+
+
+def sample_images(
+    test: pd.DataFrame, n_images: int | str, seed: int, task: str, pool: int | None = None
+) -> pd.DataFrame:
+    """Return the test images that get maps: all, or as many from each target x protected cell.
+
+    The draw depends on the seed and the task alone, so every method of a cell and every level
+    with the same test images shares it. `n_images` is divided by four and rounded down; a cell
+    that has fewer gives all. pool: number of the pool's images where each is there without and
+    with an artifact (rows r and r + pool): both versions are then drawn together.
+    """
+    if n_images == "all":
+        return test.reset_index(drop=True)
+    rng = numpy_rng(seed, "explain", task)
+    source = test["row"].to_numpy() if pool is None else test["row"].to_numpy() % pool
+    order = rng.permutation(np.unique(source))
+    rank = pd.Series(np.arange(len(order)), index=order)
+    drawn = test.assign(_rank=rank.loc[source].to_numpy()).sort_values("_rank")
+    chosen = drawn.groupby(["target", "protected"]).head(int(n_images) // 4)
+    return test.loc[chosen.index.sort_values()].reset_index(drop=True)
+
+
+def explain(
+    model: Classifier,
+    images: np.ndarray,
+    classes: torch.Tensor,
+    explainers: dict[str, dict[str, Any]],
+    *,
+    device: torch.device,
+    batch_size: int,
+    seed_of: Callable[[str], int],
+    progress: Callable[..., Any],
+    out: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return maps float32 (E, N, H, W) and self-check errors (E, N) of E explainers, N images.
+
+    out: where the maps go, batch by batch, as a memory-mapped array. Where a batch does not fit
+    into the device's memory, the explainer begins anew with half of it: the maps are the same up to
+    rounding, those of explainers that draw random numbers up to the draw.
+    """
+    shape = (len(explainers), *images.shape[:3])
+    maps = np.empty(shape, np.float32) if out is None else out
+    errors = np.empty(shape[:2], np.float32)
+    for i, (name, chosen) in enumerate(explainers.items()):
+        work = partial(
+            _fill, maps[i], errors[i], EXPLAINERS[chosen["kind"]], chosen, model, images, classes,
+            device, seed_of(name), progress,
+        )  # fmt: skip
+        fit_batch(work, batch_size, f"explain {name}")
+    return maps, errors
+
+
+def _fill(
+    maps: np.ndarray,
+    errors: np.ndarray,
+    component: Component,
+    chosen: dict[str, Any],
+    model: Classifier,
+    images: Any,
+    classes: torch.Tensor,
+    device: torch.device,
+    seed: int,
+    progress: Callable[..., Any],
+    batch_size: int,
+) -> None:
+    """Write one explainer's maps (N, H, W) and errors (N,), batch by batch."""
+    import torch
+
+    from rightreasons.learning.training import normalise, take
+
+    params = component.params(**{k: v for k, v in chosen.items() if k != "kind"})
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.arange(len(images))
+    with component.run(model, params, generator) as attribute:
+        for start in progress(range(0, len(images), batch_size), component.name):
+            part = slice(start, start + batch_size)
+            inputs = normalise(take(images, order[part], device), device)
+            made = attribute(inputs, classes[part].to(device))
+            maps[part] = made.maps.float().cpu().numpy()
+            errors[part] = made.error.float().cpu().numpy()
+
+
+def map_index(
+    images: pd.DataFrame,
+    classes: np.ndarray,
+    logits: np.ndarray,
+    explainers: dict[str, dict[str, Any]],
+    errors: np.ndarray,
+) -> pd.DataFrame:
+    """Return one row per (explainer, image), in the order of the maps' first two axes.
+
+    Columns explainer, image_id, row, target, protected, explained_class, logit (of that class),
+    check (what the explainer promises: conservation, completeness or nothing), check_error.
+    """
+    base = images[["image_id", "row", "target", "protected"]].assign(
+        explained_class=classes.astype(np.int8),
+        logit=logits[np.arange(len(classes)), classes.astype(np.int64)],
+    )
+    parts = [
+        base.assign(
+            explainer=name,
+            check=EXPLAINERS[chosen["kind"]].traits["check"],
+            check_error=errors[i].astype(np.float64),
+        )
+        for i, (name, chosen) in enumerate(explainers.items())
+    ]
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,175 @@
+"""Sanity check of explainers: do maps change when a network's layers are made random?
+
+Cascading parameter randomisation (Adebayo et al. 2018, "Sanity checks for saliency maps"): layers
+are re-initialised one after another from the output to the input, and after each step the maps
+are made again and compared with the original ones. An explainer whose maps stay the same does not
+show what the network has learned.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.seeds import derive, numpy_rng
+from rightreasons.metrics._similarity import Similarity, similarity
+from rightreasons.saliency.maps import explain
+from rightreasons.statistics.stats import bootstrap_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+    from torch import nn
+
+    from rightreasons.models.classifier import Classifier
+
+SIMILARITIES: tuple[Similarity, ...] = ("ssim", "spearman")
+
+
+def layers(model: nn.Module) -> dict[str, list[str]]:
+    """Return the modules of every layer, by the layer's name, from the input to the output.
+
+    A layer is a module with parameters of its own; batch norm belongs to the layer before it. The
+    order is that in which the network lists its modules.
+    """
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    found: dict[str, list[str]] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm) and found:
+            found[next(reversed(found))].append(name)
+        elif next(module.parameters(recurse=False), None) is not None:
+            found[name] = [name]
+    return found
+
+
+def steps(names: Sequence[str], stages: int) -> list[list[str]]:
+    """Return layers, given from input to output, in the steps in which they are made random.
+
+    The last layer, the head, is the first step; the others are divided as evenly as can be into
+    at most `stages` - 1 steps, from the output to the input. stages: at least 2.
+    """
+    head, *rest = reversed(names)
+    parts = np.array_split(np.array(rest, dtype=object), max(1, min(stages - 1, len(rest))))
+    return [[head], *(list(part) for part in parts if len(part))]
+
+
+def cascade(
+    model: Classifier, fresh: Classifier, stages: int = 6
+) -> Iterator[tuple[str, int, Classifier]]:
+    """Yield the network after each step: last layer made random, layers random so far, network.
+
+    fresh: a network of the same architecture that has not been trained; its tensors (weights and
+    batch norm's statistics) take the place of the model's. The network that is yielded is one
+    copy of `model`, changed further at every step; `model` itself is left alone. After the last
+    step every layer is the fresh network's. Raises UserError for another architecture.
+    """
+    _check_alike(model, fresh)
+    network = copy.deepcopy(model)
+    members = layers(network)
+    done = 0
+    for step in steps(list(members), stages):
+        for name in itertools.chain.from_iterable(members[layer] for layer in step):
+            _copy_own_tensors(fresh.get_submodule(name), network.get_submodule(name))
+        done += len(step)
+        yield step[-1], done, network
+
+
+def randomisation_table(
+    model: Classifier,
+    fresh: Classifier,
+    images: Any,
+    classes: torch.Tensor,
+    explainers: dict[str, dict[str, Any]],
+    *,
+    stages: int,
+    device: torch.device,
+    batch_size: int,
+    seed: int,
+    replicates: int,
+    progress: Any,
+) -> pd.DataFrame:
+    """Return how alike the maps are to the original ones: a row per explainer, step, similarity.
+
+    images: uint8 (N, H, W, 3); classes: int64 (N,), whose logits are explained, by the randomised
+    networks too. An explainer's random numbers are the same at every step. Columns: explainer,
+    layer (the last one made random), randomised and of (layers), similarity, value (mean over
+    images of the similarity of |r|, in [-1, 1]), ci_low, ci_high, n (images; without those whose
+    original or new map is zero everywhere).
+    """
+    import pandas as pd
+
+    def make(network: Classifier, name: str) -> np.ndarray:
+        maps, _ = explain(
+            network, images, classes, {name: explainers[name]}, device=device,
+            batch_size=batch_size, seed_of=lambda name: derive(seed, "explainer", name),
+            progress=progress,
+        )  # fmt: skip
+        return np.abs(maps[0], out=maps[0])
+
+    total, rows = len(layers(model)), []
+    for name in explainers:  # one after the other: no more maps in memory than two of one need
+        before = make(model, name)
+        for step, (layer, done, network) in enumerate(cascade(model, fresh, stages)):
+            place = {"explainer": name, "layer": layer, "randomised": done, "of": total}
+            after = make(network, name)
+            for row in _compare(name, layer, before, after, seed=seed, replicates=replicates):
+                rows.append((step, {**place, **row}))
+    rows.sort(key=lambda row: row[0])  # stable: by step, then explainers in the order given
+    return pd.DataFrame([row for _, row in rows])
+
+
+def _compare(
+    explainer: str,
+    layer: str,
+    before: np.ndarray,
+    after: np.ndarray,
+    *,
+    seed: int,
+    replicates: int,
+) -> Iterator[dict[str, Any]]:
+    """Yield the mean of each similarity of maps |r| (N, H, W), with an interval over images."""
+    for kind in SIMILARITIES:
+        mean = bootstrap_mean(
+            similarity(before, after, kind),
+            rng=numpy_rng(seed, "bootstrap", explainer, layer, kind),
+            replicates=replicates,
+        )
+        yield {
+            "similarity": kind,
+            "value": mean.value,
+            "ci_low": mean.low,
+            "ci_high": mean.high,
+            "n": mean.n,
+        }
+
+
+def _copy_own_tensors(source: nn.Module, goal: nn.Module) -> None:
+    import torch
+
+    pairs = zip(_own_tensors(source), _own_tensors(goal), strict=True)
+    with torch.no_grad():
+        for new, old in pairs:
+            old.copy_(new)
+
+
+def _own_tensors(module: nn.Module) -> Iterator[torch.Tensor]:
+    return itertools.chain(module.parameters(recurse=False), module.buffers(recurse=False))
+
+
+def _check_alike(model: nn.Module, fresh: nn.Module) -> None:
+    shapes = [
+        {name: tuple(tensor.shape) for name, tensor in network.named_parameters()}
+        for network in (model, fresh)
+    ]
+    if shapes[0] != shapes[1]:
+        differ = sorted(shapes[0].items() ^ shapes[1].items())
+        raise UserError(
+            f"the fresh network is of another architecture: {differ[0][0]} is not the same in "
+            "both. Build it with the model's architecture."
+        )

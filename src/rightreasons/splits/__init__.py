@@ -1,0 +1,123 @@
+"""Splits: which image trains, debiases and tests. `DESIGNS` finds the ways to rebalance them.
+
+A design is a function `design(labels, level, params, rng) -> split`, registered with parameters
+that have at least `levels`. `labels` is the frame of `label`: one row per image. The split has
+one row per image and role: row, image_id, role, target, protected. No image has two of the roles
+train, debias and test; a design may add the role balanced, drawn from the same images as train.
+
+Where the protected attribute is an injected artifact (`label_injected`), any image can
+have it. `_counts.cut` then gives every image without and with it; `_counts.settle` leaves one
+version of each, and test keeps both: the four quadrants, and every image's twin.
+
+The generator is fresh for every level and must depend on the seed and the task only, so that the
+levels of a design share their slices and, as far as possible, their images.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.registry import Registry
+from rightreasons.data.attributes import binary
+
+ROLES = ("train", "debias", "test")
+
+#: The role of a training set with equal cells, as large as train, which some designs draw.
+BALANCED = "balanced"
+
+#: (protected, target) of the four cells, in the order of a table's counts n11, n10, n01, n00.
+CELLS = ((1, 1), (1, 0), (0, 1), (0, 0))
+
+COLUMNS = ("row", "image_id", "role", "target", "protected")
+
+#: Column of labels whose protected attribute is injected: the artifact's name.
+INJECTED = "injected"
+
+DESIGNS = Registry("rightreasons.splits", "design")
+
+
+def label(index: pd.DataFrame, target: str, protected: str) -> pd.DataFrame:
+    """Return row, image_id, identity, target and protected (int8 0/1) of a pool's index.
+
+    target, protected: attribute expressions. Raises UserError as `attributes.binary` does.
+    """
+    frame = index[["row", "image_id", "identity"]].copy()
+    frame["target"] = binary(target, index)
+    frame["protected"] = binary(protected, index)
+    return frame
+
+
+def label_injected(index: pd.DataFrame, target: str, artifact: str) -> pd.DataFrame:
+    """Return row, image_id, identity, target, protected (0) and `injected`, the artifact's name.
+
+    Raises UserError as `label` does, and where the dataset has an attribute of the artifact's name.
+    """
+    if artifact in index:
+        raise UserError(
+            f"artifacts.{artifact}: the dataset has an attribute {artifact!r} already. Give the "
+            "artifact another name."
+        )
+    frame = index[["row", "image_id", "identity"]].copy()
+    frame["target"] = binary(target, index)
+    return frame.assign(protected=np.int8(0), **{INJECTED: artifact})
+
+
+def cell_counts(frame: pd.DataFrame) -> tuple[int, int, int, int]:
+    """Return (n11, n10, n01, n00) of a frame's protected (first digit) and target (second)."""
+    code = frame["protected"].to_numpy(np.int64) * 2 + frame["target"].to_numpy(np.int64)
+    n00, n01, n10, n11 = np.bincount(code, minlength=4).tolist()
+    return n11, n10, n01, n00
+
+
+def achieved(split: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per role: n00, n01, n10, n11 (protected, target), N, phi, Yule's Q and Y.
+
+    The role balanced has a row only where the split has it. The associations are those of the
+    images in the split, not those asked for; they are missing where a margin is empty.
+    """
+    rows = []
+    for role in (*ROLES, BALANCED) if (split["role"] == BALANCED).any() else ROLES:
+        n11, n10, n01, n00 = counts = cell_counts(split[split["role"] == role])
+        associations = {
+            "phi": phi(*counts),
+            "yules_q": yules_q(*counts),
+            "yules_y": yules_y(*counts),
+        }
+        rows.append(
+            {"role": role, "n00": n00, "n01": n01, "n10": n10, "n11": n11, "N": sum(counts)}
+            | associations
+        )
+    return pd.DataFrame(rows)
+
+
+def phi(n11: int, n10: int, n01: int, n00: int) -> float:
+    """Return Yule's phi, the mean square contingency coefficient, in [-1, 1] (Yule 1912).
+
+    (n11 n00 - n10 n01) / sqrt of the product of the four margins; NaN if a margin is empty.
+    """
+    margins = float(n11 + n10) * (n01 + n00) * (n11 + n01) * (n10 + n00)
+    if margins == 0:
+        return math.nan
+    return (float(n11) * n00 - float(n10) * n01) / math.sqrt(margins)
+
+
+def yules_q(n11: int, n10: int, n01: int, n00: int) -> float:
+    """Return Yule's Q = (OR - 1) / (OR + 1) with the odds ratio OR; NaN if a margin is empty."""
+    return _from_odds(float(n11) * n00, float(n10) * n01, (n11, n10, n01, n00))
+
+
+def yules_y(n11: int, n10: int, n01: int, n00: int) -> float:
+    """Return Yule's Y = (sqrt(OR) - 1) / (sqrt(OR) + 1); NaN if a margin is empty.
+
+    With balanced margins it equals phi.
+    """
+    same, other = math.sqrt(float(n11) * n00), math.sqrt(float(n10) * n01)
+    return _from_odds(same, other, (n11, n10, n01, n00))
+
+
+def _from_odds(same: float, other: float, counts: tuple[int, int, int, int]) -> float:
+    return math.nan if math.isnan(phi(*counts)) else (same - other) / (same + other)

@@ -1,0 +1,131 @@
+"""The watermark article's design: a share of one class carries the protected attribute."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, field_validator
+
+from rightreasons.core.errors import UserError
+from rightreasons.splits import CELLS, DESIGNS, ROLES, cell_counts
+from rightreasons.splits._counts import (
+    Counts,
+    RoleParams,
+    as_split,
+    capped,
+    cut,
+    different,
+    draw,
+    equal_cells,
+    lacking,
+    settle,
+)
+
+
+class ArtifactFractionParams(RoleParams):
+    """Parameters of `artifact_fraction`."""
+
+    levels: list[float] = Field(
+        default_factory=lambda: [0.0, 0.5, 1.0],
+        min_length=1,
+        description="share of the carrying class's train images that have the protected "
+        "attribute, 0 to 1; the other class never has it",
+    )
+    carrier: Literal[0, 1] = Field(1, description="class of the target that carries it")
+    shares: dict[str, float] = Field(
+        default_factory=lambda: {"train": 0.6, "debias": 0.15, "test": 0.25},
+        description="share of the images that each role is drawn from",
+    )
+
+    @field_validator("levels")
+    @classmethod
+    def _in_range(cls, levels: list[float]) -> list[float]:
+        if wrong := [level for level in levels if not 0 <= level <= 1]:
+            raise ValueError(f"a share lies between 0 and 1, not {wrong}")
+        return different(levels)
+
+
+@DESIGNS.register(
+    "artifact_fraction",
+    title="Share of one class that carries the protected attribute",
+    paper="Searching for Unintended Biases With Saliency",
+    params=ArtifactFractionParams,
+)
+def artifact_fraction(
+    labels: pd.DataFrame, level: float, params: ArtifactFractionParams, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return a split: train with as many images of both classes, `level` of one with the attribute.
+
+    labels: row, image_id, identity, target, protected, as from `splits.label`, or as from
+    `splits.label_injected`: then test has every image without and with the artifact. debias and
+    test have four equal cells: train has an empty one, where no criterion of fairness is defined.
+    With the same generator, all levels have the same test images, and with an injected artifact
+    the same train images, too.
+
+    Raises UserError if a role gets fewer than `min_images`: which cells lack how many images.
+    """
+    shares = [0.0, 0.0]
+    shares[params.carrier] = level
+    carrying = {"train": (shares[0], shares[1]), "debias": (0.5, 0.5)}
+    slices = settle(cut(labels, params.shares, rng), carrying)
+    available = {role: cell_counts(slices[slices["role"] == role]) for role in ROLES}
+    most = params.max_images
+    wanted = {
+        "train": largest_train(available["train"], level, params.carrier, most.get("train")),
+        **{role: equal_cells(available[role], most.get(role)) for role in ROLES[1:]},
+    }
+    _check(level, available, wanted, params)
+    return as_split([draw(slices, role, wanted[role]) for role in ROLES])
+
+
+def train_counts(n: int, level: float, carrier: int) -> Counts:
+    """Return the (n11, n10, n01, n00) of n images of each class, `level` n (rounded) carrying."""
+    carriers = math.floor(level * n + 0.5)
+    count = {
+        (1, carrier): carriers,
+        (0, carrier): n - carriers,
+        (1, 1 - carrier): 0,
+        (0, 1 - carrier): n,
+    }
+    n11, n10, n01, n00 = (count[cell] for cell in CELLS)
+    return n11, n10, n01, n00
+
+
+def largest_train(available: Counts, level: float, carrier: int, most: int | None) -> Counts:
+    """Return the counts of the largest train set that the images allow, zeros if there is none."""
+    largest = max(available) * 2 if most is None else most // 2
+    for n in range(largest, 0, -1):
+        counts = train_counts(n, level, carrier)
+        if all(count <= have for count, have in zip(counts, available, strict=True)):
+            return counts
+    return 0, 0, 0, 0
+
+
+def _check(
+    level: float,
+    available: dict[str, Counts],
+    wanted: dict[str, Counts],
+    params: ArtifactFractionParams,
+) -> None:
+    """Raise a UserError that names all the roles with too few images."""
+    small = [role for role in ROLES if sum(wanted[role]) < params.fewest(role)]
+    if small:
+        lacks = " ".join(_lack(role, level, available[role], params) for role in small)
+        raise UserError(
+            f"artifact_fraction = {level:g} is not possible with these images. {lacks} Add images, "
+            "change `shares`, or lower `min_images`."
+        )
+
+
+def _lack(role: str, level: float, available: Counts, params: ArtifactFractionParams) -> str:
+    """Say what a role lacks for its fewest images."""
+    fewest, most = params.fewest(role), params.max_images.get(role)
+    each = math.ceil(fewest / 4)
+    if most is not None and most < 4 * each:
+        return capped(role, most, fewest)
+    if role == "train":
+        return lacking(role, available, train_counts(2 * each, level, params.carrier))
+    return lacking(role, available, (each, each, each, each))

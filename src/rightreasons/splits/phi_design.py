@@ -1,0 +1,177 @@
+"""The saliency paper's design: the association of target and protected attribute is set to phi."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, field_validator
+
+from rightreasons.core.errors import UserError
+from rightreasons.splits import DESIGNS, ROLES, cell_counts
+from rightreasons.splits._counts import (
+    Counts,
+    RoleParams,
+    as_split,
+    capped,
+    cut,
+    different,
+    draw,
+    equal_cells,
+    lacking,
+    settle,
+)
+
+
+class PhiParams(RoleParams):
+    """Parameters of `phi`."""
+
+    levels: list[float] = Field(
+        default_factory=lambda: [0.0, 0.3, 0.6, 0.9],
+        min_length=1,
+        description="values of phi in train and debias, -1 to 1",
+    )
+
+    @field_validator("levels")
+    @classmethod
+    def _in_range(cls, levels: list[float]) -> list[float]:
+        if wrong := [level for level in levels if not -1 <= level <= 1]:
+            raise ValueError(f"phi lies between -1 and 1, not {wrong}")
+        return different(levels)
+
+
+@DESIGNS.register(
+    "phi",
+    title="Yule's phi of protected attribute and target",
+    paper="Investigating the Relationship Between Debiasing and Artifact Removal using Saliency "
+    "Maps, section on data",
+    params=PhiParams,
+)
+def phi_split(
+    labels: pd.DataFrame, level: float, params: PhiParams, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return a split: train and debias with phi = `level`, test with four equal cells.
+
+    labels: row, image_id, identity, target, protected, as from `splits.label`. The images are
+    sliced by `shares`, identities kept together; then each slice is undersampled to as many
+    images N as it allows (see `largest_counts`); the phi achieved is within 1/N of `level`. With
+    the same generator, all levels have the same test images, and each cell's images are the first
+    ones of one shuffled list. An injected protected attribute goes into the images that phi asks
+    for, and every test image is there without and with it.
+
+    Raises UserError if a role gets fewer than `min_images`: which cells lack how many images, and
+    which levels are possible.
+    """
+    slices = settle(cut(labels, params.shares, rng), dict.fromkeys(ROLES[:2], carrying(level)))
+    available = {role: cell_counts(slices[slices["role"] == role]) for role in ROLES}
+    wanted = counts_of(level, available, params)
+    return as_split([draw(slices, role, wanted[role]) for role in ROLES])
+
+
+def carrying(level: float) -> tuple[float, float]:
+    """Return the shares of target 0 and 1 with the protected attribute at phi = `level`."""
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def counts_of(level: float, available: dict[str, Counts], params: PhiParams) -> dict[str, Counts]:
+    """Return each role's (n11, n10, n01, n00); a UserError names all roles that are too small."""
+    counts = {role: _role_counts(role, level, available[role], params) for role in ROLES}
+    small = [role for role in ROLES if sum(counts[role]) < params.fewest(role)]
+    if small:
+        lacks = " ".join(_lack(role, level, available[role], params) for role in small)
+        raise UserError(
+            f"phi = {level:g} is not possible with these images. {lacks} "
+            f"{possible_levels(available, params)} "
+            "Or add images, change `shares`, or lower `min_images`."
+        )
+    return counts
+
+
+def largest_counts(available: Counts, level: float, most: int | None = None) -> Counts:
+    """Return the (n11, n10, n01, n00) with the most images N for phi = `level`.
+
+    n11 and n00 are N (1 + level) / 4, n10 and n01 are N (1 - level) / 4, each rounded up or down;
+    none is above what is available, N is at most `most`, and phi is within 1/N of `level`. All
+    zero if there is no such table.
+    """
+    total = sum(available) if most is None else min(sum(available), most)
+    n = np.arange(total, 0, -1)  # largest first
+    found: list[tuple[int, float, Counts]] = []
+    for rounded in (np.floor, np.ceil):
+        same = rounded(n * (1 + level) / 2).astype(np.int64)  # n11 + n00
+        a, b = _halves(same), _halves(n - same)
+        error = np.abs(_phi_of(a, b) - level)
+        good = (error * n <= 1 + 1e-9) & _fits(a, available[0::3]) & _fits(b, available[1:3])
+        if good.any():
+            k = int(good.argmax())
+            n11, n00 = _assign(a, k, available[0::3])
+            n10, n01 = _assign(b, k, available[1:3])
+            found.append((int(n[k]), -float(error[k]), (n11, n10, n01, n00)))
+    return max(found)[2] if found else (0, 0, 0, 0)
+
+
+def possible_levels(available: dict[str, Counts], params: PhiParams, step: float = 0.01) -> str:
+    """Say the lowest and highest level, in steps of `step`, that every role allows."""
+    good = [
+        level
+        for level in np.round(np.arange(-1, 1 + step / 2, step), 6)
+        if all(
+            sum(_role_counts(role, level, available[role], params)) >= params.fewest(role)
+            for role in ROLES
+        )
+    ]
+    if not good:
+        return "No level is possible."
+    return f"Possible levels: {good[0]:g} (lowest) to {good[-1]:g} (highest)."
+
+
+def _role_counts(role: str, level: float, available: Counts, params: PhiParams) -> Counts:
+    """Return a role's counts; the four cells of the test images are exactly equal."""
+    most = params.max_images.get(role)
+    if role != "test":
+        return largest_counts(available, level, most)
+    return equal_cells(available, most)
+
+
+def _halves(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the larger and the smaller half of whole numbers."""
+    return count - count // 2, count // 2
+
+
+def _phi_of(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Return phi where the diagonal cells are `a`, the others `b`, in either order; NaN is kept."""
+    (a1, a0), (b1, b0) = ([half.astype(float) for half in halves] for halves in (a, b))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        margins = (a1 + b1) * (a0 + b0) * (a1 + b0) * (a0 + b1)
+        return (a1 * a0 - b1 * b0) / np.sqrt(margins)
+
+
+def _fits(halves: tuple[np.ndarray, np.ndarray], pair: tuple[int, ...]) -> np.ndarray:
+    return (halves[0] <= max(pair)) & (halves[1] <= min(pair))
+
+
+def _assign(
+    halves: tuple[np.ndarray, np.ndarray], k: int, pair: tuple[int, ...]
+) -> tuple[int, int]:
+    """Return the k-th halves in the order of `pair`, the larger half where there is more."""
+    larger, smaller = int(halves[0][k]), int(halves[1][k])
+    return (larger, smaller) if pair[0] > pair[1] else (smaller, larger)
+
+
+def _lack(role: str, level: float, available: Counts, params: PhiParams) -> str:
+    """Say what a role lacks for the smallest table with at least its fewest images."""
+    fewest = params.fewest(role)
+    most = params.max_images.get(role)
+    if most is not None and most < fewest:
+        return capped(role, most, fewest)
+    return lacking(role, available, _smallest(role, level, fewest))
+
+
+def _smallest(role: str, level: float, fewest: int) -> Counts:
+    """Return the counts of the smallest table with at least `fewest` images."""
+    most = fewest
+    while True:
+        params = PhiParams(max_images={role: most})
+        counts = _role_counts(role, level, (most, most, most, most), params)
+        if sum(counts) >= fewest:
+            return counts
+        most += 1

@@ -1,0 +1,1 @@
+"""A study's config, its grid of cells and its plan."""

@@ -1,0 +1,498 @@
+"""The configuration of a study, declared once. `schemas/config.schema.json` is made from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
+
+from rightreasons.core.errors import UserError, reason
+from rightreasons.core.registry import Registry, suggestion
+from rightreasons.regions.params import RegionParams
+from rightreasons.study.messages import explain, quoted
+from rightreasons.study.yaml_keys import check_keys
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+EXPRESSIONS = ("target", "protected")  # keys of a task
+LONGEST = 100  # letters of a name: paths hold several
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name) or len(name) > LONGEST:
+        raise ValueError(
+            f"the name {quoted(name)} is used in file names: letters, digits and _ only, beginning "
+            f"with a letter, at most {LONGEST}"
+        )
+    return name
+
+
+def _check_folder(name: str) -> str:
+    if not name.strip() or not name.isprintable() or set(name) & set("{}"):
+        raise ValueError("must be the name of a folder, without line breaks and braces")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+Folder = Annotated[str, AfterValidator(_check_folder)]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class TrainingConfig(Section):
+    """How a network is trained. Defaults are the saliency paper's."""
+
+    epochs: int = Field(1, ge=1, description="passes over the train split")
+    batch_size: int = Field(128, ge=2, description="images per step")
+    optimizer: Literal["adam", "adamw"] = Field("adam", description="optimizer")
+    learning_rate: float = Field(3e-4, gt=0, description="initial learning rate")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of the optimizer")
+    schedule: Literal["constant", "cosine", "exponential", "step"] = Field(
+        "constant", description="how the learning rate falls"
+    )
+    decay: float = Field(0.95, gt=0, le=1, description="factor of exponential and step schedules")
+    step_epochs: int = Field(40, ge=1, description="epochs between two steps of a step schedule")
+    augment: Literal["none", "flip"] = Field("none", description="training augmentation")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
+
+
+class ModelConfig(Section):
+    """Which network is trained."""
+
+    architecture: str = Field(
+        "resnet50", description="small_cnn or a torchvision classification model"
+    )
+    weights: str = Field(
+        "none", description="none, imagenet, or the path of a state dict of the architecture"
+    )
+
+
+class MaskRoi(Section):
+    """A region of interest from the dataset's own pixel masks."""
+
+    mask: str = Field(description="name of the dataset's mask, one region per image")
+
+
+Rectangle = Annotated[list[Fraction], Field(min_length=4, max_length=4)]
+
+
+class TopAttribution(Section):
+    """Where a patch classifier finds an attribute."""
+
+    attribute: str = Field(description="attribute that the patch classifier is trained on")
+    quantile: float = Field(
+        0.9, gt=0, lt=1, description="quantile of the mean map above which the region lies"
+    )
+
+
+class AttributionRoi(Section):
+    """A region of interest that nobody drew: the top of a mean attribution map."""
+
+    attribution: TopAttribution = Field(description="whose attribution, and how much of it")
+
+
+class ArtifactRoi(Section):
+    """A region of interest where an artifact lies, or would lie: exact, image by image."""
+
+    artifact: str = Field(description="name of an artifact of this study")
+
+
+def _has_area(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Return a checked region, or say all that is allowed rather than why each kind fails."""
+    try:
+        roi = check(given)
+    except ValidationError:
+        roi = [0, 0, 0, 0]
+    if isinstance(roi, list) and not (roi[0] < roi[2] and roi[1] < roi[3]):
+        raise ValueError(
+            "allowed are a rectangle [x0, y0, x1, y1] in fractions of the image, "
+            "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, and for a task "
+            "{artifact: NAME} and {attribution: {attribute: NAME, quantile: 0 to 1}}"
+        )
+    return roi
+
+
+KnownRoi = Rectangle | MaskRoi
+
+
+class TaskConfig(Section):
+    """What is predicted, what must not matter, and where that sits in the image."""
+
+    dataset: str = Field(description="name of a dataset of this study")
+    target: str = Field(description="attribute to predict, or an expression: gender == Male")
+    protected: str = Field(
+        description="protected attribute, an expression (race in [Black]), or an artifact's name"
+    )
+    roi: Annotated[Rectangle | MaskRoi | AttributionRoi | ArtifactRoi, WrapValidator(_has_area)] = (
+        Field(
+            description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, "
+            "the top quantile of an attribution map, or where an artifact lies"
+        )
+    )
+    designs: list[str] | None = Field(
+        None, min_length=1, description="designs of this task; none: all of the study"
+    )
+    methods: list[str] | None = Field(
+        None, min_length=1, description="methods of this task beside vanilla; none: all"
+    )
+    sets: list[str] | None = Field(
+        None, min_length=1, description="sets of explainers of this task; none: all"
+    )
+    model: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `model` that differ for this task"
+    )
+
+
+def _all_explainers() -> dict[str, dict[str, dict[str, Any]]]:
+    return {"main": {"lrp": {}, "integrated_gradients": {}}}
+
+
+class ExplainConfig(Section):
+    """Which maps are made."""
+
+    images: int | Literal["all"] = Field(
+        "all", description="number of test images with maps, a quarter from each cell, or all"
+    )
+    explained_class: Literal["true", "predicted"] = Field(
+        "true", description="logit that is explained: of the true or of the predicted class"
+    )
+    batch_size: int = Field(32, ge=1, description="images per batch")
+    sets: dict[Name, Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]] = Field(
+        default_factory=_all_explainers,
+        min_length=1,
+        description="sets of explainers (name: parameters); one job makes the maps of a set",
+    )
+
+    @field_validator("images", mode="wrap")
+    @classmethod
+    def _enough(cls, given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            images = check(given)
+        except ValidationError:
+            images = 0
+        if images != "all" and images < 8:
+            raise ValueError("allowed are a whole number from 8 up, or `all`")
+        return images
+
+
+class MeasureConfig(Section):
+    """How maps and predictions are turned into numbers."""
+
+    scale: Literal["max", "mass", "raw"] = Field(
+        "max", description="saliency intensity: relative to the map's largest value, its sum, raw"
+    )
+    metrics: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="parameters of metrics that differ from their defaults"
+    )
+    replicates: int = Field(1000, ge=50, description="bootstrap replicates")
+
+
+class SanityConfig(Section):
+    """Do maps change when the network is made random, layer by layer? Off by default."""
+
+    images: int = Field(
+        0, ge=0, description="test images, a quarter from each cell, from 8 up; 0: no such check"
+    )
+    stages: int = Field(
+        6, ge=2, description="steps in which all layers are made random, the head alone first"
+    )
+    levels: Literal["strongest", "all"] = Field(
+        "strongest", description="levels checked: the one farthest from zero, or all"
+    )
+
+    @field_validator("images")
+    @classmethod
+    def _none_or_enough(cls, images: int) -> int:
+        if 0 < images < 8:
+            raise ValueError("allowed are 0 (no check), or a whole number from 8 up")
+        return images
+
+
+class RegionsConfig(Section):
+    """Patch classifiers: where in the data an attribute is to be seen."""
+
+    seed: int = Field(0, ge=0, description="seed of all patch classifiers")
+    classifier: RegionParams = Field(
+        default_factory=lambda: RegionParams.model_validate({}),
+        description="the patch classifier and its training",
+    )
+    attributes: dict[Name, dict[str, Annotated[KnownRoi | None, WrapValidator(_has_area)]]] = Field(
+        default_factory=dict,
+        description="attributes to locate beside those that tasks need, by dataset; each with its "
+        "known region (rectangle or mask) to compare with, or null. `coin_flip` is a control: a "
+        "label that is nowhere in the image",
+    )
+    quantile: float = Field(
+        0.9, gt=0, lt=1, description="quantile of a map above which it is compared with a known ROI"
+    )
+
+
+class ReportConfig(Section):
+    """What the report shows."""
+
+    show_images: list[Name] | None = Field(
+        None,
+        description="datasets of which figures and pages may show single images; by default the "
+        "rendered faces (synthfaces) only. Look into a dataset's licence before you name it",
+    )
+    page_images: int = Field(
+        200, ge=8, description="most images in a page of dots: more make a larger file"
+    )
+    explainers: list[Name] | None = Field(
+        None,
+        min_length=1,
+        description="explainers that get figures of their own and a place in the pages of dots; by "
+        "default a task's first four. Tables, yardstick and sanity checks have all",
+    )
+
+
+class StudyConfig(Section):
+    """A whole study: one grid of cells."""
+
+    study: Name = Field(description="name of the study and of its folder under results/")
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(
+        min_length=1, description="seeds; everything random in a cell comes from its seed"
+    )
+    deterministic: bool = Field(
+        False, description="same numbers in every run on a GPU too, at some cost of speed"
+    )
+    results: Folder = Field("results", description="folder of all studies' results")
+    data: Folder = Field("data", description="folder for downloaded or hand-dropped data")
+    datasets: dict[Name, dict[str, Any]] = Field(
+        min_length=1, description="datasets (name: parameters; `kind` defaults to the name)"
+    )
+    artifacts: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="artifacts that are put into images (name: parameters; `kind` defaults to the "
+        "name); a task's `protected` names one",
+    )
+    tasks: dict[Name, TaskConfig] = Field(min_length=1, description="tasks by name")
+    designs: dict[Name, dict[str, Any]] = Field(
+        min_length=1, description="designs with their levels (name: parameters)"
+    )
+    model: ModelConfig = Field(
+        default_factory=lambda: ModelConfig.model_validate({}), description="the network"
+    )
+    training: TrainingConfig = Field(
+        default_factory=lambda: TrainingConfig.model_validate({}),
+        description="training of the vanilla model",
+    )
+    methods: dict[Name, dict[str, Any]] = Field(
+        min_length=1, description="methods (name: parameters; `kind` defaults to the name)"
+    )
+    explain: ExplainConfig = Field(
+        default_factory=lambda: ExplainConfig.model_validate({}), description="saliency maps"
+    )
+    measure: MeasureConfig = Field(
+        default_factory=lambda: MeasureConfig.model_validate({}), description="metrics"
+    )
+    sanity: SanityConfig = Field(
+        default_factory=lambda: SanityConfig.model_validate({}),
+        description="sanity check of the explainers",
+    )
+    regions: RegionsConfig = Field(
+        default_factory=lambda: RegionsConfig.model_validate({}), description="data attribution"
+    )
+    report: ReportConfig = Field(
+        default_factory=lambda: ReportConfig.model_validate({}), description="single images shown"
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is named twice; name each once")
+        return seeds
+
+    @model_validator(mode="after")
+    def _references(self) -> StudyConfig:
+        for name, task in self.tasks.items():
+            _check_known(f"tasks.{name}.dataset", [task.dataset], "dataset", self.datasets)
+            self._check_task(name, task)
+        _check_known("regions.attributes", self.regions.attributes, "dataset", self.datasets)
+        if self.methods.get("vanilla", {"kind": "none"}).get("kind", "vanilla") != "vanilla":
+            raise ValueError("methods: needs `vanilla: {}`; every method is compared with it")
+        taken = [e for chosen in self.explain.sets.values() for e in chosen]
+        if twice := {e for e in taken if taken.count(e) > 1}:
+            raise ValueError(f"explain.sets: {', '.join(sorted(twice))} is in two sets")
+        shown, explainers = self.report.show_images, self.report.explainers
+        _check_known("report.show_images", shown or [], "dataset", self.datasets)
+        _check_known("report.explainers", explainers or [], "explainer", taken)
+        return self
+
+    def _check_task(self, name: str, task: TaskConfig) -> None:
+        """Raise ValueError for a name in a task that the study does not know."""
+        _check_known(f"tasks.{name}.designs", task.designs or [], "design", self.designs)
+        _check_known(f"tasks.{name}.methods", task.methods or [], "method", self.methods)
+        sets = self.explain.sets
+        _check_known(f"tasks.{name}.sets", task.sets or [], "set of explainers", sets)
+        if isinstance(task.roi, ArtifactRoi):
+            artifact = [task.roi.artifact]
+            _check_known(
+                f"tasks.{name}.roi.artifact", artifact, "key of `artifacts`", self.artifacts
+            )
+
+    def task_model(self, task: str) -> ModelConfig:
+        """Return the network of a task: the study's, with the task's own keys."""
+        return ModelConfig(**{**self.model.model_dump(), **self.tasks[task].model})
+
+
+def _check_known(where: str, chosen: Collection[str], noun: str, allowed: Collection[str]) -> None:
+    """Raise for the first name of `chosen` that is not allowed."""
+    for name in chosen:
+        if name not in allowed:
+            raise ValueError(
+                f"{where}: unknown {noun} {quoted(name)}{suggestion(name, allowed)} "
+                f"Allowed: {', '.join(allowed) or 'none, the study has none'}"
+            )
+
+
+def load_config(raw: dict[str, Any]) -> StudyConfig:
+    """Return the checked config with every component's parameters filled in.
+
+    Raises UserError with one line per mistake: the key, the value, what is allowed.
+    """
+    try:
+        config = StudyConfig.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(explain(error, StudyConfig)) from None
+    filled = config.model_dump()
+    kinds = registries()
+    for section in ("datasets", "artifacts", "designs", "methods"):
+        filled[section] = {
+            name: component_params(kinds[section], f"{section}.{name}", name, chosen)
+            for name, chosen in getattr(config, section).items()
+        }
+    filled["explain"]["sets"] = {
+        group: {
+            name: component_params(
+                kinds["explainers"], f"explain.sets.{group}.{name}", name, chosen
+            )
+            for name, chosen in explainers.items()
+        }
+        for group, explainers in config.explain.sets.items()
+    }
+    for task in config.tasks:
+        try:
+            config.task_model(task)
+        except ValidationError as error:
+            raise UserError(explain(error, ModelConfig, f"tasks.{task}.model")) from None
+    _check_metrics(config, kinds["metrics"])
+    study = StudyConfig(**filled)
+    _check_masks(study, kinds["datasets"])
+    _check_expressions(study)
+    return study
+
+
+def component_params(
+    registry: Registry, where: str, name: str, chosen: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a component's full parameters, with its `kind`; errors name the key `where`."""
+    chosen = dict(chosen or {})
+    kind = chosen.pop("kind", name)
+    if kind not in registry:
+        hint = suggestion(kind, registry.names()) if isinstance(kind, str) else "."
+        raise UserError(
+            f"{where}: unknown {registry.noun} {quoted(kind)}{hint} "
+            f"Allowed: {', '.join(registry.names())}."
+        )
+    params = registry[kind].params
+    try:
+        return {"kind": kind, **params(**chosen).model_dump(mode="json")}
+    except ValidationError as error:
+        raise UserError(explain(error, params, where)) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML file's mapping; a UserError says where the file is broken."""
+    check_keys(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, ValueError) as error:  # 2024-02-31 is a ValueError
+        raise UserError(f"{path} is no YAML: {reason(error)}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a mapping of keys to values.")
+    return content
+
+
+def registries() -> dict[str, Registry]:
+    """Return the registries of all components that a config names, by section."""
+    from rightreasons.artifacts import ARTIFACTS
+    from rightreasons.data import DATASETS
+    from rightreasons.debias import METHODS
+    from rightreasons.metrics import METRICS
+    from rightreasons.saliency import EXPLAINERS
+    from rightreasons.splits import DESIGNS
+
+    return {
+        "datasets": DATASETS,
+        "artifacts": ARTIFACTS,
+        "designs": DESIGNS,
+        "methods": METHODS,
+        "explainers": EXPLAINERS,
+        "metrics": METRICS,
+    }
+
+
+def _check_metrics(config: StudyConfig, metrics: Registry) -> None:
+    for name, chosen in config.measure.metrics.items():
+        component_params(metrics, f"measure.metrics.{name}", name, chosen)
+
+
+def _check_masks(study: StudyConfig, datasets: Registry) -> None:
+    """Raise UserError for a mask that a dataset does not have, before anything is computed."""
+    named: list[tuple[str, str, Any]] = [
+        *((f"tasks.{name}.roi", task.dataset, task.roi) for name, task in study.tasks.items()),
+        *(
+            (f"regions.attributes.{dataset}.{attribute}", dataset, roi)
+            for dataset, attributes in study.regions.attributes.items()
+            for attribute, roi in attributes.items()
+        ),
+    ]
+    for where, dataset, roi in named:
+        masks = datasets[study.datasets[dataset]["kind"]].traits["masks"]
+        if isinstance(roi, MaskRoi) and roi.mask not in masks:
+            raise UserError(
+                f"config: {where}.mask = {roi.mask!r}: {dataset} has no such mask"
+                f"{suggestion(roi.mask, masks)} Allowed: {', '.join(masks) or 'none'}."
+            )
+
+
+def _check_expressions(study: StudyConfig) -> None:
+    """Raise UserError for an attribute expression that cannot be parsed."""
+    from rightreasons.data.attributes import parse
+
+    named = {
+        **{f"tasks.{n}.{k}": getattr(t, k) for n, t in study.tasks.items() for k in EXPRESSIONS},
+        **{
+            f"tasks.{name}.roi.attribution.attribute": task.roi.attribution.attribute
+            for name, task in study.tasks.items()
+            if isinstance(task.roi, AttributionRoi)
+        },
+        **{
+            f"regions.attributes.{d}.{a}": a for d, c in study.regions.attributes.items() for a in c
+        },
+    }
+    for where, expression in named.items():
+        try:
+            parse(expression)
+        except UserError as error:
+            raise UserError(f"config: {where}: {error}") from None

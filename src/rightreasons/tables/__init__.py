@@ -1,0 +1,1 @@
+"""The study's tables: their columns, and how they are made."""

@@ -1,0 +1,155 @@
+"""Injected artifacts: overlays, exact masks, pools whose images exist twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rightreasons.artifacts import ARTIFACTS, Stamp
+from rightreasons.artifacts.injected import (
+    Injected,
+    Switched,
+    both_versions,
+    inject,
+    lay,
+    open_images,
+    open_twins,
+)
+from rightreasons.core.errors import UserError
+
+SIZE = 40
+
+
+def images(n: int = 5, size: int = SIZE) -> np.ndarray:
+    return np.random.default_rng(0).integers(40, 200, (n, size, size, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", ARTIFACTS.names())
+@pytest.mark.parametrize("size", [16, SIZE, 65])
+def test_every_artifact_changes_its_mask_and_nothing_else(kind: str, size: int) -> None:
+    pool = images(size=size)
+    injected = inject(pool, {"name": kind, "kind": kind, "jitter": 0.2})
+    with_it = injected[np.arange(5, 10)]
+    masks = injected.masks(np.arange(5, 10))
+    changed = (with_it != pool).any(axis=-1)
+    assert not (changed & ~masks).any()
+    assert changed.sum() > 0.5 * masks.sum()
+    assert np.array_equal(injected[np.arange(5)], pool)
+    assert np.array_equal(injected.masks(np.arange(5)), masks)
+
+
+@pytest.mark.parametrize("kind", ARTIFACTS.names())
+def test_every_artifact_is_the_same_each_time(kind: str) -> None:
+    pool, artifact = images(), {"name": "a", "kind": kind, "jitter": 0.2}
+    first, second = inject(pool, artifact), inject(pool, artifact)
+    rows = np.array([7, 2, 9])
+    assert np.array_equal(first[rows], second[rows])
+    assert np.array_equal(first[rows][[0]], first[np.array([7])])
+    fewer = inject(pool[:3], artifact)
+    assert np.array_equal(fewer[np.array([3, 4, 5])], first[np.array([5, 6, 7])])
+
+
+def test_a_stamp_is_blended_as_the_formula_says() -> None:
+    image = images(1)[0]
+    alpha = np.array([[0.0, 0.25], [0.5, 1.0]], np.float32)
+    stamp = Stamp(alpha, np.array([255, 0, 100], np.float32), x=3, y=7)
+    expected = image.copy()
+    for i in range(2):
+        for j in range(2):
+            for c, colour in enumerate((255, 0, 100)):
+                a = float(alpha[i, j])
+                expected[7 + i, 3 + j, c] = round(
+                    (1 - a) * float(image[7 + i, 3 + j, c]) + a * colour
+                )
+    lay(image, stamp, stamp.y, stamp.x)
+    assert np.array_equal(image, expected)
+
+
+def test_jitter_moves_within_reach_and_stays_inside() -> None:
+    pool = np.zeros((300, SIZE, SIZE, 3), np.uint8)
+    position = [0.0, 0.5, 0.25, 0.75]
+    still = inject(pool, {"name": "p", "kind": "patch", "position": position})
+    assert (still.corners == [20, 0]).all()
+    moved = inject(
+        pool, {"name": "p", "kind": "patch", "position": position, "jitter": 0.1}
+    ).corners
+    assert moved[:, 1].min() == 0
+    assert moved[:, 1].max() == 4
+    assert (moved[:, 0].min(), moved[:, 0].max()) == (16, 24)
+
+
+def test_slices_and_single_sides_of_the_pool() -> None:
+    injected = inject(images(), {"name": "w", "kind": "watermark"})
+    assert len(injected) == 10
+    assert injected.shape == (10, SIZE, SIZE, 3)
+    assert np.array_equal(injected[3:7], injected[np.arange(3, 7)])
+    twins = Switched(injected)
+    assert np.array_equal(twins[np.array([0, 6])], injected[np.array([5, 1])])
+
+
+def test_open_images_and_twins(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", images())
+    plain = open_images(tmp_path / "images.npy")
+    assert open_twins(plain, None) is None
+    injected = open_images(tmp_path / "images.npy", {"name": "t", "kind": "tint"})
+    assert isinstance(injected, Injected)
+    assert isinstance(open_twins(injected, None), Switched)
+    assert np.array_equal(open_twins(plain, tmp_path / "images.npy"), plain)
+
+
+def test_a_tint_has_no_place_and_a_frame_leaves_the_middle() -> None:
+    pool = images(1)
+    assert inject(pool, {"name": "t", "kind": "tint"}).masks(np.array([0])).all()
+    frame = inject(pool, {"name": "f", "kind": "frame", "width": 0.1}).masks(np.array([0]))[0]
+    assert not frame[4:-4, 4:-4].any()
+    assert frame[:4].all()
+    assert frame[:, -4:].all()
+
+
+def test_a_logo_keeps_its_transparency(tmp_path: Path) -> None:
+    from PIL import Image
+
+    logo = np.zeros((8, 8, 4), np.uint8)
+    logo[:, :4] = [10, 200, 30, 255]
+    Image.fromarray(logo).save(tmp_path / "logo.png")
+    artifact = {
+        "name": "w",
+        "kind": "watermark",
+        "logo": str(tmp_path / "logo.png"),
+        "position": [0.0, 0.0, 0.2, 0.2],
+        "opacity": 1.0,
+    }
+    injected = inject(np.full((1, SIZE, SIZE, 3), 90, np.uint8), artifact)
+    image = injected[np.array([1])][0]
+    assert image[2, 0].tolist() == [10, 200, 30]
+    assert image[2, 7].tolist() == [90, 90, 90]
+
+
+def test_a_logo_that_cannot_be_read_and_one_that_is_not_seen(tmp_path: Path) -> None:
+    (tmp_path / "logo.png").write_text("no image")
+    with pytest.raises(UserError, match=r"logo .*logo\.png cannot be read"):
+        inject(images(), {"name": "w", "kind": "watermark", "logo": str(tmp_path / "logo.png")})
+    with pytest.raises(UserError, match="no visible pixel"):
+        inject(images(), {"name": "w", "kind": "watermark", "text": " "})
+
+
+def test_both_versions_share_an_identity_and_nothing_else_changes() -> None:
+    index = pd.DataFrame(
+        {
+            "row": [0, 1],
+            "image_id": ["a", "b"],
+            "identity": ["x", None],
+            "Smiling": np.array([0, 1], np.int8),
+        }
+    )
+    both = both_versions(index, "mark")
+    assert both["row"].tolist() == [0, 1, 2, 3]
+    assert both["image_id"].tolist() == ["a", "b", "a+mark", "b+mark"]
+    assert both["identity"].tolist() == ["x", "image b", "x", "image b"]
+    assert both["mark"].tolist() == [0, 0, 1, 1]
+    assert both["Smiling"].tolist() == [0, 1, 0, 1]
+    with pytest.raises(UserError, match="has an attribute 'Smiling' already"):
+        both_versions(index, "Smiling")

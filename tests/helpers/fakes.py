@@ -1,0 +1,122 @@
+"""Tiny stand-ins: biased images, a small network trained on them, a method's context."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from rightreasons.core.seeds import derive, numpy_rng, torch_generator
+from rightreasons.debias import Context
+from rightreasons.debias._thresholds import probability
+from rightreasons.learning.training import LabelledImages, predict_logits, train
+from rightreasons.models.architectures import build_classifier
+from rightreasons.models.classifier import Classifier
+from rightreasons.regions.attribution import Attribution
+from rightreasons.study.config import TrainingConfig
+
+CPU = torch.device("cpu")
+
+
+def quiet(iterable: Iterable[Any], description: str = "") -> Iterable[Any]:
+    """A progress bar that shows nothing."""
+    return iterable
+
+
+def cells(n: int, phi: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return target and protected (n,) with balanced margins and correlation `phi`."""
+    same = round(n * (1 + phi) / 4)
+    other = n // 2 - same
+    target = np.repeat([0, 0, 1, 1], [same, other, other, same])
+    protected = np.repeat([0, 1, 0, 1], [same, other, other, same])
+    return target, protected
+
+
+def biased_images(n: int, phi: float, size: int = 16, seed: int = 0) -> LabelledImages:
+    """Noisy images: a bright left edge is the target (faint), a red corner is protected (plain).
+
+    The corner is the lower right sixth of the image, so that its part in a map can be measured.
+    """
+    rng = numpy_rng(seed, "fakes", n, phi, size)
+    target, protected = cells(n, phi)
+    order = rng.permutation(len(target))
+    target, protected = target[order], protected[order]
+    images = rng.normal(110, 40, (len(target), size, size, 3))
+    strength = np.where(target == 1, 1, -1) * rng.normal(14, 10, len(target))
+    images[:, :, : size // 2] += strength[:, None, None, None]
+    corner = slice(size - size // 3, size)
+    images[:, corner, corner, 0] += np.where(protected == 1, 70, 0)[:, None, None]
+    return LabelledImages(
+        images.clip(0, 255).astype(np.uint8),
+        torch.from_numpy(target.astype(np.int64)),
+        torch.from_numpy(protected.astype(np.int64)),
+        [f"{seed}-{i}" for i in range(len(target))],
+    )
+
+
+def trained(data: LabelledImages, config: TrainingConfig, seed: int = 0) -> Classifier:
+    """Return a small CNN trained on `data`, in eval mode."""
+    model = build_classifier("small_cnn", seed=seed)
+    generator = torch_generator(seed, "train")
+    train(model, data, config, generator=generator, device=CPU, progress=quiet)
+    return model
+
+
+def predictions(model: Classifier, data: LabelledImages) -> pd.DataFrame:
+    """Return the table of predictions that a method is given."""
+    logits = predict_logits(model, data.images, CPU)
+    return pd.DataFrame(
+        {
+            "image_id": data.image_ids,
+            "target": data.target.numpy(),
+            "protected": data.protected.numpy(),
+            "logit_0": logits[:, 0],
+            "logit_1": logits[:, 1],
+            "score": probability(logits),
+        }
+    )
+
+
+def attribution_of(data: LabelledImages, seed: int = 0, grid: int = 4) -> Attribution:
+    """Return made-up confidences of a patch classifier, one grid per image of `data`."""
+    confidence = numpy_rng(seed, "confidence").uniform(0.5, 1, (len(data), grid, grid))
+    size = data.images.shape[1]
+    return Attribution(confidence.astype(np.float16), size=size, patch=size // 4)
+
+
+def make_context(
+    model: Classifier,
+    debias: LabelledImages,
+    train_data: LabelledImages | None = None,
+    training: TrainingConfig | None = None,
+    seed: int = 0,
+    attribution: Attribution | None = None,
+    balanced: LabelledImages | None = None,
+) -> Context:
+    """Return a context whose vanilla network is `model`; the pool is its train images."""
+    train_data = debias if train_data is None else train_data
+    none = LabelledImages(
+        train_data.images[:0], train_data.target[:0], train_data.protected[:0], []
+    )
+    roles = {"debias": debias, "train": train_data, "balanced": balanced or none}
+    context = Context(
+        vanilla=lambda: copy.deepcopy(model).eval(),
+        fresh=lambda: build_classifier("small_cnn", seed=seed),
+        debias=lambda: debias,
+        train=lambda: train_data,
+        role=roles.__getitem__,
+        pool_rows=lambda role: np.arange(len(roles[role])),
+        attribution=lambda: attribution or attribution_of(train_data),
+        predictions=predictions(model, debias),
+        training=training or TrainingConfig(),
+        vanilla_generator=lambda: torch_generator(seed, "train"),
+        generator=lambda stream: torch_generator(seed, "debias", stream),
+        seed_of=lambda stream: derive(seed, "debias", stream),
+        progress=quiet,
+    )
+    context.device = CPU
+    return context

@@ -1,0 +1,238 @@
+"""The yardstick: true reliance, claims that are called, and who can be believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import sem, spearmanr, t
+
+from rightreasons.metrics import METRICS
+from rightreasons.tables.reliance import reliance, summarised, true_reliance, yardstick
+
+KEY = {"study": "s", "dataset": "d", "design": "artifact_fraction"}
+N = 40
+
+
+def cell(
+    level: float, seed: int = 0, method: str = "vanilla", task: str = "mark"
+) -> dict[str, Any]:
+    return {**KEY, "task": task, "level": level, "seed": seed, "method": method}
+
+
+def predictions_of(key: dict[str, Any], flips: float, shift: float = 1.0) -> pd.DataFrame:
+    """N images without and with an artifact, of which a share is decided differently."""
+    rng = np.random.default_rng(int(100 * flips) + key["seed"])
+    target = np.arange(N) % 2
+    decision = (rng.random(N) < 0.5).astype(int)
+    flipped = np.arange(N) < flips * N
+    twin = np.where(flipped, 1 - decision, decision)
+    gap = rng.normal(size=N)
+    moved = gap + shift * rng.normal(size=N)
+    sides = [(0, decision, twin, gap, moved), (1, twin, decision, moved, gap)]
+    parts = [
+        pd.DataFrame(
+            {
+                **key,
+                "image_id": [f"{i}{'+mark' * protected}" for i in range(N)],
+                "target": target,
+                "protected": protected,
+                "logit_0": 0.0,
+                "logit_1": own,
+                "decision": one,
+                "twin_logit_0": 0.0,
+                "twin_logit_1": other,
+                "twin_score": 0.5,
+                "twin_decision": two,
+            }
+        )
+        for protected, one, two, own, other in sides
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def images_of(key: dict[str, Any], explainer: str, metric: str, mean: float) -> pd.DataFrame:
+    rng = np.random.default_rng(round(1000 * mean) + key["seed"])
+    protected = np.repeat([0, 1], N)
+    value = mean * protected + 0.02 * rng.normal(size=2 * N)
+    names = {**key, "explainer": explainer, "metric": metric}
+    return pd.DataFrame({**names, "protected": protected, "value": value})
+
+
+def collapsed_of(key: dict[str, Any], value: float = 0.0) -> pd.DataFrame:
+    names = {"metric": "collapsed_prediction", "explainer": None, "n": 2 * N}
+    return pd.DataFrame([{**key, **names, "value": value}])
+
+
+FLIPS = {0.0: 0.0, 0.5: 0.3, 1.0: 0.8}
+
+
+def study(collapsed: float = 0.0) -> dict[str, pd.DataFrame]:
+    """Three levels, two seeds; `good` follows the flips, `random` and `blind` do not."""
+    keys = [cell(level, seed) for level in FLIPS for seed in (0, 1)]
+    keys += [cell(1.0, seed, "tuned") for seed in (0, 1)]
+    images, predictions, cells = [], [], []
+    for key in keys:
+        flips = FLIPS[key["level"]] / (4 if key["method"] == "tuned" else 1)
+        predictions.append(predictions_of(key, flips))
+        images.append(images_of(key, "good", "rrf", 0.05 + 0.5 * flips))
+        images.append(images_of(key, "blind", "rrf", 0.3))
+        images.append(images_of(key, "noise", "rrf", 0.05))
+        images.append(images_of(key, "good", "adr", 0.2 * (key["method"] == "tuned")))
+        images.append(images_of(key, "noise", "adr", 0.0))
+        cells.append(collapsed_of(key, collapsed if key["level"] == 1 else 0))
+        tests = {"explainer": "good", "metric": "det", "n": 2 * N}
+        cells.append(pd.DataFrame([{**key, **tests, "value": float(flips > 0)}]))
+    return {
+        "cell_metrics": pd.concat(cells, ignore_index=True),
+        "image_metrics": pd.concat(images, ignore_index=True),
+        "predictions": pd.concat(predictions, ignore_index=True),
+    }
+
+
+def made(elsewhere: tuple[str, ...] = (), **changes: Any) -> pd.DataFrame:
+    return reliance(**study(**changes), injected=["mark"], elsewhere=elsewhere, controls=["noise"])
+
+
+def test_true_reliance_counts_what_changes() -> None:
+    table = predictions_of(cell(1.0), 0.3)
+    row = true_reliance(table, ["mark"]).iloc[0]
+    flips, changes, right_without, right_with = 0, [], 0, 0
+    for i in range(N):
+        one, two = table.loc[i], table.loc[N + i]
+        flips += one["decision"] != two["decision"]
+        changes.append(abs(one["logit_1"] - two["logit_1"]))
+        right_without += one["decision"] == one["target"]
+        right_with += two["decision"] == two["target"]
+    assert row["flips"] == pytest.approx(flips / N)
+    assert row["logit_change"] == pytest.approx(np.mean(changes))
+    assert row["accuracy_change"] == pytest.approx((right_without - right_with) / N)
+    values = np.arange(N) < 0.3 * N
+    margin = t.ppf(0.975, N - 1) * sem(values)
+    assert row["flips_low"] == pytest.approx(0.3 - margin)
+    assert row["flips_high"] == pytest.approx(0.3 + margin)
+    both = true_reliance(table).iloc[0]  # every image counts where twins are no images themselves
+    for name in ("flips", "logit_change", "accuracy_change"):
+        assert both[name] == pytest.approx(row[name])
+    assert both["flips_high"] < row["flips_high"]
+
+
+def test_images_without_a_twin_are_left_out() -> None:
+    table = predictions_of(cell(1.0), 0.5)
+    table.loc[: N // 2 - 1, ["twin_score", "twin_decision"]] = np.nan  # those that flip
+    assert true_reliance(table, ["mark"]).iloc[0]["flips"] == 0
+    table["twin_score"] = np.nan
+    assert true_reliance(table, ["mark"]).empty
+
+
+def test_summaries_leave_missing_values_out() -> None:
+    rows = pd.DataFrame({"a": list("xxyyz"), "value": [1.0, 2.0, 3.0, np.nan, np.nan]})
+    table = summarised(rows, ["a"]).set_index("a")
+    assert list(table.index) == ["x", "y"]
+    assert table.loc["x", ["value", "n"]].tolist() == [1.5, 2]
+    assert table.loc["x", "ci_high"] == pytest.approx(1.5 + t.ppf(0.975, 1) * sem([1, 2]))
+    assert np.isnan(table.loc["y", "ci_low"])
+
+
+def rows_of(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
+    return table[(table[list(wanted)] == list(wanted.values())).all(axis=1)]
+
+
+def test_claims_are_called_beyond_the_control_only() -> None:
+    table = made()
+    good = rows_of(table, explainer="good", metric="rrf", shown="with", method="vanilla")
+    assert good.set_index("level")["called"].groupby("level").all().to_dict() == {
+        0.0: False,
+        0.5: True,
+        1.0: True,
+    }
+    assert good.set_index("level")["reliant"].groupby("level").all().to_dict() == {
+        0.0: False,
+        0.5: True,
+        1.0: True,
+    }
+    blind = rows_of(table, explainer="blind", shown="with")
+    assert blind["called"].all()
+    noise = rows_of(table, explainer="noise", metric="rrf")
+    assert not noise["called"].any()
+    assert np.allclose(noise["chance"], noise["value"])
+    without = rows_of(table, explainer="good", metric="rrf", shown="without")
+    assert len(without) == len(rows_of(table, explainer="good", metric="rrf", shown="with"))
+    det = rows_of(table, metric="det")
+    assert (det["shown"] == "all").all()
+    assert (det["called"] == (det["value"] == 1)).all()
+
+
+def test_metrics_of_pairs_claim_less_than_vanilla() -> None:
+    table = made()
+    adr = rows_of(table, explainer="good", metric="adr", shown="with", level=1.0)
+    called = adr.set_index("method")["called"].astype(bool)
+    reliant = adr.set_index("method")["reliant"]
+    assert called["tuned"].all()
+    assert not called["vanilla"].any()
+    assert reliant["tuned"].all()
+    assert not reliant["vanilla"].any()
+
+
+def test_a_region_elsewhere_is_never_relied_on() -> None:
+    table = made(elsewhere=("mark",))
+    assert not table["place"].any()
+    assert not table["reliant"].any()
+    rates = yardstick(table, replicates=50)
+    assert (rates["cells"] == 0).all()
+    assert rates["false_alarm_rate"].isna().all()
+    blind = rows_of(rates, explainer="blind", shown="with", truth="flips")
+    assert blind["false_alarm_place_rate"].tolist() == [1.0]
+
+
+def test_the_yardstick_is_spearman_over_cells() -> None:
+    table = made()
+    rates = yardstick(table, replicates=200)
+    rows = rows_of(table, explainer="good", metric="rrf", shown="with")
+    for truth in ("flips", "logit_change", "accuracy_change"):
+        found = rows_of(rates, explainer="good", metric="rrf", shown="with", truth=truth).iloc[0]
+        assert found["estimate"] == pytest.approx(spearmanr(rows["value"], rows[truth]).statistic)
+        assert found["ci_low"] <= found["estimate"] <= found["ci_high"]
+        assert found["cells"] == 8
+    good = rows_of(rates, explainer="good", metric="rrf", shown="with", truth="flips").iloc[0]
+    assert good["estimate"] > 0.9
+    assert (good["hit_rate"], good["false_alarm_rate"]) == (1, 0)
+    blind = rows_of(rates, explainer="blind", shown="with", truth="flips").iloc[0]
+    assert (blind["hit_rate"], blind["false_alarm_rate"]) == (1, 1)
+    assert blind["n_not_reliant"] == 2
+    assert np.isnan(good["false_alarm_place_rate"])
+
+
+def test_pairs_are_held_against_the_change() -> None:
+    table = made()
+    rates = yardstick(table, replicates=50)
+    adr = rows_of(rates, explainer="good", metric="adr", shown="with", truth="flips").iloc[0]
+    assert adr["cells"] == 2  # the cells that are not vanilla
+    assert (adr["hit_rate"], adr["n_reliant"], adr["n_not_reliant"]) == (1, 2, 0)
+
+
+def test_ranks_are_of_flips_and_images_with_the_attribute() -> None:
+    rates = yardstick(made(), replicates=50)
+    ranked = rates[rates["rank"].notna()]
+    assert set(ranked["truth"]) == {"flips"}
+    assert "without" not in set(ranked["shown"])
+    best = ranked.sort_values("rank").iloc[0]
+    assert best["estimate"] == ranked["estimate"].max()
+
+
+def test_constant_classifiers_are_left_out() -> None:
+    rates = yardstick(made(collapsed=1.0), replicates=50)
+    rrf = rows_of(rates, explainer="good", metric="rrf", shown="with", truth="flips").iloc[0]
+    assert rrf["cells"] == 4
+
+
+def test_every_metric_of_a_region_makes_a_claim() -> None:
+    for component in METRICS:
+        about_maps = component.traits["kind"] in ("image", "pair", "test")
+        flag = component.traits["unit"] == "flag" and component.traits["kind"] != "test"
+        if not about_maps or flag:
+            assert component.traits["claims"] == 0 or component.name == "pointing_game"
+        if component.traits["needs"] == "pair":
+            assert component.traits["claims"] == -1

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rightreasons.tables.schema import TABLES
+from study import Workspace, tinier, tiny
+
+METHODS = ["vanilla", "finetune", "thropt", "mask_specific"]
+CELLS = 2 * len(METHODS)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    space = Workspace(tmp_path_factory.mktemp("finished"))
+    space.configure(tiny())
+    done = space.run()
+    assert done.returncode == 0, done.stdout[-4000:]
+    return space
+
+
+@pytest.fixture
+def copied(finished: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
+    space = object.__new__(Workspace)
+    space.folder = tmp_path / "copy"
+    return space
+
+
+def test_every_table_has_every_cell(finished: Workspace) -> None:
+    tables = finished.tables()
+    assert set(tables) == set(TABLES) - {"runtimes", "sanity"}  # sanity is off
+    cells = tables["cell_metrics"]
+    odds = cells[cells["metric"] == "equalized_odds"]
+    assert len(odds) == CELLS
+    assert len(cells[cells["metric"] == "rrf"]) == CELLS * 2
+    assert len(tables["splits"]) == 2 * 3
+    assert set(tables["leaderboard"]["method"]) == set(METHODS)
+    for name, table in tables.items():
+        run = table["run"].dropna().unique()
+        assert list(run) == list(tables["provenance"]["run"]), name
+
+
+def test_a_threshold_method_has_vanillas_maps(finished: Workspace) -> None:
+    cells = finished.tables()["cell_metrics"]
+    zero = cells[cells["method"].isin(["thropt", "vanilla"])]
+    for metric in ("adr", "dif", "rddt"):
+        values = zero.loc[zero["metric"] == metric, "value"]
+        assert len(values) == 8
+        assert (values == 0).all()
+    wide = cells[cells["metric"] == "rrf"].pivot(
+        index=["level", "explainer"], columns="method", values="value"
+    )
+    assert (wide["thropt"] == wide["vanilla"]).all()
+    assert (wide["finetune"] != wide["vanilla"]).any()
+
+
+def test_figures_and_leaderboard_are_there(finished: Workspace) -> None:
+    report = finished.folder / "results/tiny/report"
+    assert "thropt" in (report / "leaderboard.txt").read_text()
+    pictures = sorted((report / "figures").glob("*.png"))
+    assert len(pictures) >= 6
+    assert all(picture.with_suffix(".svg").exists() for picture in pictures)
+
+
+def test_a_second_run_does_nothing_and_says_so(finished: Workspace) -> None:
+    before = finished.tables()
+    done = finished.run()
+    assert "Nothing to be done" in done.stdout
+    _same(before, finished.tables())
+
+
+def test_a_methods_parameter_reruns_that_method_only(finished: Workspace) -> None:
+    config = tiny(methods={**tiny()["methods"], "finetune": {"epochs": 3}})
+    jobs = _plan(finished, config)
+    assert jobs["debias"] == 2
+    assert jobs["explain"] == 2
+    assert jobs["measure"] == 2
+    assert not {"fetch", "pool", "twins", "split", "train"} & set(jobs)
+
+
+def test_a_new_level_seed_or_method_makes_new_cells_only(finished: Workspace) -> None:
+    config = tiny()
+    config["designs"]["phi"]["levels"] = [0.0, 0.4, 0.8]
+    jobs = _plan(finished, config)
+    assert (jobs["split"], jobs["train"], jobs["debias"], jobs["measure"]) == (1, 1, 2, 1)
+    assert jobs["decide"] == 1
+    jobs = _plan(finished, tiny(seeds=[0, 1]))
+    assert (jobs["split"], jobs["train"], jobs["debias"], jobs["measure"]) == (2, 2, 4, 2)
+    assert jobs["decide"] == 2
+    jobs = _plan(finished, tiny(methods={**tiny()["methods"], "p_clarc": {}}))
+    assert (jobs["debias"], jobs["explain"], jobs["measure"]) == (2, 2, 2)
+    assert not {"pool", "split", "train"} & set(jobs)
+
+
+def test_another_patch_classifier_leaves_other_methods_alone(finished: Workspace) -> None:
+    config = tiny()
+    config["regions"]["classifier"]["epochs"] = 2
+    jobs = _plan(finished, config)
+    assert (jobs["region"], jobs["debias"], jobs["explain"]) == (2, 2, 2)
+    assert not {"fetch", "pool", "split", "train"} & set(jobs)
+
+
+def test_attribution_maps_of_every_image_are_indexed(finished: Workspace) -> None:
+    tables = finished.tables()
+    maps = tables["region_maps"]
+    assert maps.groupby(["attribute", "kind"]).size().to_dict() == {
+        (attribute, kind): count
+        for attribute in ("Wearing_Necktie", "coin_flip")
+        for kind, count in (("image", 1200), ("mean", 1))
+    }
+    assert maps["iou"].notna().any()
+    assert set(tables["region_calibration"]["attribute"]) == {"Wearing_Necktie", "coin_flip"}
+    assert set(tables["data_attribution"]["kind"]) == {"vanilla", "mask_specific"}
+    assert len(tables["region_positions"]) == 2 * 25
+
+
+def test_an_explainer_in_a_set_of_its_own_leaves_finished_maps_alone(finished: Workspace) -> None:
+    config = tiny()
+    config["explain"]["sets"]["more"] = {"flat": {"kind": "lrp", "composite": "epsilon_plus_flat"}}
+    jobs = _plan(finished, config)
+    assert jobs["explain"] == 6
+    assert "debias" not in jobs
+
+
+NEW_METHOD = '''
+"""Bias of the head moved: a method that a test made up."""
+
+from rightreasons.debias import METHODS, Context, Debiased
+from rightreasons.core.registry import Params
+
+
+@METHODS.register("shifted", title="Shifted", paper="made up for a test", params=Params)
+def shifted(context: Context, params: Params) -> Debiased:
+    """Return vanilla with another bias."""
+    import torch
+
+    model = context.vanilla()
+    with torch.no_grad():
+        model.head.bias += torch.tensor([0.1, -0.1])
+    return Debiased(model=model)
+'''
+
+
+def test_a_method_in_one_new_file_is_in_every_table(copied: Workspace) -> None:
+    assert len(NEW_METHOD.splitlines()) < 40
+    folder = copied.folder / "src/rightreasons/debias"
+    (folder / "shifted.py").write_text(NEW_METHOD)
+    copied.configure(tiny(methods={**tiny()["methods"], "shifted": {}}))
+    done = copied.run()
+    assert done.returncode == 0, done.stdout[-4000:]
+    tables = copied.tables()
+    for name in ("predictions", "image_metrics", "cell_metrics", "tests", "leaderboard"):
+        assert "shifted" in set(tables[name]["method"]), name
+    report = copied.folder / "results/tiny/report"
+    assert "shifted" in (report / "leaderboard.txt").read_text()
+    levels = next((report / "figures").glob("metrics_by_level-*-lrp.svg"))
+    assert levels.stat().st_size > 0
+
+
+def test_the_normal_model_is_vanilla_at_level_0(finished: Workspace) -> None:
+    cells = finished.tables()["cell_metrics"]
+    alike = cells[cells["metric"].isin(["fam", "ccm"])]
+    normal = alike[(alike["level"] == 0) & alike["method"].isin(["vanilla", "thropt"])]
+    assert len(normal) == 2 * 2 * 2
+    assert (normal["value"] == 1).all()
+    other = alike[(alike["level"] == 0.8) | ~alike["method"].isin(["vanilla", "thropt"])]
+    assert other["value"].between(-1, 0.99).all()
+
+
+def test_without_a_level_0_nothing_waits_for_it_and_its_metrics_are_missing(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    space.configure(tinier([0.8]))
+    measures = "results/tiny/measure/smiling_by_necktie/phi-0.8/seed-0"
+    done = space.run("--", f"{measures}/cell_metrics.parquet")
+    assert done.returncode == 0, done.stdout[-4000:]
+    cells = pd.read_parquet(space.folder / measures / "cell_metrics.parquet")
+    assert cells.loc[cells["metric"].isin(["fam", "ccm"]), "value"].isna().all()
+    assert cells.loc[cells["metric"] == "top_fraction", "value"].notna().all()
+
+
+def test_a_wrong_config_is_one_line(finished: Workspace) -> None:
+    space = finished
+    path = space.folder / "wrong.yaml"
+    path.write_text((space.folder / "study.yaml").read_text().replace("finetune:", "finetun:"))
+    done = space.run("-n", "--configfile", "wrong.yaml")
+    assert done.returncode != 0
+    assert "unknown method 'finetun' (did you mean 'finetune'?)" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_dry_run_needs_no_data(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    datasets = {"celeba": {"size": 32, "root": "nowhere"}}
+    tasks = {"t": {"dataset": "celeba", "target": "Smiling", "protected": "Wearing_Hat",
+                   "roi": [0.1, 0.1, 0.8, 0.3]}}  # fmt: skip
+    space.configure(tiny(datasets=datasets, tasks=tasks, regions={}))
+    done = space.run("-n")
+    assert done.returncode == 0, done.stdout[-4000:]
+    missing = space.run("--until", "fetch")
+    assert missing.returncode != 0
+    assert "list_attr_celeba.txt" in missing.stdout
+    assert "Traceback" not in missing.stdout
+
+
+def test_a_key_named_twice_is_refused(tmp_path: Path) -> None:
+    """Snakemake's own reader would take the second."""
+    space = Workspace(tmp_path)
+    path = space.configure(tiny())
+    path.write_text(path.read_text() + "seeds: [1]\n")
+    done = space.run("-n")
+    assert done.returncode != 0
+    assert "study.yaml: the key seeds is named twice" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def _plan(space: Workspace, config: dict) -> dict[str, int]:
+    space.configure(config)
+    try:
+        return space.planned()
+    finally:
+        space.configure(tiny())
+
+
+def _same(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> None:
+    assert one.keys() == other.keys()
+    for name, table in one.items():
+        pd.testing.assert_frame_equal(table, other[name], check_exact=True, obj=name)
