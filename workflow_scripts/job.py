@@ -123,7 +123,7 @@ def progress_bar(items: Iterable[Any], description: str, label: str = "") -> Any
 def roi_of(input: Any, params: Any, rows: Any, shape: tuple[int, ...]) -> Any:
     """Return the ROI of a task's images, pool rows `rows`, at the maps' size `shape` (H, W).
 
-    It is what rightreasons.regions.rois.task_roi gives. The rule has the inputs images, masks, pool and
+    It is what regions.rois.task_roi gives. The rule has the inputs images, masks, pool and
     those of `roi_region_of`, and the params roi and roi_artifact.
     """
     import numpy as np

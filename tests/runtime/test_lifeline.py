@@ -20,7 +20,8 @@ WAIT = 20.0
 PARENT = """
 import subprocess, sys, time
 from rightreasons.runtime.lifeline import this_process
-child = "import os, sys, time; from rightreasons.runtime.lifeline import end_with; end_with(sys.argv[1]);"
+child = "import os, sys, time; from rightreasons.runtime.lifeline import end_with;"
+child += "end_with(sys.argv[1]);"
 child += "print(os.getpid(), flush=True); time.sleep(600)"
 command = [sys.executable, "-c", child, this_process()]
 if sys.argv[1] == "shell":
@@ -79,7 +80,8 @@ build_pool(faces, sys.argv[1], Path(sys.argv[1]) / "pool", workers=2)
 
 
 def _watching(name: str) -> subprocess.Popen[bytes]:
-    code = "import sys, time; from rightreasons.runtime.lifeline import end_with; end_with(sys.argv[1])"
+    code = "import sys, time; from rightreasons.runtime.lifeline import end_with"
+    code += "; end_with(sys.argv[1])"
     code += "; print('watching', flush=True); time.sleep(600)"
     return subprocess.Popen([sys.executable, "-c", code, name], stdout=subprocess.PIPE)
 

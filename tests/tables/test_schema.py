@@ -28,7 +28,7 @@ ALL = pytest.mark.parametrize("table", TABLES.values(), ids=lambda t: t.name)
 def test_the_data_dictionary_is_up_to_date() -> None:
     stored = (ROOT / "results/README.md").read_text()
     assert stored == data_dictionary(), (
-        "run: python -m rightreasons.tables.schema > results/README.md"
+        "python -m rightreasons.tables.schema > results/README.md"
     )
 
 
