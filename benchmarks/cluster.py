@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests/helpers"), str(ROOT / "tests/slurm")]
 
 from cluster import Cluster  # noqa: E402
-from rightreasons.study.config import read_yaml  # noqa: E402
+from rightreasons.study.load import read_yaml  # noqa: E402
 from rightreasons.tables.compare import compare  # noqa: E402
 from runs import Site, ended, small  # noqa: E402
 from study import Workspace  # noqa: E402

@@ -14,7 +14,8 @@ os.environ.update(
 from snakemake.exceptions import WorkflowError
 
 from rightreasons.runtime.clock import date_anew, refuse_future
-from rightreasons.study.config import ArtifactRoi, AttributionRoi, load_config
+from rightreasons.study.sections import ArtifactRoi, AttributionRoi
+from rightreasons.study.load import load_config
 from rightreasons.data import stage_params
 from rightreasons.core.errors import UserError
 from rightreasons.runtime.devices import count_gpus

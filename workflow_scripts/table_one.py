@@ -12,7 +12,7 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Read the study's tables, compute, write."""
-    from rightreasons.study.config import StudyConfig
+    from rightreasons.study.sections import StudyConfig
     from rightreasons.tables.schema import read_table, write_table
     from rightreasons.tables.table_one import grid, save_text, table_one
     from rightreasons.tables.tabulate import held_out

@@ -10,7 +10,7 @@ def main(
     input: Any, output: Any, params: Any, wildcards: Any, *, progress: Any, threads: int
 ) -> None:
     """Collect, compare, rank, write."""
-    from rightreasons.study.config import StudyConfig
+    from rightreasons.study.sections import StudyConfig
     from rightreasons.tables import tabulate
     from rightreasons.tables.schema import read_table, write_table
 

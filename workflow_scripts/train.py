@@ -14,13 +14,13 @@ def main(
     """Build, train, predict, write."""
     from rightreasons.artifacts.injected import open_images, open_twins
     from rightreasons.core.seeds import derive, torch_generator
+    from rightreasons.learning.config import TrainingConfig
     from rightreasons.learning.decisions import Decision
     from rightreasons.learning.predictions import labelled, predict
     from rightreasons.learning.records import write_model
     from rightreasons.learning.training import train
     from rightreasons.models.architectures import build_classifier
     from rightreasons.runtime.devices import fit_batch, pick_device
-    from rightreasons.study.config import TrainingConfig
 
     device = pick_device()
     seed, key = int(wildcards.seed), (wildcards.task, wildcards.design, wildcards.level)

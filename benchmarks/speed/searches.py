@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from rightreasons.debias import METHODS, Context
 from rightreasons.debias._adversaries import BatchCritic
 from rightreasons.debias._thresholds import probability
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.training import LabelledImages, normalise, predict_logits
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
-from rightreasons.study.config import TrainingConfig
 
 from .measure import Comparison
 from .methods import threshold_by_threshold

@@ -8,10 +8,10 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.training import LabelledImages, batches, train
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
-from rightreasons.study.config import TrainingConfig
 
 from .images import Files, jpeg_files, loader
 from .measure import Comparison

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rightreasons.study.config import load_config
 from rightreasons.study.grid import Grid
+from rightreasons.study.load import load_config
 from study import ROOT
 
 sys.path.append(str(ROOT / "benchmarks"))

@@ -19,9 +19,9 @@ from fakes import CPU, biased_images, make_context, trained
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS, Context
 from rightreasons.learning import decisions
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.training import predict_logits
 from rightreasons.models.classifier import Classifier, Projection
-from rightreasons.study.config import TrainingConfig
 
 TRAINING = TrainingConfig(epochs=2, batch_size=32, learning_rate=1e-3)
 SMALL: dict[str, dict[str, Any]] = {

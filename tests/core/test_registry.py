@@ -89,7 +89,7 @@ def test_a_new_file_is_a_new_component(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_planning_imports_no_slow_library() -> None:
     code = (
-        "import sys; from rightreasons.study.config import load_config, read_yaml; "
+        "import sys; from rightreasons.study.load import load_config, read_yaml; "
         "from rightreasons.study.grid import Grid; from pathlib import Path; "
         "Grid(load_config(read_yaml(Path('config.yaml')))).groups(); "
         "slow = {'torch', 'torchvision', 'scipy.stats', 'sklearn', 'statsmodels', 'matplotlib',"

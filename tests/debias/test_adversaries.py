@@ -26,10 +26,10 @@ from rightreasons.debias._adversaries import (
     set_gradient,
 )
 from rightreasons.debias._savani import AdversarialTuning
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.optimizers import Adam
 from rightreasons.learning.training import LabelledImages
 from rightreasons.models.architectures import build_classifier
-from rightreasons.study.config import TrainingConfig
 
 
 def test_update_by_hand() -> None:

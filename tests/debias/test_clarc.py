@@ -19,10 +19,10 @@ from rightreasons.debias._gradient_penalty import (
     layer_of,
     right_reason_penalty,
 )
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.training import extract_features, normalise
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier, Projection
-from rightreasons.study.config import TrainingConfig
 
 TRAINING = TrainingConfig(epochs=3, batch_size=32, learning_rate=1e-3)
 

@@ -17,6 +17,7 @@ from rightreasons.core.seeds import derive, torch_generator
 from rightreasons.debias import METHODS, Context, Debiased, _input, open_context
 from rightreasons.debias._input import general_region, mask, noise, specific_region
 from rightreasons.debias.balanced import resampled
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.training import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -28,7 +29,6 @@ from rightreasons.learning.training import (
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.storage import save_model
 from rightreasons.regions.attribution import Attribution, top
-from rightreasons.study.config import TrainingConfig
 
 TRAINING = TrainingConfig(epochs=2, batch_size=16, learning_rate=1e-3, augment="flip")
 DATA = biased_images(44, 0.6, size=12)

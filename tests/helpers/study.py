@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from rightreasons.study.config import read_yaml
+from rightreasons.study.load import read_yaml
 from rightreasons.tables.schema import read_table
 
 ROOT = Path(__file__).parents[2]

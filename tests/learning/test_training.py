@@ -13,6 +13,7 @@ from torchvision.transforms import v2
 from fakes import CPU, biased_images, quiet
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import torch_generator
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.training import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -29,7 +30,6 @@ from rightreasons.learning.training import (
     train,
 )
 from rightreasons.models.architectures import build_classifier
-from rightreasons.study.config import TrainingConfig
 
 DATA = biased_images(40, 0.5)
 CONFIG = TrainingConfig(epochs=2, batch_size=16, learning_rate=1e-3, augment="flip")

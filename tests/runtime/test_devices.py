@@ -18,6 +18,7 @@ from fakes import CPU, biased_images, make_context, quiet
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import torch_generator
 from rightreasons.debias import METHODS, Context, Debiased, apply
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.records import provenance
 from rightreasons.learning.training import (
     batches,
@@ -31,7 +32,6 @@ from rightreasons.learning.training import (
 from rightreasons.models.architectures import GridAverage, build_classifier
 from rightreasons.runtime import devices
 from rightreasons.runtime.devices import claim, count_gpus, fit_batch, fits, pick_device
-from rightreasons.study.config import TrainingConfig
 from study import Workspace, tinier
 
 DATA = biased_images(48, 0.5)

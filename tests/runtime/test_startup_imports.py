@@ -11,7 +11,7 @@ import pytest
 COMPILER = ("torch._dynamo", "sympy", "torchvision", "matplotlib")
 TRAINING = """
 import torch
-from rightreasons.study.config import TrainingConfig
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.models.architectures import build_classifier
 from rightreasons.learning.training import make_optimizer
 w = torch.nn.Parameter(torch.ones(3))

@@ -17,12 +17,13 @@ from skimage.metrics import structural_similarity
 from fakes import CPU, biased_images, quiet, trained
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Params
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
 from rightreasons.saliency import EXPLAINERS, Attribution
 from rightreasons.saliency.maps import explain
 from rightreasons.saliency.sanity import cascade, layers, randomisation_table, steps
-from rightreasons.study.config import TrainingConfig, component_params, load_config
+from rightreasons.study.load import component_params, load_config
 from rightreasons.tables.schema import TABLES, conform
 from study import demo
 

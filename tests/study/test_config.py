@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rightreasons.core.errors import UserError
-from rightreasons.study.config import load_config, read_yaml
+from rightreasons.study.load import load_config, read_yaml
 from rightreasons.study.schema import schema
 from study import demo
 

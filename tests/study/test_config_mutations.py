@@ -12,8 +12,9 @@ import yaml
 
 from mutations import mutation
 from rightreasons.core.errors import UserError
-from rightreasons.study.config import StudyConfig, load_config, read_yaml
 from rightreasons.study.grid import Grid, Paths
+from rightreasons.study.load import load_config, read_yaml
+from rightreasons.study.sections import StudyConfig
 from rightreasons.study.yaml_keys import check_keys
 from study import demo
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from rightreasons.core.errors import UserError
-from rightreasons.study.config import StudyConfig, load_config
 from rightreasons.study.grid import Grid, Group, Paths
+from rightreasons.study.load import load_config
+from rightreasons.study.sections import StudyConfig
 from study import demo
 
 

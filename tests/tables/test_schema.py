@@ -27,9 +27,7 @@ ALL = pytest.mark.parametrize("table", TABLES.values(), ids=lambda t: t.name)
 
 def test_the_data_dictionary_is_up_to_date() -> None:
     stored = (ROOT / "results/README.md").read_text()
-    assert stored == data_dictionary(), (
-        "python -m rightreasons.tables.schema > results/README.md"
-    )
+    assert stored == data_dictionary(), "python -m rightreasons.tables.schema > results/README.md"
 
 
 @ALL

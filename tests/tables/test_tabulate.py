@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rightreasons.study.config import StudyConfig, load_config
+from rightreasons.study.load import load_config
+from rightreasons.study.sections import StudyConfig
 from rightreasons.tables import tabulate
 from rightreasons.tables.schema import TABLES, conform
 from study import demo

@@ -15,15 +15,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from rightreasons.core.errors import UserError
+from rightreasons.core.sections import Section
 
 
-class Params(BaseModel):
+class Params(Section):
     """A component's parameters: every field described, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
+    from rightreasons.learning.config import TrainingConfig
     from rightreasons.learning.training import LabelledImages
     from rightreasons.models.classifier import Classifier
     from rightreasons.regions.attribution import Attribution
-    from rightreasons.study.config import TrainingConfig
 
 METHODS = Registry("rightreasons.debias", "method", traits={"changes": "weights", "regions": False})
 
@@ -132,8 +132,8 @@ def open_context(
     folder of the protected attribute's maps.
     """
     from rightreasons.core.seeds import derive, torch_generator
+    from rightreasons.learning.config import TrainingConfig
     from rightreasons.learning.predictions import labelled, role_of
-    from rightreasons.study.config import TrainingConfig
 
     def load() -> Classifier:
         from rightreasons.models.storage import load_model

@@ -16,8 +16,8 @@ from rightreasons.learning.optimizers import Adam
 from rightreasons.runtime.devices import Residence, fit_batch, fits
 
 if TYPE_CHECKING:
+    from rightreasons.learning.config import TrainingConfig
     from rightreasons.models.classifier import Classifier
-    from rightreasons.study.config import TrainingConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

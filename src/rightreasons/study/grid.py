@@ -9,7 +9,7 @@ from typing import Any
 from rightreasons.core.errors import UserError
 from rightreasons.data import DATASETS
 from rightreasons.debias import METHODS
-from rightreasons.study.config import ArtifactRoi, AttributionRoi, MaskRoi, StudyConfig
+from rightreasons.study.sections import ArtifactRoi, AttributionRoi, MaskRoi, StudyConfig
 
 
 def region_name(attribute: str) -> str:

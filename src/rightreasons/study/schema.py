@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from rightreasons.core.registry import Registry
-from rightreasons.study.config import StudyConfig, registries
+from rightreasons.study.load import registries
+from rightreasons.study.sections import StudyConfig
 
 
 def schema() -> dict[str, Any]:

@@ -25,8 +25,8 @@ from rightreasons.statistics.stats import (
     paired_group_bootstrap,
     paired_image_test,
 )
-from rightreasons.study.config import StudyConfig
 from rightreasons.study.grid import Grid, Group
+from rightreasons.study.sections import StudyConfig
 
 GROUP = ["study", "dataset", "task", "design", "level"]
 MODEL_KEY = {"task": object, "design": object, "level": float, "seed": float, "method": object}

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -20,11 +16,11 @@ from pydantic import (
     model_validator,
 )
 
-from rightreasons.core.errors import UserError, reason
-from rightreasons.core.registry import Registry, suggestion
+from rightreasons.core.registry import suggestion
+from rightreasons.core.sections import Section
+from rightreasons.learning.config import ModelConfig, TrainingConfig
 from rightreasons.regions.params import RegionParams
-from rightreasons.study.messages import explain, quoted
-from rightreasons.study.yaml_keys import check_keys
+from rightreasons.study.messages import quoted
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 EXPRESSIONS = ("target", "protected")  # keys of a task
@@ -49,40 +45,6 @@ def _check_folder(name: str) -> str:
 
 Name = Annotated[str, AfterValidator(_check_name)]
 Folder = Annotated[str, AfterValidator(_check_folder)]
-
-
-class Section(BaseModel):
-    """A part of the config: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class TrainingConfig(Section):
-    """How a network is trained. Defaults are the saliency paper's."""
-
-    epochs: int = Field(1, ge=1, description="passes over the train split")
-    batch_size: int = Field(128, ge=2, description="images per step")
-    optimizer: Literal["adam", "adamw"] = Field("adam", description="optimizer")
-    learning_rate: float = Field(3e-4, gt=0, description="initial learning rate")
-    weight_decay: float = Field(0.0, ge=0, description="weight decay of the optimizer")
-    schedule: Literal["constant", "cosine", "exponential", "step"] = Field(
-        "constant", description="how the learning rate falls"
-    )
-    decay: float = Field(0.95, gt=0, le=1, description="factor of exponential and step schedules")
-    step_epochs: int = Field(40, ge=1, description="epochs between two steps of a step schedule")
-    augment: Literal["none", "flip"] = Field("none", description="training augmentation")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
-
-
-class ModelConfig(Section):
-    """Which network is trained."""
-
-    architecture: str = Field(
-        "resnet50", description="small_cnn or a torchvision classification model"
-    )
-    weights: str = Field(
-        "none", description="none, imagenet, or the path of a state dict of the architecture"
-    )
 
 
 class MaskRoi(Section):
@@ -363,136 +325,3 @@ def _check_known(where: str, chosen: Collection[str], noun: str, allowed: Collec
                 f"{where}: unknown {noun} {quoted(name)}{suggestion(name, allowed)} "
                 f"Allowed: {', '.join(allowed) or 'none, the study has none'}"
             )
-
-
-def load_config(raw: dict[str, Any]) -> StudyConfig:
-    """Return the checked config with every component's parameters filled in.
-
-    Raises UserError with one line per mistake: the key, the value, what is allowed.
-    """
-    try:
-        config = StudyConfig.model_validate(raw)
-    except ValidationError as error:
-        raise UserError(explain(error, StudyConfig)) from None
-    filled = config.model_dump()
-    kinds = registries()
-    for section in ("datasets", "artifacts", "designs", "methods"):
-        filled[section] = {
-            name: component_params(kinds[section], f"{section}.{name}", name, chosen)
-            for name, chosen in getattr(config, section).items()
-        }
-    filled["explain"]["sets"] = {
-        group: {
-            name: component_params(
-                kinds["explainers"], f"explain.sets.{group}.{name}", name, chosen
-            )
-            for name, chosen in explainers.items()
-        }
-        for group, explainers in config.explain.sets.items()
-    }
-    for task in config.tasks:
-        try:
-            config.task_model(task)
-        except ValidationError as error:
-            raise UserError(explain(error, ModelConfig, f"tasks.{task}.model")) from None
-    _check_metrics(config, kinds["metrics"])
-    study = StudyConfig(**filled)
-    _check_masks(study, kinds["datasets"])
-    _check_expressions(study)
-    return study
-
-
-def component_params(
-    registry: Registry, where: str, name: str, chosen: dict[str, Any]
-) -> dict[str, Any]:
-    """Return a component's full parameters, with its `kind`; errors name the key `where`."""
-    chosen = dict(chosen or {})
-    kind = chosen.pop("kind", name)
-    if kind not in registry:
-        hint = suggestion(kind, registry.names()) if isinstance(kind, str) else "."
-        raise UserError(
-            f"{where}: unknown {registry.noun} {quoted(kind)}{hint} "
-            f"Allowed: {', '.join(registry.names())}."
-        )
-    params = registry[kind].params
-    try:
-        return {"kind": kind, **params(**chosen).model_dump(mode="json")}
-    except ValidationError as error:
-        raise UserError(explain(error, params, where)) from None
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return a YAML file's mapping; a UserError says where the file is broken."""
-    check_keys(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, ValueError) as error:  # 2024-02-31 is a ValueError
-        raise UserError(f"{path} is no YAML: {reason(error)}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must hold a mapping of keys to values.")
-    return content
-
-
-def registries() -> dict[str, Registry]:
-    """Return the registries of all components that a config names, by section."""
-    from rightreasons.artifacts import ARTIFACTS
-    from rightreasons.data import DATASETS
-    from rightreasons.debias import METHODS
-    from rightreasons.metrics import METRICS
-    from rightreasons.saliency import EXPLAINERS
-    from rightreasons.splits import DESIGNS
-
-    return {
-        "datasets": DATASETS,
-        "artifacts": ARTIFACTS,
-        "designs": DESIGNS,
-        "methods": METHODS,
-        "explainers": EXPLAINERS,
-        "metrics": METRICS,
-    }
-
-
-def _check_metrics(config: StudyConfig, metrics: Registry) -> None:
-    for name, chosen in config.measure.metrics.items():
-        component_params(metrics, f"measure.metrics.{name}", name, chosen)
-
-
-def _check_masks(study: StudyConfig, datasets: Registry) -> None:
-    """Raise UserError for a mask that a dataset does not have, before anything is computed."""
-    named: list[tuple[str, str, Any]] = [
-        *((f"tasks.{name}.roi", task.dataset, task.roi) for name, task in study.tasks.items()),
-        *(
-            (f"regions.attributes.{dataset}.{attribute}", dataset, roi)
-            for dataset, attributes in study.regions.attributes.items()
-            for attribute, roi in attributes.items()
-        ),
-    ]
-    for where, dataset, roi in named:
-        masks = datasets[study.datasets[dataset]["kind"]].traits["masks"]
-        if isinstance(roi, MaskRoi) and roi.mask not in masks:
-            raise UserError(
-                f"config: {where}.mask = {roi.mask!r}: {dataset} has no such mask"
-                f"{suggestion(roi.mask, masks)} Allowed: {', '.join(masks) or 'none'}."
-            )
-
-
-def _check_expressions(study: StudyConfig) -> None:
-    """Raise UserError for an attribute expression that cannot be parsed."""
-    from rightreasons.data.attributes import parse
-
-    named = {
-        **{f"tasks.{n}.{k}": getattr(t, k) for n, t in study.tasks.items() for k in EXPRESSIONS},
-        **{
-            f"tasks.{name}.roi.attribution.attribute": task.roi.attribution.attribute
-            for name, task in study.tasks.items()
-            if isinstance(task.roi, AttributionRoi)
-        },
-        **{
-            f"regions.attributes.{d}.{a}": a for d, c in study.regions.attributes.items() for a in c
-        },
-    }
-    for where, expression in named.items():
-        try:
-            parse(expression)
-        except UserError as error:
-            raise UserError(f"config: {where}: {error}") from None

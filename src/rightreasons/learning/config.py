@@ -1,0 +1,37 @@
+"""What a config says of a network and its training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from rightreasons.core.sections import Section
+
+
+class TrainingConfig(Section):
+    """How a network is trained. Defaults are the saliency paper's."""
+
+    epochs: int = Field(1, ge=1, description="passes over the train split")
+    batch_size: int = Field(128, ge=2, description="images per step")
+    optimizer: Literal["adam", "adamw"] = Field("adam", description="optimizer")
+    learning_rate: float = Field(3e-4, gt=0, description="initial learning rate")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of the optimizer")
+    schedule: Literal["constant", "cosine", "exponential", "step"] = Field(
+        "constant", description="how the learning rate falls"
+    )
+    decay: float = Field(0.95, gt=0, le=1, description="factor of exponential and step schedules")
+    step_epochs: int = Field(40, ge=1, description="epochs between two steps of a step schedule")
+    augment: Literal["none", "flip"] = Field("none", description="training augmentation")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
+
+
+class ModelConfig(Section):
+    """Which network is trained."""
+
+    architecture: str = Field(
+        "resnet50", description="small_cnn or a torchvision classification model"
+    )
+    weights: str = Field(
+        "none", description="none, imagenet, or the path of a state dict of the architecture"
+    )

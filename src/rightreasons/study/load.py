@@ -1,0 +1,147 @@
+"""From a config as it is written to a checked study with every component's parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from rightreasons.artifacts import ARTIFACTS
+from rightreasons.core.errors import UserError, reason
+from rightreasons.core.registry import Registry, suggestion
+from rightreasons.data import DATASETS
+from rightreasons.data.attributes import parse
+from rightreasons.debias import METHODS
+from rightreasons.learning.config import ModelConfig
+from rightreasons.metrics import METRICS
+from rightreasons.saliency import EXPLAINERS
+from rightreasons.splits import DESIGNS
+from rightreasons.study.messages import explain, quoted
+from rightreasons.study.sections import EXPRESSIONS, AttributionRoi, MaskRoi, StudyConfig
+from rightreasons.study.yaml_keys import check_keys
+
+
+def load_config(raw: dict[str, Any]) -> StudyConfig:
+    """Return the checked config with every component's parameters filled in.
+
+    Raises UserError with one line per mistake: the key, the value, what is allowed.
+    """
+    try:
+        config = StudyConfig.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(explain(error, StudyConfig)) from None
+    filled = config.model_dump()
+    kinds = registries()
+    for section in ("datasets", "artifacts", "designs", "methods"):
+        filled[section] = {
+            name: component_params(kinds[section], f"{section}.{name}", name, chosen)
+            for name, chosen in getattr(config, section).items()
+        }
+    filled["explain"]["sets"] = {
+        group: {
+            name: component_params(
+                kinds["explainers"], f"explain.sets.{group}.{name}", name, chosen
+            )
+            for name, chosen in explainers.items()
+        }
+        for group, explainers in config.explain.sets.items()
+    }
+    for task in config.tasks:
+        try:
+            config.task_model(task)
+        except ValidationError as error:
+            raise UserError(explain(error, ModelConfig, f"tasks.{task}.model")) from None
+    _check_metrics(config, kinds["metrics"])
+    study = StudyConfig(**filled)
+    _check_masks(study, kinds["datasets"])
+    _check_expressions(study)
+    return study
+
+
+def component_params(
+    registry: Registry, where: str, name: str, chosen: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a component's full parameters, with its `kind`; errors name the key `where`."""
+    chosen = dict(chosen or {})
+    kind = chosen.pop("kind", name)
+    if kind not in registry:
+        hint = suggestion(kind, registry.names()) if isinstance(kind, str) else "."
+        raise UserError(
+            f"{where}: unknown {registry.noun} {quoted(kind)}{hint} "
+            f"Allowed: {', '.join(registry.names())}."
+        )
+    params = registry[kind].params
+    try:
+        return {"kind": kind, **params(**chosen).model_dump(mode="json")}
+    except ValidationError as error:
+        raise UserError(explain(error, params, where)) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML file's mapping; a UserError says where the file is broken."""
+    check_keys(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, ValueError) as error:  # 2024-02-31 is a ValueError
+        raise UserError(f"{path} is no YAML: {reason(error)}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a mapping of keys to values.")
+    return content
+
+
+def registries() -> dict[str, Registry]:
+    """Return the registries of all components that a config names, by section."""
+    return {
+        "datasets": DATASETS,
+        "artifacts": ARTIFACTS,
+        "designs": DESIGNS,
+        "methods": METHODS,
+        "explainers": EXPLAINERS,
+        "metrics": METRICS,
+    }
+
+
+def _check_metrics(config: StudyConfig, metrics: Registry) -> None:
+    for name, chosen in config.measure.metrics.items():
+        component_params(metrics, f"measure.metrics.{name}", name, chosen)
+
+
+def _check_masks(study: StudyConfig, datasets: Registry) -> None:
+    """Raise UserError for a mask that a dataset does not have, before anything is computed."""
+    named: list[tuple[str, str, Any]] = [
+        *((f"tasks.{name}.roi", task.dataset, task.roi) for name, task in study.tasks.items()),
+        *(
+            (f"regions.attributes.{dataset}.{attribute}", dataset, roi)
+            for dataset, attributes in study.regions.attributes.items()
+            for attribute, roi in attributes.items()
+        ),
+    ]
+    for where, dataset, roi in named:
+        masks = datasets[study.datasets[dataset]["kind"]].traits["masks"]
+        if isinstance(roi, MaskRoi) and roi.mask not in masks:
+            raise UserError(
+                f"config: {where}.mask = {roi.mask!r}: {dataset} has no such mask"
+                f"{suggestion(roi.mask, masks)} Allowed: {', '.join(masks) or 'none'}."
+            )
+
+
+def _check_expressions(study: StudyConfig) -> None:
+    """Raise UserError for an attribute expression that cannot be parsed."""
+    named = {
+        **{f"tasks.{n}.{k}": getattr(t, k) for n, t in study.tasks.items() for k in EXPRESSIONS},
+        **{
+            f"tasks.{name}.roi.attribution.attribute": task.roi.attribution.attribute
+            for name, task in study.tasks.items()
+            if isinstance(task.roi, AttributionRoi)
+        },
+        **{
+            f"regions.attributes.{d}.{a}": a for d, c in study.regions.attributes.items() for a in c
+        },
+    }
+    for where, expression in named.items():
+        try:
+            parse(expression)
+        except UserError as error:
+            raise UserError(f"config: {where}: {error}") from None
