@@ -8,7 +8,6 @@ if "study" not in config:
 
 
 include: "rules/common.smk"
-include: "rules/common_watermark.smk"
 include: "rules/fetch.smk"
 include: "rules/pool.smk"
 include: "rules/split.smk"
@@ -19,16 +18,12 @@ include: "rules/explain.smk"
 include: "rules/measure.smk"
 include: "rules/sanity.smk"
 include: "rules/tabulate.smk"
-include: "rules/report.smk"
-include: "rules/report_regions.smk"
-include: "rules/report_watermark.smk"
 
 
 rule all:
     default_target: True
     input:
-        tables=TABLE_FILES,
-        figures=FIGURE_FILES,
+        tables=list(TABLES.values()),
 
 
 onstart:

@@ -1,20 +1,14 @@
 rule debias:
     input:
-        unpack(twins_of),
-        unpack(lambda wildcards: pool_of(wildcards, "images")),
-        unpack(vanilla_of),
-        unpack(regions_of),
-        split=f"{PATHS.stage('split')}/{CELL}/split.parquet",
+        unpack(RULES.input("debias")),
     output:
-        model=f"{PATHS.stage('debias')}/{CELL}/{{method}}/model.safetensors",
-        metadata=f"{PATHS.stage('debias')}/{CELL}/{{method}}/model.json",
-        predictions=f"{PATHS.stage('debias')}/{CELL}/{{method}}/predictions.parquet",
+        **RULES.output("debias"),
     log:
-        f"{PATHS.stage('logs')}/debias/{CELL}/{{method}}.log",
+        RULES.log("debias"),
     benchmark:
-        f"{PATHS.stage('benchmarks')}/debias/{CELL}/{{method}}.tsv"
+        RULES.benchmark("debias")
     wildcard_constraints:
-        method=one_of(GRID.methods(changes="weights")),
+        method=one_of(RULES.plan.grid.methods(changes="weights")),
     conda:
         "../envs/gpu.yaml"
     threads: 1
@@ -23,9 +17,7 @@ rule debias:
         runtime=growing(120),
         gpu_jobs=1,
     params:
-        deterministic=STUDY.deterministic,
-        artifact=artifact_of,
-        method=lambda wildcards: STUDY.methods[wildcards.method],
+        job=RULES.params("debias"),
     script:
         "../workflow_scripts/debias.py"
 
@@ -33,7 +25,7 @@ rule debias:
 # Methods that change decisions only read stored predictions: they need no GPU.
 use rule debias as decide with:
     wildcard_constraints:
-        method=one_of(GRID.methods(changes="decision")),
+        method=one_of(RULES.plan.grid.methods(changes="decision")),
     conda:
         "../envs/cpu.yaml"
     resources:

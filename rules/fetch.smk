@@ -1,19 +1,16 @@
 rule fetch:
     output:
-        attributes=f"{PATHS.stage('fetch')}/{{dataset}}/attributes.parquet",
-        source=f"{PATHS.stage('fetch')}/{{dataset}}/source.json",
+        **RULES.output("fetch"),
     log:
-        f"{PATHS.stage('logs')}/fetch/{{dataset}}.log",
+        RULES.log("fetch"),
     benchmark:
-        f"{PATHS.stage('benchmarks')}/fetch/{{dataset}}.tsv"
+        RULES.benchmark("fetch")
     conda:
         "../envs/cpu.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
     params:
-        kind=lambda wildcards: STUDY.datasets[wildcards.dataset]["kind"],
-        dataset=lambda wildcards: dataset_params(wildcards, "fetch"),
-        data=STUDY.data,
+        job=RULES.params("fetch"),
     script:
         "../workflow_scripts/fetch.py"

@@ -1,16 +1,12 @@
 rule pool:
     input:
-        attributes=f"{PATHS.stage('fetch')}/{{dataset}}/attributes.parquet",
-        source=f"{PATHS.stage('fetch')}/{{dataset}}/source.json",
+        unpack(RULES.input("pool")),
     output:
-        images=f"{PATHS.stage('pool')}/{{dataset}}/images.npy",
-        masks=f"{PATHS.stage('pool')}/{{dataset}}/masks.npy",
-        index=f"{PATHS.stage('pool')}/{{dataset}}/index.parquet",
-        pool=f"{PATHS.stage('pool')}/{{dataset}}/pool.json",
+        **RULES.output("pool"),
     log:
-        f"{PATHS.stage('logs')}/pool/{{dataset}}.log",
+        RULES.log("pool"),
     benchmark:
-        f"{PATHS.stage('benchmarks')}/pool/{{dataset}}.tsv"
+        RULES.benchmark("pool")
     conda:
         "../envs/cpu.yaml"
     threads: 8
@@ -18,23 +14,20 @@ rule pool:
         mem_mb=growing(4000),
         runtime=growing(240),
     params:
-        kind=lambda wildcards: STUDY.datasets[wildcards.dataset]["kind"],
-        dataset=lambda wildcards: dataset_params(wildcards, "pool"),
-        data=STUDY.data,
+        job=RULES.params("pool"),
     script:
         "../workflow_scripts/pool.py"
 
 
 rule twins:
     input:
-        attributes=f"{PATHS.stage('fetch')}/{{dataset}}/attributes.parquet",
-        index=f"{PATHS.stage('pool')}/{{dataset}}/index.parquet",
+        unpack(RULES.input("twins")),
     output:
-        twins=f"{PATHS.stage('pool')}/{{dataset}}/twins_{{attribute}}.npy",
+        **RULES.output("twins"),
     log:
-        f"{PATHS.stage('logs')}/pool/{{dataset}}-twins-{{attribute}}.log",
+        RULES.log("twins"),
     benchmark:
-        f"{PATHS.stage('benchmarks')}/pool/{{dataset}}-twins-{{attribute}}.tsv"
+        RULES.benchmark("twins")
     conda:
         "../envs/cpu.yaml"
     threads: 8
@@ -42,8 +35,6 @@ rule twins:
         mem_mb=growing(4000),
         runtime=growing(240),
     params:
-        kind=lambda wildcards: STUDY.datasets[wildcards.dataset]["kind"],
-        dataset=lambda wildcards: dataset_params(wildcards, "pool"),
-        data=STUDY.data,
+        job=RULES.params("twins"),
     script:
         "../workflow_scripts/twins.py"

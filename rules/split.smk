@@ -1,21 +1,18 @@
 rule split:
     input:
-        lambda wildcards: pool_of(wildcards, "index")["index"],
+        unpack(RULES.input("split")),
     output:
-        f"{PATHS.stage('split')}/{CELL}/split.parquet",
+        **RULES.output("split"),
     log:
-        f"{PATHS.stage('logs')}/split/{CELL}.log",
+        RULES.log("split"),
     benchmark:
-        f"{PATHS.stage('benchmarks')}/split/{CELL}.tsv"
+        RULES.benchmark("split")
     conda:
         "../envs/cpu.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        target=lambda wildcards: STUDY.tasks[wildcards.task].target,
-        protected=lambda wildcards: STUDY.tasks[wildcards.task].protected,
-        injected=lambda wildcards: GRID.artifact(wildcards.task) is not None,
-        design=design_params,
+        job=RULES.params("split"),
     script:
         "../workflow_scripts/split.py"

@@ -1,123 +1,109 @@
-TABLES = [
-    "splits",
-    "predictions",
-    "image_metrics",
-    "cell_metrics",
-    "tests",
-    "runtimes",
-    "leaderboard",
-    "associations",
-    "provenance",
-]
-# Tables of patch classifiers, and the files that they are joined from.
-REGION_TABLES = {
-    "region_calibration": "calibration",
-    "region_reliability": "reliability",
-    "region_positions": "positions",
-    "region_maps": "maps",
-}
-RELIANCE_TABLES = ["reliance", "yardstick"]
-ATTRIBUTION_TABLES = ["data_attribution", "table_one"]
-TABLE_FILES = [
-    f"{PATHS.stage('tables')}/{table}.parquet"
-    for table in [
-        *TABLES,
-        *(REGION_TABLES if REGIONS else []),
-        *(ATTRIBUTION_TABLES if GRID.looks_away() else []),
-        *(RELIANCE_TABLES if GRID.twinned() else []),
-        *(["sanity"] if SANITY_FILES else []),
-    ]
-]
-GROUPS = [group.as_dict() for group in GRID.groups()]
+TABLES = RULES.tables()
 
 
 rule tabulate:
     input:
-        splits=[PATHS.split(**group) for group in GROUPS],
-        predictions=models_of("predictions.parquet"),
-        metadata=models_of("model.json"),
-        image_metrics=[f"{PATHS.measures(**g)}/image_metrics.parquet" for g in GROUPS],
-        cell_metrics=[f"{PATHS.measures(**g)}/cell_metrics.parquet" for g in GROUPS],
-        tests=[f"{PATHS.measures(**g)}/tests.parquet" for g in GROUPS],
-        regions=regions_files("region.json"),
-        sanity=SANITY_FILES,
+        unpack(RULES.input("tabulate")),
     output:
-        **{table: f"{PATHS.stage('tables')}/{table}.parquet" for table in TABLES},
+        **RULES.output("tabulate"),
     log:
-        f"{PATHS.stage('logs')}/tabulate.log",
+        RULES.log("tabulate"),
     conda:
         "../envs/cpu.yaml"
     resources:
         mem_mb=growing(8000),
         runtime=growing(120),
     params:
-        study=STUDY.model_dump(mode="json"),
-        benchmarks=PATHS.stage("benchmarks"),
+        job=RULES.params("tabulate"),
     script:
-        "../workflow_scripts/tabulation.py"
+        "../workflow_scripts/tabulate.py"
+
+
+rule tabulate_runtimes:
+    input:
+        unpack(RULES.input("tabulate_runtimes")),
+    output:
+        **RULES.output("tabulate_runtimes"),
+    log:
+        RULES.log("tabulate_runtimes"),
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(30),
+    params:
+        job=RULES.params("tabulate_runtimes"),
+    script:
+        "../workflow_scripts/tabulate_runtimes.py"
 
 
 rule tabulate_regions:
     input:
-        provenance=f"{PATHS.stage('tables')}/provenance.parquet",
-        region=regions_files("region.json"),
-        calibration=regions_files("calibration.parquet"),
-        reliability=regions_files("reliability.parquet"),
-        positions=regions_files("positions.parquet"),
-        maps=regions_files("maps.parquet"),
+        unpack(RULES.input("tabulate_regions")),
     output:
-        **{table: f"{PATHS.stage('tables')}/{table}.parquet" for table in REGION_TABLES},
+        **RULES.output("tabulate_regions"),
     log:
-        f"{PATHS.stage('logs')}/tabulate_regions.log",
+        RULES.log("tabulate_regions"),
     conda:
         "../envs/cpu.yaml"
     resources:
         mem_mb=growing(8000),
         runtime=growing(30),
     params:
-        study=STUDY.study,
-        tables=REGION_TABLES,
+        job=RULES.params("tabulate_regions"),
     script:
-        "../workflow_scripts/region_tables.py"
+        "../workflow_scripts/tabulate_regions.py"
 
 
 rule tabulate_attribution:
     input:
-        cell_metrics=f"{PATHS.stage('tables')}/cell_metrics.parquet",
-        predictions=models_of("predictions.parquet"),
+        unpack(RULES.input("tabulate_attribution")),
     output:
-        **{t: f"{PATHS.stage('tables')}/{t}.parquet" for t in ATTRIBUTION_TABLES},
-        text=f"{PATHS.stage('report')}/table_one.txt",
+        **RULES.output("tabulate_attribution"),
     log:
-        f"{PATHS.stage('logs')}/tabulate_attribution.log",
+        RULES.log("tabulate_attribution"),
     conda:
         "../envs/cpu.yaml"
     resources:
         mem_mb=growing(8000),
         runtime=growing(30),
     params:
-        study=STUDY.model_dump(mode="json"),
+        job=RULES.params("tabulate_attribution"),
     script:
-        "../workflow_scripts/table_one.py"
+        "../workflow_scripts/tabulate_attribution.py"
 
 
 rule tabulate_reliance:
     input:
-        cell_metrics=f"{PATHS.stage('tables')}/cell_metrics.parquet",
-        image_metrics=f"{PATHS.stage('tables')}/image_metrics.parquet",
-        predictions=f"{PATHS.stage('tables')}/predictions.parquet",
+        unpack(RULES.input("tabulate_reliance")),
     output:
-        **{t: f"{PATHS.stage('tables')}/{t}.parquet" for t in RELIANCE_TABLES},
+        **RULES.output("tabulate_reliance"),
     log:
-        f"{PATHS.stage('logs')}/tabulate_reliance.log",
+        RULES.log("tabulate_reliance"),
     conda:
         "../envs/cpu.yaml"
     resources:
         mem_mb=growing(8000),
         runtime=growing(60),
     params:
-        injected=[task for task in STUDY.tasks if GRID.artifact(task)],
-        elsewhere=GRID.elsewhere(),
-        controls=GRID.controls(),
+        job=RULES.params("tabulate_reliance"),
     script:
-        "../workflow_scripts/yardstick.py"
+        "../workflow_scripts/tabulate_reliance.py"
+
+
+rule tabulate_sanity:
+    input:
+        unpack(RULES.input("tabulate_sanity")),
+    output:
+        **RULES.output("tabulate_sanity"),
+    log:
+        RULES.log("tabulate_sanity"),
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        job=RULES.params("tabulate_sanity"),
+    script:
+        "../workflow_scripts/tabulate_sanity.py"

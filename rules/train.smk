@@ -1,16 +1,12 @@
 rule train:
     input:
-        unpack(twins_of),
-        unpack(lambda wildcards: pool_of(wildcards, "images")),
-        split=f"{PATHS.stage('split')}/{CELL}/split.parquet",
+        unpack(RULES.input("train")),
     output:
-        model=f"{PATHS.stage('train')}/{CELL}/model.safetensors",
-        metadata=f"{PATHS.stage('train')}/{CELL}/model.json",
-        predictions=f"{PATHS.stage('train')}/{CELL}/predictions.parquet",
+        **RULES.output("train"),
     log:
-        f"{PATHS.stage('logs')}/train/{CELL}.log",
+        RULES.log("train"),
     benchmark:
-        f"{PATHS.stage('benchmarks')}/train/{CELL}.tsv"
+        RULES.benchmark("train")
     conda:
         "../envs/gpu.yaml"
     threads: 1
@@ -19,9 +15,6 @@ rule train:
         runtime=growing(240),
         gpu_jobs=1,
     params:
-        deterministic=STUDY.deterministic,
-        artifact=artifact_of,
-        model=lambda wildcards: STUDY.task_model(wildcards.task).model_dump(),
-        training=STUDY.training.model_dump(),
+        job=RULES.params("train"),
     script:
         "../workflow_scripts/train.py"

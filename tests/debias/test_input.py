@@ -328,7 +328,7 @@ def test_noise_comes_from_the_cells_seed(name: str, tmp_path: Path) -> None:
 
 
 def test_a_cell_without_maps_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no attribution maps.*regions=True"):
+    with pytest.raises(UserError, match=r"no attribution maps.*needs="):
         run("mask_general", opened(tmp_path))
 
 

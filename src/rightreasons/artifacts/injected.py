@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 
 from rightreasons.artifacts import ARTIFACTS, ArtifactParams, Stamp
 from rightreasons.core.errors import UserError
+from rightreasons.core.job import Chosen
 from rightreasons.core.seeds import numpy_rng
 
 
@@ -78,20 +78,19 @@ def lay(image: np.ndarray, stamp: Stamp, y: int, x: int) -> None:
     under[:] = np.rint(under * (1 - alpha) + stamp.colour * alpha).astype(np.uint8)
 
 
-def inject(images: np.ndarray, artifact: Mapping[str, Any]) -> Injected:
+def inject(images: np.ndarray, artifact: Chosen) -> Injected:
     """Return a pool's images (N, H, W, 3) without and with an artifact.
 
-    artifact: its `name`, its `kind` and its parameters. Raises UserError as the artifact does.
+    Raises UserError as the artifact does.
     """
-    given = {key: value for key, value in artifact.items() if key not in ("name", "kind")}
-    component = ARTIFACTS[artifact["kind"]]
-    params = component.params(**given)
+    component = ARTIFACTS[artifact.kind]
+    params = component.params.model_validate(artifact.params)
     assert isinstance(params, ArtifactParams)
     stamp = component.run(images.shape[1], params)
-    return Injected(images, stamp, artifact["name"], params.jitter)
+    return Injected(images, stamp, artifact.name, params.jitter)
 
 
-def open_images(path: str | Path, artifact: Mapping[str, Any] | None = None) -> Any:
+def open_images(path: str | Path, artifact: Chosen | None = None) -> Any:
     """Return a pool's images by memory map: its own, or as `inject` gives them."""
     images = np.load(path, mmap_mode="r")
     return images if artifact is None else inject(images, artifact)

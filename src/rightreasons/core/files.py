@@ -51,6 +51,12 @@ def write_json(content: dict[str, Any], path: Path) -> None:
         scratch.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file that holds a mapping."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
 def _clear(path: Path) -> None:
     for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*"):
         left.unlink(missing_ok=True)

@@ -4,7 +4,9 @@ A dataset is a subclass of `Dataset`, registered with
 
 - `twins`: the attributes that it can switch in an image with nothing else changed,
 - `masks`: the names of its pixel masks, at most eight,
-- `licence`: the terms of its images, and `page`: where its official files are.
+- `licence`: the terms of its images, and `page`: where its official files are,
+- `shows_images`: True where figures and pages may show single images unless the config says
+  otherwise: made images, never photos of people.
 
 Files whose names begin with an underscore are shared helpers, not datasets.
 """
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 DATASETS = Registry(
     "rightreasons.data",
     "dataset",
-    traits={"twins": (), "masks": (), "licence": "", "page": ""},
+    traits={"twins": (), "masks": (), "licence": "", "page": "", "shows_images": False},
 )
 
 #: Columns of an index that are no attributes.

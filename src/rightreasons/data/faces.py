@@ -38,6 +38,7 @@ class SynthFacesParams(DatasetParams):
     masks=MASKS,
     licence="MIT, made by this project",
     page="docs/datasets.md",
+    shows_images=True,
 )
 class SynthFaces(Dataset):
     """Portraits drawn from latent parameters, deterministic by seed.

@@ -3,8 +3,13 @@
 A method is a function `method(context: Context, params) -> Debiased`, registered with
 
 - `changes`: "weights" where the network changes (weights or intervention), "decision" where only
-  the decision rule does. A method that changes decisions only has vanilla's maps, exactly.
-- `regions`: True where the method needs the attribution maps of the protected attribute.
+  the decision rule does, "nothing" for the original, the network that all others start from. A
+  method that changes decisions only has the original's maps, exactly.
+- `reference`: True where other methods are compared with it.
+- `needs`: what it needs beside images and labels: "regions" for the attribution maps of the
+  protected attribute.
+- `uses_protected`: where it uses the protected attribute: "train" (the train split's), "fit" (the
+  debias split's), "decision" (of the image that is decided on); empty where never.
 """
 
 from __future__ import annotations
@@ -30,7 +35,11 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
     from rightreasons.regions.attribution import Attribution
 
-METHODS = Registry("rightreasons.debias", "method", traits={"changes": "weights", "regions": False})
+METHODS = Registry(
+    "rightreasons.debias",
+    "method",
+    traits={"changes": "weights", "reference": False, "needs": (), "uses_protected": ()},
+)
 
 
 @dataclass
@@ -169,8 +178,8 @@ def _load_attribution(folder: Path | None, n_images: int) -> Attribution:
 
     if folder is None:
         raise UserError(
-            "this cell has no attribution maps. Register the method with `regions=True`, so that "
-            "the stage `region` gives it those of the protected attribute."
+            "this cell has no attribution maps. Register the method with `needs=('regions',)`: the "
+            "stage `region` then gives it those of the protected attribute."
         )
     attribution = Attribution.load(folder)
     if len(attribution) != n_images:

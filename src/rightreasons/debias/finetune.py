@@ -14,7 +14,9 @@ class FinetuneParams(TuningParams):
     epochs: int = Field(2, ge=1, description="passes over the debias split")
 
 
-@METHODS.register("finetune", title="Fine-tuning", paper="control", params=FinetuneParams)
+@METHODS.register(
+    "finetune", title="Fine-tuning", paper="control", params=FinetuneParams, reference=True
+)
 def finetune(context: Context, params: FinetuneParams) -> Debiased:
     """Return vanilla fine-tuned with cross-entropy and nothing else."""
     model = context.vanilla()

@@ -7,7 +7,7 @@ from rightreasons.debias._input import PAPER, MaskParams, general_region, mask, 
 
 
 @METHODS.register(
-    "mask_general", title="General mask", paper=PAPER, params=MaskParams, regions=True
+    "mask_general", title="General mask", paper=PAPER, params=MaskParams, needs=("regions",)
 )
 def mask_general(context: Context, params: MaskParams) -> Debiased:
     """Return vanilla trained anew, on images that are grey where the general map is high."""

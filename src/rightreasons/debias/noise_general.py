@@ -14,7 +14,7 @@ from rightreasons.debias._input import (
 
 
 @METHODS.register(
-    "noise_general", title="General noise", paper=PAPER, params=NoiseParams, regions=True
+    "noise_general", title="General noise", paper=PAPER, params=NoiseParams, needs=("regions",)
 )
 def noise_general(context: Context, params: NoiseParams) -> Debiased:
     """Return vanilla trained anew, on images that are noisy where the general map is high."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.seeds import derive
-from rightreasons.metrics import ReferenceMaps, RegionView, TestResult, Twins, region_view
+from rightreasons.metrics import METRICS, ReferenceMaps, RegionView, TestResult, Twins, region_view
 from rightreasons.metrics.compute import (
     Metrics,
     group_rows,
@@ -74,6 +74,7 @@ def of_maps(
     values: Mapping[str, np.ndarray],
     results: Mapping[str, TestResult],
     *,
+    original: str,
     seed: int,
     replicates: int,
 ) -> dict[str, pd.DataFrame]:
@@ -88,7 +89,7 @@ def of_maps(
     tests = [
         {
             "test": name,
-            "reference": "vanilla" if name == "rddt" else pd.NA,
+            "reference": original if METRICS[name].traits["needs"] == "pair" else pd.NA,
             "metric": "intensity",
             "effect": result.effect,
             "statistic": result.statistic,
@@ -115,6 +116,7 @@ def measure_group(
     roi: Any,
     metrics: Metrics,
     *,
+    original: str,
     scale: Any,
     seed: int,
     replicates: int,
@@ -123,10 +125,10 @@ def measure_group(
 ) -> dict[str, pd.DataFrame]:
     """Return the tables `image_metrics`, `cell_metrics`, `tests` of all methods of a group.
 
-    explained: for each method the one whose maps it has (itself, or vanilla).
+    explained: for each method the one whose maps it has (itself, or `original`).
     roi: as rightreasons.metrics.region_view takes it. normal: the maps of the normal model
-    (vanilla at level 0), all sets; without it FAM and CCM are missing. Columns of the cell key that
-    are the same for the whole group are not here.
+    (`original` at level 0), all sets; without it FAM and CCM are missing. Columns of the cell key
+    that are the same for the whole group are not here.
     """
     stream = derive(seed, "measure")
     parts: dict[str, list[pd.DataFrame]] = {"image_metrics": [], "cell_metrics": [], "tests": []}
@@ -134,8 +136,8 @@ def measure_group(
         cell = of_predictions(table, metrics, seed=stream, replicates=replicates)
         parts["cell_metrics"].append(cell.assign(method=method))
     made = of_models(
-        maps, roi, metrics, scale=scale, seed=stream, replicates=replicates, progress=progress,
-        normal=normal,
+        maps, roi, metrics, original=original, scale=scale, seed=stream, replicates=replicates,
+        progress=progress, normal=normal,
     )  # fmt: skip
     for method, model in explained.items():
         for tables in [tables for key, tables in made.items() if key[0] == model]:
@@ -149,6 +151,7 @@ def of_models(
     roi: Any,
     metrics: Metrics,
     *,
+    original: str,
     scale: Any,
     seed: int,
     replicates: int,
@@ -166,12 +169,12 @@ def of_models(
         for one in sets
         for explainer, array, rows in one.explainers()
     }
-    views: dict[str, RegionView] = {}  # vanilla's of the explainer that is measured
+    views: dict[str, RegionView] = {}  # the original's of the explainer that is measured
     made = {}
-    for model, explainer in progress(_vanilla_first(opened), "maps"):
+    for model, explainer in progress(_in_turn(opened, original), "maps"):
         array, rows = opened[model, explainer]
         view = region_view(array, roi, scale=scale)
-        if model == "vanilla":
+        if model == original:
             views = {explainer: view}
         pair: dict[str, Any] = {"view": view, "vanilla": views[explainer]}
         whole = located_metrics(
@@ -184,16 +187,16 @@ def of_models(
         values = {**image_metrics(metrics, **pair), **whole}
         results = significance_tests(metrics, **pair)
         made[model, explainer] = of_maps(
-            explainer, rows, values, results, seed=seed, replicates=replicates
+            explainer, rows, values, results, original=original, seed=seed, replicates=replicates
         )
     return {key: made[key] for key in opened}
 
 
-def _vanilla_first(keys: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return keys (model, explainer) one explainer after the other, vanilla's before the rest."""
+def _in_turn(keys: Iterable[tuple[str, str]], original: str) -> list[tuple[str, str]]:
+    """Return keys (model, explainer) explainer by explainer, the original's before the rest."""
     keys = list(keys)
     explainers = list(dict.fromkeys(explainer for _, explainer in keys))
-    return sorted(keys, key=lambda key: (explainers.index(key[1]), key[0] != "vanilla"))
+    return sorted(keys, key=lambda key: (explainers.index(key[1]), key[0] != original))
 
 
 def normal_maps(
@@ -212,7 +215,12 @@ def normal_maps(
 
 
 def mean_maps(
-    maps: Mapping[str, list[MapSet]], explained: Mapping[str, str], images: np.ndarray, roi: Any
+    maps: Mapping[str, list[MapSet]],
+    explained: Mapping[str, str],
+    images: np.ndarray,
+    roi: Any,
+    *,
+    original: str,
 ) -> dict[str, np.ndarray]:
     """Return what the figure of mean maps shows, averaged within each protected x target cell.
 
@@ -220,11 +228,11 @@ def mean_maps(
     images whose ROI covers the pixel; `map/<explainer>/<method>`: float32 (4, H, W), mean of
     R / max|R| (NaN where a cell is empty). Cells in the order of `CELLS`.
     """
-    rows = next(maps["vanilla"][0].explainers())[2]
+    rows = next(maps[original][0].explainers())[2]
     members = [((rows["protected"] == p) & (rows["target"] == t)).to_numpy() for p, t in CELLS]
     pictures = [_mean_image(images, rows["row"].to_numpy()[member]) for member in members]
     arrays = {"image": np.stack(pictures), "n": np.array([m.sum() for m in members])}
-    arrays["roi"] = _roi_share(roi, maps["vanilla"][0].maps.shape[2:])
+    arrays["roi"] = _roi_share(roi, maps[original][0].maps.shape[2:])
     for method, model in explained.items():
         for one in maps[model]:
             for explainer, array, _ in one.explainers():

@@ -127,5 +127,5 @@ def _refuse_orphans(path: Path) -> None:
         raise UserError(
             f"{whose} is gone, but {len(left)} of its jobs are still in SLURM's queue and would "
             f"write the same files as yours:\n{describe(left)}\nWait for them: python "
-            "workflow_scripts/orphans.py --wait. Or cancel them: --cancel in place of --wait."
+            "-m rightreasons.runtime.orphans --wait. Or cancel them: --cancel in place of --wait."
         )

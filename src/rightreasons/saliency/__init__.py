@@ -5,7 +5,8 @@ An explainer is a context manager `explainer(model, params, generator)` that yie
 layers) is gone when the context ends.
 
 Traits: `check`, what the maps' sum is checked against: "conservation", "completeness" or "" (see
-`Attribution`); `control`, True for maps that are made without the network and the class.
+`Attribution`); `control`, True for maps that are made without the network and the class; `noise`,
+True for a control that is nothing but chance.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from rightreasons.core.registry import Registry
 if TYPE_CHECKING:
     import torch
 
-EXPLAINERS = Registry("rightreasons.saliency", "explainer", traits={"check": "", "control": False})
+EXPLAINERS = Registry(
+    "rightreasons.saliency", "explainer", traits={"check": "", "control": False, "noise": False}
+)
 
 
 @dataclass(frozen=True)

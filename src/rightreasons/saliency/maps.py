@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from rightreasons.core.registry import Component
+from rightreasons.core.job import Chosen
 from rightreasons.core.seeds import numpy_rng
 from rightreasons.runtime.devices import fit_batch
 from rightreasons.saliency import EXPLAINERS
@@ -43,9 +44,9 @@ def sample_images(
 
 def explain(
     model: Classifier,
-    images: np.ndarray,
+    images: Any,
     classes: torch.Tensor,
-    explainers: dict[str, dict[str, Any]],
+    explainers: Sequence[Chosen],
     *,
     device: torch.device,
     batch_size: int,
@@ -62,50 +63,49 @@ def explain(
     shape = (len(explainers), *images.shape[:3])
     maps = np.empty(shape, np.float32) if out is None else out
     errors = np.empty(shape[:2], np.float32)
-    for i, (name, chosen) in enumerate(explainers.items()):
-        work = partial(
-            _fill, maps[i], errors[i], EXPLAINERS[chosen["kind"]], chosen, model, images, classes,
-            device, seed_of(name), progress,
-        )  # fmt: skip
-        fit_batch(work, batch_size, f"explain {name}")
+    for chosen, of_images, of_error in zip(explainers, maps, errors, strict=True):
+        one = _One(model, images, classes, chosen, device, seed_of(chosen.name), progress)
+        fit_batch(partial(one.fill, of_images, of_error), batch_size, f"explain {chosen.name}")
     return maps, errors
 
 
-def _fill(
-    maps: np.ndarray,
-    errors: np.ndarray,
-    component: Component,
-    chosen: dict[str, Any],
-    model: Classifier,
-    images: Any,
-    classes: torch.Tensor,
-    device: torch.device,
-    seed: int,
-    progress: Callable[..., Any],
-    batch_size: int,
-) -> None:
-    """Write one explainer's maps (N, H, W) and errors (N,), batch by batch."""
-    import torch
+@dataclass(frozen=True)
+class _One:
+    """One explainer, and what it explains."""
 
-    from rightreasons.learning.training import normalise, take
+    model: Classifier
+    images: Any
+    classes: torch.Tensor
+    chosen: Chosen
+    device: torch.device
+    seed: int
+    progress: Callable[..., Any]
 
-    params = component.params(**{k: v for k, v in chosen.items() if k != "kind"})
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.arange(len(images))
-    with component.run(model, params, generator) as attribute:
-        for start in progress(range(0, len(images), batch_size), component.name):
-            part = slice(start, start + batch_size)
-            inputs = normalise(take(images, order[part], device), device)
-            made = attribute(inputs, classes[part].to(device))
-            maps[part] = made.maps.float().cpu().numpy()
-            errors[part] = made.error.float().cpu().numpy()
+    def fill(self, maps: np.ndarray, errors: np.ndarray, batch_size: int) -> None:
+        """Write the maps (N, H, W) and errors (N,), batch by batch."""
+        import torch
+
+        from rightreasons.learning.training import normalise, take
+
+        component = EXPLAINERS[self.chosen.kind]
+        params = component.params.model_validate(self.chosen.params)
+        generator = torch.Generator().manual_seed(self.seed)
+        order = torch.arange(len(self.images))
+        with component.run(self.model, params, generator) as attribute:
+            starts = range(0, len(self.images), batch_size)
+            for start in self.progress(starts, component.name):
+                part = slice(start, start + batch_size)
+                batch = take(self.images, order[part], self.device)
+                made = attribute(normalise(batch, self.device), self.classes[part].to(self.device))
+                maps[part] = made.maps.float().cpu().numpy()
+                errors[part] = made.error.float().cpu().numpy()
 
 
 def map_index(
     images: pd.DataFrame,
     classes: np.ndarray,
     logits: np.ndarray,
-    explainers: dict[str, dict[str, Any]],
+    explainers: Sequence[Chosen],
     errors: np.ndarray,
 ) -> pd.DataFrame:
     """Return one row per (explainer, image), in the order of the maps' first two axes.
@@ -119,10 +119,10 @@ def map_index(
     )
     parts = [
         base.assign(
-            explainer=name,
-            check=EXPLAINERS[chosen["kind"]].traits["check"],
-            check_error=errors[i].astype(np.float64),
+            explainer=chosen.name,
+            check=EXPLAINERS[chosen.kind].traits["check"],
+            check_error=of_error.astype(np.float64),
         )
-        for i, (name, chosen) in enumerate(explainers.items())
+        for chosen, of_error in zip(explainers, errors, strict=True)
     ]
     return pd.concat(parts, ignore_index=True)

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 @EXPLAINERS.register(
-    "random", title="Random noise", paper="Control, as in Adebayo et al. 2022", control=True
+    "random",
+    title="Random noise",
+    paper="Control, as in Adebayo et al. 2022",
+    control=True,
+    noise=True,
 )
 @contextmanager
 def random(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rightreasons.core.errors import UserError
+from rightreasons.core.job import Chosen
 from rightreasons.core.seeds import derive, numpy_rng
 from rightreasons.metrics._similarity import Similarity, similarity
 from rightreasons.saliency.maps import explain
@@ -85,7 +86,7 @@ def randomisation_table(
     fresh: Classifier,
     images: Any,
     classes: torch.Tensor,
-    explainers: dict[str, dict[str, Any]],
+    explainers: Sequence[Chosen],
     *,
     stages: int,
     device: torch.device,
@@ -104,20 +105,20 @@ def randomisation_table(
     """
     import pandas as pd
 
-    def make(network: Classifier, name: str) -> np.ndarray:
+    def make(network: Classifier, chosen: Chosen) -> np.ndarray:
         maps, _ = explain(
-            network, images, classes, {name: explainers[name]}, device=device,
+            network, images, classes, [chosen], device=device,
             batch_size=batch_size, seed_of=lambda name: derive(seed, "explainer", name),
             progress=progress,
         )  # fmt: skip
         return np.abs(maps[0], out=maps[0])
 
     total, rows = len(layers(model)), []
-    for name in explainers:  # one after the other: no more maps in memory than two of one need
-        before = make(model, name)
+    for chosen in explainers:  # one after the other: no more maps in memory than two of one need
+        name, before = chosen.name, make(model, chosen)
         for step, (layer, done, network) in enumerate(cascade(model, fresh, stages)):
             place = {"explainer": name, "layer": layer, "randomised": done, "of": total}
-            after = make(network, name)
+            after = make(network, chosen)
             for row in _compare(name, layer, before, after, seed=seed, replicates=replicates):
                 rows.append((step, {**place, **row}))
     rows.sort(key=lambda row: row[0])  # stable: by step, then explainers in the order given

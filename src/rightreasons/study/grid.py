@@ -1,39 +1,23 @@
-"""The grid of a study: which cells there are, and the folder of each under `results/<study>/`."""
+"""The grid of a study: which cells there are, and what is to be known of them."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
+from functools import cached_property
+
+from pydantic import JsonValue
 
 from rightreasons.core.errors import UserError
+from rightreasons.core.job import Chosen, Group
 from rightreasons.data import DATASETS
 from rightreasons.debias import METHODS
+from rightreasons.saliency import EXPLAINERS
 from rightreasons.study.sections import ArtifactRoi, AttributionRoi, MaskRoi, StudyConfig
 
 
 def region_name(attribute: str) -> str:
     """Return an attribute expression as the name of a folder: `gender == Male` is gender_Male."""
     return "_".join(re.findall(r"\w+", attribute))
-
-
-@dataclass(frozen=True)
-class Group:
-    """All cells that share a split: one task, design, level and seed."""
-
-    task: str
-    design: str
-    level: str
-    seed: str
-
-    @property
-    def folder(self) -> str:
-        """The group's folder below a stage."""
-        return f"{self.task}/{self.design}-{self.level}/seed-{self.seed}"
-
-    def as_dict(self) -> dict[str, str]:
-        """The group as wildcards."""
-        return asdict(self)
 
 
 class Grid:
@@ -45,11 +29,30 @@ class Grid:
     def groups(self) -> list[Group]:
         """Return every (task, design, level, seed) of the study."""
         return [
-            Group(task, design, f"{level:g}", str(seed))
+            self.group(task, design, level, seed)
             for task, design in self.pairs()
-            for level in self.study.designs[design]["levels"]
+            for level in self.levels(design)
             for seed in self.study.seeds
         ]
+
+    def group(self, task: str, design: str, level: float | str, seed: int | str) -> Group:
+        """Return one group, from numbers or from what the name of its folder says."""
+        return Group(
+            dataset=self.dataset(task),
+            task=task,
+            design=design,
+            level=float(f"{float(level):g}"),
+            seed=int(seed),
+        )
+
+    def levels(self, design: str) -> list[float]:
+        """Return a design's levels in the config's order."""
+        levels: list[float] = self.study.designs[design]["levels"]
+        return levels
+
+    def strongest(self, design: str) -> float:
+        """Return the level of a design that is farthest from zero, the positive one of two."""
+        return max(self.levels(design), key=lambda level: (abs(level), level))
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return every task with each of its designs."""
@@ -60,26 +63,41 @@ class Grid:
             if task.designs is None or design in task.designs
         ]
 
-    def methods(self, task: str | None = None, changes: str | None = None) -> list[str]:
-        """Return the methods' names: of a task or of all; those that change weights or decisions.
+    @cached_property
+    def original(self) -> str:
+        """The method that changes nothing: its network is the one that all others start from."""
+        return next(name for name in self.study.methods if self.changes(name) == "nothing")
 
-        changes: "weights", "decision" or None for both.
-        """
+    def changes(self, method: str) -> str:
+        """Return what a method changes: "weights", "decision" or "nothing"."""
+        return str(self.trait(method, "changes"))
+
+    def trait(self, method: str, trait: str) -> object:
+        """Return a trait of a method's kind."""
+        return METHODS[self.study.methods[method]["kind"]].traits[trait]
+
+    def methods(self, task: str | None = None, changes: str | None = None) -> list[str]:
+        """Return the methods' names: of a task or of all; those that change what is asked for."""
         chosen = None if task is None else self.study.tasks[task].methods
         return [
             name
-            for name, params in self.study.methods.items()
-            if (chosen is None or name in (*chosen, "vanilla"))
-            and changes in (None, METHODS[params["kind"]].traits["changes"])
+            for name in self.study.methods
+            if (chosen is None or name in (*chosen, self.original))
+            and changes in (None, self.changes(name))
         ]
 
+    def references(self) -> list[str]:
+        """Return the methods that others are compared with, the original first."""
+        named = [name for name in self.study.methods if self.trait(name, "reference")]
+        return sorted(named, key=lambda name: name != self.original)
+
     def models(self, task: str) -> list[str]:
-        """Return the methods of a task that have maps of their own, vanilla first."""
-        return ["vanilla", *self.methods(task, "weights")]
+        """Return the methods of a task that have maps of their own, the original first."""
+        return [self.original, *self.methods(task, "weights")]
 
     def explained(self, method: str) -> str:
-        """Return the method whose maps `method` has: itself, or vanilla if it has its weights."""
-        return method if method in self.methods(changes="weights") else "vanilla"
+        """Return the method whose maps `method` has: itself, or the original's weights' maps."""
+        return method if self.changes(method) == "weights" else self.original
 
     def dataset(self, task: str) -> str:
         """Return the name of a task's dataset."""
@@ -89,6 +107,12 @@ class Grid:
         """Return the artifact that is a task's protected attribute, or None."""
         protected = self.study.tasks[task].protected
         return protected if protected in self.study.artifacts else None
+
+    def chosen_artifact(self, name: str | None) -> Chosen | None:
+        """Return an artifact of the study with its parameters, or None for any other name."""
+        if name is None or name not in self.study.artifacts:
+            return None
+        return Chosen.of(name, self.study.artifacts[name])
 
     def twins(self, task: str) -> str | None:
         """Return the protected attribute if the task's dataset can switch it, else None."""
@@ -115,7 +139,7 @@ class Grid:
             name
             for group in self.study.explain.sets.values()
             for name, chosen in group.items()
-            if chosen["kind"] == "random"
+            if EXPLAINERS[chosen["kind"]].traits["noise"]
         ]
 
     def sets(self, task: str) -> list[str]:
@@ -131,7 +155,7 @@ class Grid:
         """Return whether figures and pages may show single images of a dataset."""
         chosen = self.study.report.show_images
         if chosen is None:
-            return self.study.datasets[dataset]["kind"] == "synthfaces"
+            return bool(DATASETS[self.study.datasets[dataset]["kind"]].traits["shows_images"])
         return dataset in chosen
 
     def shown_explainers(self, task: str) -> list[str]:
@@ -163,13 +187,13 @@ class Grid:
 
     def needs_region(self, method: str) -> bool:
         """Return whether a method uses the attribution maps of the protected attribute."""
-        return bool(METHODS[self.study.methods[method]["kind"]].traits["regions"])
+        return "regions" in METHODS[self.study.methods[method]["kind"]].traits["needs"]
 
     def looks_away(self, task: str | None = None) -> bool:
         """Return whether any method (of a task) uses attribution maps."""
         return any(self.needs_region(method) for method in self.methods(task))
 
-    def known_roi(self, dataset: str, attribute: str) -> list[float] | dict[str, str] | None:
+    def known_roi(self, dataset: str, attribute: str) -> list[float] | dict[str, JsonValue] | None:
         """Return where an attribute is known to be: from `regions.attributes`, or a task's ROI."""
         known = self.study.regions.attributes.get(dataset, {}).get(attribute)
         drawn = [
@@ -182,50 +206,3 @@ class Grid:
             return {"artifact": attribute}
         roi = known or next(iter(drawn), None)
         return roi.model_dump() if isinstance(roi, MaskRoi) else roi
-
-    @staticmethod
-    def group(wildcards: Any) -> dict[str, str]:
-        """Return the part of Snakemake's wildcards that names a group."""
-        return {key: getattr(wildcards, key) for key in ("task", "design", "level", "seed")}
-
-
-class Paths:
-    """Where results lie: one folder per stage, named by the stage."""
-
-    def __init__(self, study: StudyConfig) -> None:
-        self.root = f"{study.results}/{study.study}"
-
-    def stage(self, stage: str) -> str:
-        """Return the folder of a stage."""
-        return f"{self.root}/{stage}"
-
-    def pool(self, dataset: str) -> str:
-        """Return the folder of a dataset's pool."""
-        return f"{self.root}/pool/{dataset}"
-
-    def split(self, **group: str) -> str:
-        """Return the file of a group's split."""
-        return f"{self.root}/split/{Group(**group).folder}/split.parquet"
-
-    def model(self, method: str, **group: str) -> str:
-        """Return the folder of a method's model: vanilla's is the stage `train`'s."""
-        folder = Group(**group).folder
-        if method == "vanilla":
-            return f"{self.root}/train/{folder}"
-        return f"{self.root}/debias/{folder}/{method}"
-
-    def maps(self, method: str, explainers: str, **group: str) -> str:
-        """Return the folder of the maps of a model and a set of explainers."""
-        return f"{self.root}/explain/{Group(**group).folder}/{method}/{explainers}"
-
-    def sanity(self, explainers: str, **group: str) -> str:
-        """Return the folder of the sanity check of a set of explainers."""
-        return f"{self.root}/sanity/{Group(**group).folder}/{explainers}"
-
-    def region(self, dataset: str, attribute: str) -> str:
-        """Return the folder of the patch classifier of an attribute."""
-        return f"{self.root}/region/{dataset}/{region_name(attribute)}"
-
-    def measures(self, **group: str) -> str:
-        """Return the folder of a group's measures."""
-        return f"{self.root}/measure/{Group(**group).folder}"

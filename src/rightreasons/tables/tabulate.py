@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rightreasons.core.files import read_json
+from rightreasons.core.job import Cell, Group
 from rightreasons.core.seeds import numpy_rng
 from rightreasons.metrics import METRICS
 from rightreasons.metrics.compute import resolve
@@ -25,44 +26,28 @@ from rightreasons.statistics.stats import (
     paired_group_bootstrap,
     paired_image_test,
 )
-from rightreasons.study.grid import Grid, Group
-from rightreasons.study.sections import StudyConfig
+from rightreasons.tables.parameters import Comparing, Timed
 
 GROUP = ["study", "dataset", "task", "design", "level"]
 MODEL_KEY = {"task": object, "design": object, "level": float, "seed": float, "method": object}
-REFERENCES = ("vanilla", "finetune")
 COMPARED_GROUPS = ("equalized_odds", "accuracy", "worst_group_accuracy")
 COMPARED_IMAGES = ("rrf",)
-CELL_FOLDER = re.compile(
-    r"(?:.*/)?(?P<task>\w+)/(?P<design>\w+)-(?P<level>[^/]+)/seed-(?P<seed>\d+)"
-)
 
 
-def key_of(study: StudyConfig, path: str) -> dict[str, Any]:
-    """Return the cell key (study to seed) that a result's path spells."""
-    found = CELL_FOLDER.match(path)
-    if found is None:
-        raise ValueError(f"{path} is no result of a cell")
-    task = found["task"]
-    return {
-        "study": study.study,
-        "dataset": study.tasks[task].dataset,
-        "task": task,
-        "design": found["design"],
-        "level": float(found["level"]),
-        "seed": int(found["seed"]),
-    }
+def key_of(study: str, group: Group) -> dict[str, Any]:
+    """Return a group's columns of the cell key: study to seed."""
+    return {"study": study, **group.model_dump()}
 
 
-def models(study: StudyConfig, files: Sequence[str]) -> pd.DataFrame:
+def models(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> pd.DataFrame:
     """Return a row per model, with its cell key, device, peak GPU memory and versions."""
     records = []
-    for path in files:
-        record = json.loads(Path(path).read_text())
+    for cell, path in zip(cells, files, strict=True):
+        record = read_json(path)
         records.append(
             {
-                **key_of(study, path),
-                "method": _method(path),
+                **key_of(study, cell.group),
+                "method": cell.method,
                 "device": record["device"],
                 "peak_gpu": record["peak_gpu_mib"],
                 "reduced": _reduced(record["reduced_batches"]),
@@ -79,12 +64,15 @@ def _reduced(batches: dict[str, list[int]]) -> str | None:
     return ", ".join(f"{what} {asked} > {used}" for what, (asked, used) in batches.items()) or None
 
 
-def provenance(study: StudyConfig, models: pd.DataFrame) -> pd.DataFrame:
-    """Return the one row of `provenance`; its `run` digests the rest of it."""
+def provenance(study: str, config: str, models: pd.DataFrame) -> pd.DataFrame:
+    """Return the one row of `provenance`; its `run` digests the rest of it.
+
+    config: the checked config as JSON.
+    """
     row = {
-        "study": study.study,
+        "study": study,
         "suite": version("rightreasons"),
-        "config": study.model_dump_json(),
+        "config": config,
         "versions": json.dumps(sorted(models["versions"].unique())),
         "device": ", ".join(sorted(models["device"].unique())),
     }
@@ -92,65 +80,56 @@ def provenance(study: StudyConfig, models: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([{"run": digest.hexdigest(), **row}])
 
 
-def splits(study: StudyConfig, files: Sequence[str]) -> Iterator[pd.DataFrame]:
+def splits(study: str, groups: Sequence[Group], files: Sequence[Path]) -> Iterator[pd.DataFrame]:
     """Yield the achieved counts and associations of every split, role by role."""
     from rightreasons.splits import achieved
 
-    for path in files:
+    for group, path in zip(groups, files, strict=True):
         counts = achieved(pd.read_parquet(path)).rename(columns={"N": "n"})
-        yield counts.assign(**key_of(study, path))
+        yield counts.assign(**key_of(study, group))
 
 
-def predictions(study: StudyConfig, files: Sequence[str]) -> Iterator[pd.DataFrame]:
+def predictions(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Iterator[pd.DataFrame]:
     """Yield every model's predictions on its test images."""
-    for path in files:
+    for cell, path in zip(cells, files, strict=True):
         table = pd.read_parquet(path)
         test = table[table["role"] == "test"].drop(columns="role")
-        yield test.assign(**key_of(study, path), method=_method(path))
+        yield test.assign(**key_of(study, cell.group), method=cell.method)
 
 
-def held_out(study: StudyConfig, files: Sequence[str]) -> Iterator[pd.DataFrame]:
+def held_out(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Iterator[pd.DataFrame]:
     """Yield every model's decisions on its debias images, which choose between models."""
-    for path in files:
+    for cell, path in zip(cells, files, strict=True):
         table = pd.read_parquet(path, columns=["role", "target", "decision"])
         debias = table[table["role"] == "debias"]
-        yield debias.assign(**key_of(study, path), method=_method(path))
+        yield debias.assign(**key_of(study, cell.group), method=cell.method)
 
 
-def sanity(study: StudyConfig, files: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Yield the sanity checks of every cell that has them; they are about vanilla."""
-    for path in files:
-        yield pd.read_parquet(path).assign(**key_of(study, path), method="vanilla")
+def sanity(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Iterator[pd.DataFrame]:
+    """Yield the sanity checks of the cells that have them."""
+    for cell, path in zip(cells, files, strict=True):
+        yield pd.read_parquet(path).assign(**key_of(study, cell.group), method=cell.method)
 
 
-def parts(files: Sequence[str], progress: Any) -> Iterator[pd.DataFrame]:
+def parts(files: Sequence[Path], progress: Any) -> Iterator[pd.DataFrame]:
     """Yield the measures of every group as they were written."""
     for path in progress(files, "read"):
         yield pd.read_parquet(path)
 
 
-def runtimes(study: StudyConfig, benchmarks: Path, models: pd.DataFrame) -> pd.DataFrame:
+def runtimes(study: str, timed: Sequence[Timed], models: pd.DataFrame) -> pd.DataFrame:
     """Return a row per job of the study that left a benchmark file."""
-    grid = Grid(study)
-    rows = []
-    for group in grid.groups():
-        for stage, method, explainers, path in _jobs(grid, group, benchmarks):
-            if path.exists():
-                rows.append(_runtime(study, group, stage, method, explainers, path))
-    for path in sorted([*benchmarks.glob("fetch/*.tsv"), *benchmarks.glob("pool/*.tsv")]):
-        rows.append(
-            {
-                "study": study.study,
-                "dataset": path.stem.split("-")[0],
-                "stage": "twins" if "-twins-" in path.stem else path.parent.name,
-                **_benchmark(path),
-            }
-        )
-    for dataset, region in grid.regions():
-        path = benchmarks / "region" / dataset / f"{region}.tsv"
-        if path.exists():
-            key = {"study": study.study, "dataset": dataset, "stage": "region"}
-            rows.append({**key, **_benchmark(path)})
+    rows = [
+        {
+            "study": study,
+            **job.key,
+            "stage": job.stage,
+            "explainers": job.explainers,
+            **_benchmark(job.path),
+        }
+        for job in timed
+        if job.path.exists()
+    ]
     table = pd.DataFrame(rows)
     absent = {
         name: pd.Series(np.nan, table.index, dtype)
@@ -162,12 +141,12 @@ def runtimes(study: StudyConfig, benchmarks: Path, models: pd.DataFrame) -> pd.D
 
 
 def tests(
-    study: StudyConfig,
+    comparing: Comparing,
     cells: list[pd.DataFrame],
     predictions: pd.DataFrame,
     images: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return all tests: those of the cells, and every method against vanilla and `finetune`.
+    """Return all tests: those of the cells, and every method against the references.
 
     Comparisons use the same images and pool the seeds. Holm's correction is over the methods of a
     family: one task, design, level, explainer, reference and metric.
@@ -176,9 +155,9 @@ def tests(
     for group, part in predictions.groupby(GROUP, sort=False):
         key = dict(zip(GROUP, group, strict=True))
         chosen = images[(images[GROUP] == list(group)).all(axis=1)]
-        for method, reference in _pairs(Grid(study).methods(str(key["task"]))):
+        for method, reference in _pairs(comparing, str(key["task"])):
             names = {"method": method, "test": "paired", "reference": reference}
-            for row in _compare(study, part, chosen, method, reference):
+            for row in _compare(comparing, part, chosen, method, reference):
                 rows.append({**key, **names, **row})
     compared = pd.DataFrame(rows)
     if len(compared):
@@ -315,18 +294,19 @@ def _change(tests: pd.DataFrame, key: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _pairs(methods: list[str]) -> list[tuple[str, str]]:
+def _pairs(comparing: Comparing, task: str) -> list[tuple[str, str]]:
+    methods = comparing.methods[task]
     return [
         (method, reference)
-        for reference in REFERENCES
+        for reference in comparing.references
         if reference in methods
         for method in methods
-        if method not in ("vanilla", reference)
+        if method not in (comparing.original, reference)
     ]
 
 
 def _compare(
-    study: StudyConfig, part: pd.DataFrame, images: pd.DataFrame, method: str, reference: str
+    comparing: Comparing, part: pd.DataFrame, images: pd.DataFrame, method: str, reference: str
 ) -> Iterator[dict[str, Any]]:
     """Yield the comparisons of two methods at one level, over all seeds."""
     both = part[part["method"] == method].merge(
@@ -334,7 +314,7 @@ def _compare(
         on=["seed", "image_id", "target", "protected"],
         suffixes=("", "_reference"),
     )
-    params = resolve(study.measure.metrics)
+    params = resolve(comparing.metrics)
     pairs = [_paired_predictions(table) for _, table in both.groupby("seed")]
     for metric in COMPARED_GROUPS:
         rng = numpy_rng(0, "compare", *map(str, part[GROUP].iloc[0]), method, reference, metric)
@@ -343,7 +323,7 @@ def _compare(
             metric=METRICS[metric],
             params=params[metric],
             rng=rng,
-            replicates=study.measure.replicates,
+            replicates=comparing.replicates,
         )
         yield {"metric": metric, **_comparison(result)}
     yield from _compare_twins(both)
@@ -407,43 +387,6 @@ def _comparison(result: Comparison) -> dict[str, Any]:
     }
 
 
-def _jobs(
-    grid: Grid, group: Group, benchmarks: Path
-) -> Iterable[tuple[str, str | None, str | None, Path]]:
-    """Yield stage, method, explainer set and benchmark file of every job of a group."""
-    for stage in ("split", "train", "measure"):
-        method = "vanilla" if stage == "train" else None
-        yield stage, method, None, benchmarks / stage / f"{group.folder}.tsv"
-    for method in grid.methods(group.task):
-        if method != "vanilla":
-            path = benchmarks / "debias" / group.folder / f"{method}.tsv"
-            yield "debias", method, None, path
-        if grid.explained(method) == method:
-            for explainers in grid.sets(group.task):
-                path = benchmarks / "explain" / group.folder / method / f"{explainers}.tsv"
-                yield "explain", method, explainers, path
-    for explainers in grid.study.explain.sets:
-        path = benchmarks / "sanity" / group.folder / f"{explainers}.tsv"
-        yield "sanity", "vanilla", explainers, path
-
-
-def _runtime(
-    study: StudyConfig,
-    group: Group,
-    stage: str,
-    method: str | None,
-    explainers: str | None,
-    path: Path,
-) -> dict[str, Any]:
-    return {
-        **key_of(study, f"{group.folder}/"),
-        "method": method,
-        "stage": stage,
-        "explainers": explainers,
-        **_benchmark(path),
-    }
-
-
 def _benchmark(path: Path) -> dict[str, float]:
     row = pd.read_csv(path, sep="\t", na_values=["-"]).iloc[0]
     return {
@@ -451,8 +394,3 @@ def _benchmark(path: Path) -> dict[str, float]:
         "max_rss": float(row["max_rss"]),
         "mean_load": float(row["mean_load"]),
     }
-
-
-def _method(path: str) -> str:
-    folder = Path(path).parent.name
-    return "vanilla" if folder.startswith("seed-") else folder

@@ -2,9 +2,9 @@
 
 Run it where Snakemake runs:
 
-    python workflow_scripts/orphans.py             # list; exit code 1 if there are any
-    python workflow_scripts/orphans.py --wait      # return when the last one has ended
-    python workflow_scripts/orphans.py --cancel    # cancel, and return when they are gone
+    python -m rightreasons.runtime.orphans             # list; exit code 1 if there are any
+    python -m rightreasons.runtime.orphans --wait      # return when the last one has ended
+    python -m rightreasons.runtime.orphans --cancel    # cancel, and return when they are gone
 
 Jobs of a study whose Snakemake is alive are no orphans.
 """
@@ -55,7 +55,8 @@ def look(results: Path, wait: bool, stop: bool, poll: float) -> int:
 
 def left_behind(results: Path) -> list[Job]:
     """Return the jobs of runs that ended without them."""
-    living, dead = [], []
+    living: list[str] = []
+    dead: list[str] = []
     for path in results.glob("*/.lock"):
         (living if held(path) else dead).append(last_run(path).jobs)
     return orphans(queued(), Path.cwd(), set(dead) - {""}, living)

@@ -1,4 +1,4 @@
-"""What every script shares: a log, progress bars, readable errors, thread counts."""
+"""The process of a job: its log, progress bars, readable errors, thread counts."""
 
 from __future__ import annotations
 
@@ -11,38 +11,44 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.files import cannot_write
+from rightreasons.core.job import Job, Running
 from rightreasons.runtime.lifeline import SNAKEMAKE, end_with
 
+J = TypeVar("J", bound=Job)
 
-def run(main: Callable[..., None], snakemake: Any) -> None:
-    """Call `main(input, output, params, wildcards, progress=..., threads=...)` of a script.
+
+def run(work: Callable[[J, Running], None], kind: type[J], snakemake: Any) -> None:
+    """Do the job of a script.
 
     The log gets the place, the end and any traceback; the terminal gets progress bars, and one
     line when something is wrong with the user's input.
+
+    Parameters
+    ----------
+    work
+        The function of `rightreasons.stages` that does such jobs.
+    kind
+        The class of their descriptions.
+    snakemake
+        What Snakemake gives a script: input, output, params.job, wildcards, threads, log.
     """
     if starter := os.getenv(SNAKEMAKE):
         end_with(starter)
     begin_log(Path(snakemake.log[0]))
     limit_threads(snakemake.threads)
-    if snakemake.params.get("deterministic"):
+    job = kind.received(snakemake.input, snakemake.output, snakemake.params.job)
+    if job.deterministic:
         from rightreasons.runtime.devices import be_deterministic
 
         be_deterministic()
     started = time.perf_counter()
     label = " ".join(map(str, snakemake.wildcards))
     try:
-        main(
-            snakemake.input,
-            snakemake.output,
-            snakemake.params,
-            snakemake.wildcards,
-            progress=partial(progress_bar, label=label),
-            threads=snakemake.threads,
-        )
+        work(job, Running(partial(progress_bar, label=label), snakemake.threads, ready))
     except UserError as error:
         logging.info(traceback.format_exc())
         sys.exit(f"error: {error}")
@@ -118,28 +124,3 @@ def progress_bar(items: Iterable[Any], description: str, label: str = "") -> Any
     ready()
     pause = 0.5 if sys.stderr.isatty() else 10
     return tqdm(items, desc=f"{label} {description}".strip(), mininterval=pause, leave=False)
-
-
-def roi_of(input: Any, params: Any, rows: Any, shape: tuple[int, ...]) -> Any:
-    """Return the ROI of a task's images, pool rows `rows`, at the maps' size `shape` (H, W).
-
-    It is what regions.rois.task_roi gives. The rule has the inputs images, masks, pool and
-    those of `roi_region_of`, and the params roi and roi_artifact.
-    """
-    import numpy as np
-
-    from rightreasons.artifacts.injected import open_images
-    from rightreasons.regions.rois import task_roi
-
-    masks = np.load(input.masks, mmap_mode="r")
-    names = read_json(input.pool)["mask_names"]
-    maps_of_roi = Path(input.mean).parent if input.get("mean") else None
-    place = open_images(input.images, params.roi_artifact) if params.roi_artifact else None
-    return task_roi(params.roi, masks, names, rows, shape, maps_of_roi, place)
-
-
-def read_json(path: str | Path) -> dict[str, Any]:
-    """Return the content of a JSON file."""
-    import json
-
-    return json.loads(Path(path).read_text())

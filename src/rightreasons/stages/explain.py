@@ -1,0 +1,104 @@
+"""Make the maps of one model with all explainers of a set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from rightreasons.core.job import Chosen, Files, Group, Job, Running
+from rightreasons.stages.files import Maps
+
+
+class ExplainInput(Files):
+    """Images, a split and a network."""
+
+    images: Path
+    split: Path
+    model: Path
+    metadata: Path
+
+
+class MapsJob(Job):
+    """A job that makes maps.
+
+    Attributes
+    ----------
+    artifact
+        The artifact that is the task's protected attribute, or None.
+    explainers
+        The explainers of the set, in its order.
+    images
+        Number of test images, a quarter from each cell, or all.
+    explained_class
+        Whether the logit of the true or of the predicted class is explained.
+    batch_size
+        Images per batch.
+    """
+
+    group: Group
+    artifact: Chosen | None
+    explainers: tuple[Chosen, ...]
+    images: int | Literal["all"]
+    explained_class: Literal["true", "predicted"]
+    batch_size: int
+
+
+class ExplainJob(MapsJob):
+    """Make the maps of one method's network.
+
+    Attributes
+    ----------
+    method
+        The method's name.
+    explainer_set
+        The name of the set of explainers.
+    """
+
+    input: ExplainInput
+    output: Maps
+    method: str
+    explainer_set: str
+
+
+def explain(job: ExplainJob, running: Running) -> None:
+    """Choose the images and classes, explain, write maps and their index."""
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    from rightreasons.artifacts.injected import open_images, single
+    from rightreasons.core.arrays import mapped
+    from rightreasons.core.files import read_json, write_parquet
+    from rightreasons.core.seeds import derive
+    from rightreasons.learning.predictions import role_of
+    from rightreasons.learning.training import Rows, predict_logits
+    from rightreasons.models.storage import load_model
+    from rightreasons.runtime.devices import pick_device
+    from rightreasons.saliency.maps import explain as make_maps
+    from rightreasons.saliency.maps import map_index, sample_images
+
+    device, group = pick_device(), job.group
+    architecture = read_json(job.input.metadata)["model"]["architecture"]
+    model = load_model(job.input.model, architecture, device)
+    test = role_of(pd.read_parquet(job.input.split), "test")
+    pool = open_images(job.input.images, job.artifact)
+    chosen = sample_images(test, job.images, group.seed, group.task, single(pool))
+    images = Rows(pool, chosen["row"].to_numpy())
+    logits = predict_logits(model, images, device)
+    true = job.explained_class == "true"
+    classes = chosen["target"].to_numpy() if true else logits.argmax(1)
+    key = (*group.stream, str(group.seed), job.method, job.explainer_set)
+    shape = (len(job.explainers), *images.shape[:3])
+    with mapped(job.output.maps, np.float32, shape) as maps:
+        _, errors = make_maps(
+            model,
+            images,
+            torch.from_numpy(classes.astype(np.int64)),
+            job.explainers,
+            device=device,
+            batch_size=job.batch_size,
+            seed_of=lambda name: derive(group.seed, "explain", *key, name),
+            progress=running.progress,
+            out=maps,
+        )
+    write_parquet(map_index(chosen, classes, logits, job.explainers, errors), job.output.index)

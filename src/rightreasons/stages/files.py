@@ -1,0 +1,72 @@
+"""Files that several stages share: those of a pool, a model, a patch classifier, of maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rightreasons.core.job import Files
+
+
+class Fetched(Files):
+    """What `fetch` leaves of a dataset."""
+
+    attributes: Path = Path("attributes.parquet")
+    source: Path = Path("source.json")
+
+
+class Pool(Files):
+    """A dataset's decoded images, their masks and their attributes."""
+
+    images: Path = Path("images.npy")
+    masks: Path = Path("masks.npy")
+    index: Path = Path("index.parquet")
+    pool: Path = Path("pool.json")
+
+
+class Split(Files):
+    """Which images train, debias and test."""
+
+    split: Path = Path("split.parquet")
+
+
+class Model(Files):
+    """A network with its metadata, and its predictions."""
+
+    model: Path = Path("model.safetensors")
+    metadata: Path = Path("model.json")
+    predictions: Path = Path("predictions.parquet")
+
+
+class Maps(Files):
+    """The maps of a model by a set of explainers, and a row per map."""
+
+    maps: Path = Path("maps.npy")
+    index: Path = Path("maps.parquet")
+
+
+class Measures(Files):
+    """The numbers of a group, and its mean maps."""
+
+    image_metrics: Path = Path("image_metrics.parquet")
+    cell_metrics: Path = Path("cell_metrics.parquet")
+    tests: Path = Path("tests.parquet")
+    mean_maps: Path = Path("mean_maps.npz")
+
+
+class Region(Files):
+    """A patch classifier, its calibration, and its maps of all images."""
+
+    classifier: Path = Path("classifier.safetensors")
+    region: Path = Path("region.json")
+    confidence: Path = Path("confidence.npy")
+    mean: Path = Path("mean.npy")
+    calibration: Path = Path("calibration.parquet")
+    reliability: Path = Path("reliability.parquet")
+    positions: Path = Path("positions.parquet")
+    maps: Path = Path("maps.parquet")
+
+
+class Sanity(Files):
+    """The sanity check of a set of explainers."""
+
+    sanity: Path = Path("sanity.parquet")

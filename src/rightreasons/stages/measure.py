@@ -1,0 +1,117 @@
+"""Turn the maps and predictions of all methods of a group into numbers."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from rightreasons.core.job import Chosen, Group, Job, Running
+from rightreasons.stages.files import Measures
+from rightreasons.stages.roi import Roi, RoiInput
+
+if TYPE_CHECKING:
+    from rightreasons.metrics.measures import MapSet
+
+
+class MeasureInput(RoiInput):
+    """Maps and predictions of a group, and what its regions are read from.
+
+    Attributes
+    ----------
+    predictions
+        Of each method, in the order of `MeasureJob.methods`.
+    maps, map_index
+        Of each model and each set of explainers, sets fastest.
+    normal_maps, normal_index
+        Of the normal model (the original at level 0) by each set; empty where there is none.
+    """
+
+    split: Path
+    predictions: tuple[Path, ...]
+    maps: tuple[Path, ...]
+    map_index: tuple[Path, ...]
+    normal_maps: tuple[Path, ...] = ()
+    normal_index: tuple[Path, ...] = ()
+
+
+class MeasureJob(Job):
+    """Measure one group.
+
+    Attributes
+    ----------
+    artifact
+        The artifact that is the task's protected attribute, or None.
+    original
+        The method whose network is the one that all others start from.
+    methods
+        For each method the one whose maps it has: itself, or the original.
+    models, sets
+        The methods with maps of their own, and the sets of explainers, in the order of the files.
+    metrics
+        Every metric with its parameters: a new metric measures anew, and nothing before it.
+    """
+
+    input: MeasureInput
+    output: Measures
+    study: str
+    group: Group
+    artifact: Chosen | None
+    original: str
+    methods: dict[str, str]
+    models: tuple[str, ...]
+    sets: tuple[str, ...]
+    roi: Roi
+    scale: str
+    replicates: int
+    metrics: dict[str, dict[str, JsonValue]]
+
+
+def measure(job: MeasureJob, running: Running) -> None:
+    """Open predictions and maps by method, measure, add the cell key, write."""
+    import pandas as pd
+
+    from rightreasons.artifacts.injected import open_images
+    from rightreasons.core.arrays import write_arrays
+    from rightreasons.core.files import write_parquet
+    from rightreasons.metrics.compute import resolve
+    from rightreasons.metrics.measures import mean_maps, measure_group
+
+    maps, normal = map_sets(job)
+    first = maps[job.original][0]
+    rows = next(first.explainers())[2]["row"].to_numpy()
+    roi = job.roi.of(job.input, rows, first.maps.shape[2:])
+    predictions = zip(job.methods, job.input.predictions, strict=True)
+    tables = measure_group(
+        {method: pd.read_parquet(path) for method, path in predictions},
+        maps,
+        job.methods,
+        roi,
+        resolve(job.metrics),
+        original=job.original,
+        scale=job.scale,
+        seed=job.group.seed,
+        replicates=job.replicates,
+        progress=running.progress,
+        normal=normal,
+    )
+    key = {"study": job.study, **job.group.model_dump()}
+    for name, table in tables.items():
+        write_parquet(table.assign(**key), getattr(job.output, name))
+    images = open_images(job.input.images, job.artifact)
+    means = mean_maps(maps, job.methods, images, roi, original=job.original)
+    write_arrays(job.output.mean_maps, **means)
+
+
+def map_sets(job: MeasureJob) -> tuple[dict[str, list[MapSet]], list[MapSet]]:
+    """Return each model's maps by set of explainers, and the normal model's."""
+    from rightreasons.metrics.measures import MapSet
+
+    maps: dict[str, list[MapSet]] = {model: [] for model in job.models}
+    keys = product(job.models, job.sets)
+    for (model, _), array, index in zip(keys, job.input.maps, job.input.map_index, strict=True):
+        maps[model].append(MapSet.open(array, index))
+    files = zip(job.input.normal_maps, job.input.normal_index, strict=True)
+    return maps, [MapSet.open(array, index) for array, index in files]

@@ -1,0 +1,85 @@
+"""Train the network of a group that all methods start from, and write its predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rightreasons.core.job import Chosen, Files, Group, Job, Running
+from rightreasons.learning.config import ModelConfig, TrainingConfig
+from rightreasons.stages.files import Model
+
+if TYPE_CHECKING:
+    from rightreasons.models.classifier import Classifier
+
+
+class TrainInput(Files):
+    """Images, which of them train, and their twins where there are any."""
+
+    images: Path
+    split: Path
+    twins: Path | None = None
+
+
+class TrainJob(Job):
+    """Train the network of one group.
+
+    Attributes
+    ----------
+    artifact
+        The artifact that is the task's protected attribute, or None.
+    """
+
+    input: TrainInput
+    output: Model
+    group: Group
+    artifact: Chosen | None
+    model: ModelConfig
+    training: TrainingConfig
+
+
+def train(job: TrainJob, running: Running) -> None:
+    """Build, train, predict, write."""
+    import pandas as pd
+
+    from rightreasons.artifacts.injected import open_images, open_twins
+    from rightreasons.core.seeds import derive, torch_generator
+    from rightreasons.learning.decisions import Decision
+    from rightreasons.learning.predictions import labelled, predict
+    from rightreasons.learning.records import write_model
+    from rightreasons.learning.training import train as fit_network
+    from rightreasons.models.architectures import build_classifier
+    from rightreasons.runtime.devices import fit_batch, pick_device
+
+    device = pick_device()
+    seed, key = job.group.seed, job.group.stream
+    images = open_images(job.input.images, job.artifact)
+    twins = open_twins(images, job.input.twins)
+    split = pd.read_parquet(job.input.split)
+
+    def fit(batch_size: int) -> tuple[Classifier, list[dict[str, float]]]:
+        first = derive(seed, "init", *key)
+        model = build_classifier(**job.model.model_dump(), seed=first).to(device)
+        history = fit_network(
+            model,
+            labelled(images, split, "train"),
+            job.training.model_copy(update={"batch_size": batch_size}),
+            generator=torch_generator(seed, "train", *key),
+            device=device,
+            progress=running.progress,
+        )
+        return model, history
+
+    model, history = fit_batch(fit, job.training.batch_size, "train", least=2)
+    write_model(
+        job.output.model.parent,
+        model,
+        Decision(),
+        predict(model, images, twins, split, device),
+        device,
+        {
+            "model": job.model.model_dump(),
+            "training": job.training.model_dump(),
+            "history": history,
+        },
+    )

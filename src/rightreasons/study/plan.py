@@ -1,0 +1,338 @@
+"""The plan of a study: which jobs there are, with their files and parameters.
+
+Every method returns the typed description of one job (`rightreasons.stages`); `study.rules` hands
+them to Snakemake.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rightreasons.core.job import Cell, Chosen, Files, Group
+from rightreasons.data import stage_params
+from rightreasons.metrics.compute import resolve
+from rightreasons.stages import files
+from rightreasons.stages.debias import DebiasInput, DebiasJob
+from rightreasons.stages.explain import ExplainInput, ExplainJob
+from rightreasons.stages.fetch import FetchJob
+from rightreasons.stages.measure import MeasureInput, MeasureJob
+from rightreasons.stages.pool import PoolJob, Twins, TwinsInput, TwinsJob
+from rightreasons.stages.region import RegionJob
+from rightreasons.stages.roi import Roi
+from rightreasons.stages.sanity import SanityJob
+from rightreasons.stages.split import SplitInput, SplitJob
+from rightreasons.stages.train import TrainInput, TrainJob
+from rightreasons.study.grid import Grid
+from rightreasons.study.paths import Paths
+from rightreasons.study.sections import ArtifactRoi, AttributionRoi, StudyConfig
+
+
+class Plan:
+    """The jobs of a study.
+
+    Parameters
+    ----------
+    study
+        The checked config, with every component's parameters.
+
+    Raises
+    ------
+    UserError
+        Where two patch classifiers would share a folder.
+    """
+
+    def __init__(self, study: StudyConfig) -> None:
+        self.study = study
+        self.grid = Grid(study)
+        self.paths = Paths(f"{study.results}/{study.study}", self.grid.original)
+        self.regions = self.grid.regions()
+
+    # Datasets
+
+    def fetch(self, dataset: str) -> FetchJob:
+        """Return the job that fetches a dataset."""
+        kind, fetch, _ = self._dataset(dataset)
+        return FetchJob(
+            input=Files(),
+            output=files.Fetched.below(self.paths.folder("fetch", dataset=dataset)),
+            dataset=dataset,
+            kind=kind,
+            params=fetch,
+            data=self.study.data,
+        )
+
+    def pool(self, dataset: str) -> PoolJob:
+        """Return the job that decodes a dataset."""
+        kind, fetch, pool = self._dataset(dataset)
+        return PoolJob(
+            input=self.fetch(dataset).output,
+            output=files.Pool.below(self.paths.folder("pool", dataset=dataset)),
+            dataset=dataset,
+            kind=kind,
+            params={**fetch, **pool},
+            data=self.study.data,
+        )
+
+    def twins(self, dataset: str, attribute: str) -> TwinsJob:
+        """Return the job that switches one attribute of a dataset."""
+        made = self.pool(dataset)
+        return TwinsJob(
+            input=TwinsInput(attributes=made.input.attributes, index=made.output.index),
+            output=Twins(twins=Path(self.paths.twins(dataset, attribute))),
+            dataset=dataset,
+            kind=made.kind,
+            params=made.params,
+            data=made.data,
+            attribute=attribute,
+        )
+
+    def region(self, dataset: str, region: str) -> RegionJob:
+        """Return the job of a patch classifier, `region` being the name of its folder."""
+        attribute = self.regions[dataset, region]
+        chosen = self.study.regions
+        return RegionJob(
+            input=self.pool(dataset).output,
+            output=self.region_files(dataset, attribute),
+            dataset=dataset,
+            attribute=attribute,
+            artifact=self.grid.chosen_artifact(attribute),
+            classifier=chosen.classifier,
+            seed=chosen.seed,
+            known=self.grid.known_roi(dataset, attribute),
+            quantile=chosen.quantile,
+            deterministic=self.study.deterministic,
+        )
+
+    # Cells
+
+    def split(self, group: Group) -> SplitJob:
+        """Return the job that draws a group's images."""
+        task = self.study.tasks[group.task]
+        chosen = self.study.designs[group.design]
+        return SplitJob(
+            input=SplitInput(index=self.pool(group.dataset).output.index),
+            output=files.Split.below(self.paths.folder("split", group)),
+            group=group,
+            target=task.target,
+            protected=task.protected,
+            injected=self.grid.artifact(group.task) is not None,
+            design=Chosen.of(group.design, {k: v for k, v in chosen.items() if k != "levels"}),
+        )
+
+    def train(self, group: Group) -> TrainJob:
+        """Return the job that trains a group's original network."""
+        return TrainJob(
+            input=self._training_input(group),
+            output=self.model_files(group, self.grid.original),
+            group=group,
+            artifact=self._artifact(group.task),
+            model=self.study.task_model(group.task),
+            training=self.study.training,
+            deterministic=self.study.deterministic,
+        )
+
+    def debias(self, group: Group, method: str) -> DebiasJob:
+        """Return the job of a method in a group."""
+        original = self.model_files(group, self.grid.original)
+        return DebiasJob(
+            input=DebiasInput(
+                **self._training_input(group).model_dump(),
+                original_model=original.model,
+                original_metadata=original.metadata,
+                original_predictions=original.predictions,
+                **self._maps_of(self._looks_away_from(group.task, method)),
+            ),
+            output=self.model_files(group, method),
+            group=group,
+            method=Chosen.of(method, self.study.methods[method]),
+            artifact=self._artifact(group.task),
+            deterministic=self.study.deterministic,
+        )
+
+    def explain(self, group: Group, method: str, explainers: str) -> ExplainJob:
+        """Return the job that makes the maps of a method's network by a set of explainers."""
+        chosen = self.study.explain
+        return ExplainJob(
+            input=self._explained(group, method),
+            output=self.map_files(group, method, explainers),
+            group=group,
+            method=method,
+            explainer_set=explainers,
+            artifact=self._artifact(group.task),
+            explainers=self._explainers(explainers),
+            images=chosen.images,
+            explained_class=chosen.explained_class,
+            batch_size=chosen.batch_size,
+            deterministic=self.study.deterministic,
+        )
+
+    def sanity(self, group: Group, explainers: str) -> SanityJob:
+        """Return the job that checks a set of explainers on a group's original network."""
+        chosen = self.study.sanity
+        folder = self.paths.folder("sanity", group, explainers=explainers)
+        return SanityJob(
+            input=self._explained(group, self.grid.original),
+            output=files.Sanity.below(folder),
+            group=group,
+            artifact=self._artifact(group.task),
+            explainers=self._explainers(explainers),
+            images=chosen.images,
+            stages=chosen.stages,
+            explained_class=self.study.explain.explained_class,
+            batch_size=self.study.explain.batch_size,
+            replicates=self.study.measure.replicates,
+            deterministic=self.study.deterministic,
+        )
+
+    def measure(self, group: Group) -> MeasureJob:
+        """Return the job that measures a group."""
+        grid, task = self.grid, group.task
+        models, sets = grid.models(task), grid.sets(task)
+        methods = {method: grid.explained(method) for method in grid.methods(task)}
+        maps = [self.map_files(group, model, name) for model in models for name in sets]
+        normal = [self.map_files(g, grid.original, s) for g in self._normal(group) for s in sets]
+        pool = self.pool(group.dataset).output
+        return MeasureJob(
+            input=MeasureInput(
+                images=pool.images,
+                masks=pool.masks,
+                pool=pool.pool,
+                **self._maps_of(self.roi_attribution(task)),
+                split=self.split(group).output.split,
+                predictions=tuple(self.model_files(group, m).predictions for m in methods),
+                maps=tuple(made.maps for made in maps),
+                map_index=tuple(made.index for made in maps),
+                normal_maps=tuple(made.maps for made in normal),
+                normal_index=tuple(made.index for made in normal),
+            ),
+            output=self.measure_files(group),
+            study=self.study.study,
+            group=group,
+            artifact=self._artifact(task),
+            original=grid.original,
+            methods=methods,
+            models=tuple(models),
+            sets=tuple(sets),
+            roi=self.roi(task),
+            scale=self.study.measure.scale,
+            replicates=self.study.measure.replicates,
+            metrics=self.metrics,
+        )
+
+    # What jobs share
+
+    def model_files(self, group: Group, method: str) -> files.Model:
+        """Return the files of a method's model in a group."""
+        return files.Model.below(self.paths.model(group, method))
+
+    def map_files(self, group: Group, method: str, explainers: str) -> files.Maps:
+        """Return the maps of a method's network by a set of explainers."""
+        folder = self.paths.folder("explain", group, method=method, explainers=explainers)
+        return files.Maps.below(folder)
+
+    def measure_files(self, group: Group) -> files.Measures:
+        """Return the measures of a group."""
+        return files.Measures.below(self.paths.folder("measure", group))
+
+    def region_files(self, dataset: str, attribute: str) -> files.Region:
+        """Return the files of the patch classifier of an attribute."""
+        return files.Region.below(self.paths.region(dataset, attribute))
+
+    def roi(self, task: str) -> Roi:
+        """Return where a task's region of interest is."""
+        chosen = self.study.tasks[task]
+        place = chosen.roi.artifact if isinstance(chosen.roi, ArtifactRoi) else None
+        return Roi(
+            region=chosen.model_dump(mode="json")["roi"], artifact=self.grid.chosen_artifact(place)
+        )
+
+    def roi_attribution(self, task: str) -> tuple[str, str] | None:
+        """Return dataset and attribute of the map that a task's ROI is the top of, or None."""
+        chosen = self.study.tasks[task]
+        if not isinstance(chosen.roi, AttributionRoi):
+            return None
+        return chosen.dataset, chosen.roi.attribution.attribute
+
+    @cached_property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """Every metric with its parameters."""
+        chosen = resolve(self.study.measure.metrics)
+        return {name: params.model_dump(mode="json") for name, params in chosen.items()}
+
+    def sanity_cells(self) -> list[tuple[Group, str]]:
+        """Return group and set of explainers of every sanity check, none where it is off."""
+        chosen = self.study.sanity
+        return [
+            (group, explainers)
+            for group in self.grid.groups()
+            for explainers in self.grid.sets(group.task)
+            if chosen.images
+            and (chosen.levels == "all" or group.level == self._rounded(group.design))
+        ]
+
+    def cells(self) -> list[Cell]:
+        """Return every method in every group."""
+        return [
+            Cell(group=group, method=method)
+            for group in self.grid.groups()
+            for method in self.grid.methods(group.task)
+        ]
+
+    def switched(self) -> list[tuple[str, str]]:
+        """Return dataset and attribute of all twins."""
+        wanted = [(self.grid.dataset(task), self.grid.twins(task)) for task in self.study.tasks]
+        found = [(dataset, attribute) for dataset, attribute in wanted if attribute is not None]
+        return list(dict.fromkeys(found))
+
+    def _rounded(self, design: str) -> float:
+        """Return a design's strongest level with the digits of a folder's name."""
+        return float(f"{self.grid.strongest(design):g}")
+
+    def _dataset(self, name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """Return a dataset's kind, and the parameters of `fetch` and of `pool` alone."""
+        params = self.study.datasets[name]
+        fetch, pool = stage_params(params["kind"], params)
+        return params["kind"], fetch, pool
+
+    def _artifact(self, task: str) -> Chosen | None:
+        return self.grid.chosen_artifact(self.grid.artifact(task))
+
+    def _training_input(self, group: Group) -> TrainInput:
+        attribute = self.grid.twins(group.task)
+        return TrainInput(
+            images=self.pool(group.dataset).output.images,
+            split=self.split(group).output.split,
+            twins=Path(self.paths.twins(group.dataset, attribute)) if attribute else None,
+        )
+
+    def _explained(self, group: Group, method: str) -> ExplainInput:
+        made = self.model_files(group, method)
+        return ExplainInput(
+            images=self.pool(group.dataset).output.images,
+            split=self.split(group).output.split,
+            model=made.model,
+            metadata=made.metadata,
+        )
+
+    def _explainers(self, name: str) -> tuple[Chosen, ...]:
+        return tuple(Chosen.of(e, given) for e, given in self.study.explain.sets[name].items())
+
+    def _looks_away_from(self, task: str, method: str) -> tuple[str, str] | None:
+        """Return dataset and attribute of the maps that a method needs, or None."""
+        chosen = self.study.tasks[task]
+        return (chosen.dataset, chosen.protected) if self.grid.needs_region(method) else None
+
+    def _maps_of(self, where: tuple[str, str] | None) -> dict[str, Path]:
+        """Return the attribution maps of an attribute of a dataset, or nothing."""
+        if where is None:
+            return {}
+        made = self.region_files(*where)
+        return {"region": made.region, "confidence": made.confidence, "mean": made.mean}
+
+    def _normal(self, group: Group) -> list[Group]:
+        """Return the group of the normal model, the original at level 0, if there is one."""
+        if 0 not in self.grid.levels(group.design):
+            return []
+        return [self.grid.group(group.task, group.design, 0.0, group.seed)]

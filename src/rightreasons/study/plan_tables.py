@@ -1,0 +1,204 @@
+"""The jobs that make a study's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rightreasons.core.job import Cell, Files
+from rightreasons.stages.tabulate import (
+    AttributionTables,
+    AttributionTablesInput,
+    AttributionTablesJob,
+    RegionTables,
+    RegionTablesInput,
+    RegionTablesJob,
+    RelianceInput,
+    RelianceJob,
+    RelianceTables,
+    Runtimes,
+    RuntimesInput,
+    RuntimesJob,
+    SanityTable,
+    SanityTableInput,
+    SanityTableJob,
+    Tables,
+    TabulateInput,
+    TabulateJob,
+)
+from rightreasons.study.plan import Plan
+from rightreasons.tables.parameters import Comparing, Timed
+
+
+class TablePlan:
+    """The jobs that make the tables of a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.study = plan.study
+        self.grid = plan.grid
+        self.folder = plan.paths.folder("tables")
+        self.made = Tables.below(self.folder)
+
+    def files(self) -> dict[str, Path]:
+        """Return every table of the study by name."""
+        made: list[Files] = [self.made, Runtimes.below(self.folder)]
+        if self.plan.regions:
+            made.append(RegionTables.below(self.folder))
+        if self.grid.looks_away():
+            made.append(self.attribution_files())
+        if self.grid.twinned():
+            made.append(RelianceTables.below(self.folder))
+        if self.plan.sanity_cells():
+            made.append(SanityTable.below(self.folder))
+        found = {name: Path(str(path)) for one in made for name, path in one.named().items()}
+        return {name: path for name, path in found.items() if path.suffix == ".parquet"}
+
+    def tabulate(self) -> TabulateJob:
+        """Return the job that makes the tables that every study has."""
+        plan, groups, cells = self.plan, self.grid.groups(), self.plan.cells()
+        measures = [plan.measure_files(group) for group in groups]
+        models = [plan.model_files(cell.group, cell.method) for cell in cells]
+        return TabulateJob(
+            input=TabulateInput(
+                splits=tuple(plan.split(group).output.split for group in groups),
+                predictions=tuple(made.predictions for made in models),
+                metadata=tuple(made.metadata for made in models),
+                image_metrics=tuple(made.image_metrics for made in measures),
+                cell_metrics=tuple(made.cell_metrics for made in measures),
+                tests=tuple(made.tests for made in measures),
+            ),
+            output=self.made,
+            study=self.study.study,
+            groups=tuple(groups),
+            methods=self._methods(),
+            config=self.study.model_dump_json(),
+            comparing=Comparing(
+                methods=self._methods(),
+                original=self.grid.original,
+                references=tuple(self.grid.references()),
+                metrics=plan.metrics,
+                replicates=self.study.measure.replicates,
+            ),
+        )
+
+    def runtimes(self) -> RuntimesJob:
+        """Return the job that makes the table `runtimes`, when all others are made."""
+        plan = self.plan
+        models = [plan.model_files(cell.group, cell.method) for cell in plan.cells()]
+        return RuntimesJob(
+            input=RuntimesInput(
+                provenance=self.made.provenance,
+                metadata=tuple(made.metadata for made in models),
+                region=self.regions().input.region,
+                sanity=self.sanity().input.sanity,
+            ),
+            output=Runtimes.below(self.folder),
+            study=self.study.study,
+            groups=tuple(self.grid.groups()),
+            methods=self._methods(),
+            timed=(*self._timed_cells(), *self._timed_datasets()),
+        )
+
+    def _timed_cells(self) -> Iterator[Timed]:
+        """Yield every job about a group, with the file of its time and memory."""
+        grid, path = self.grid, self.plan.paths.timed
+        for group in grid.groups():
+            key = group.model_dump()
+            yield Timed(stage="split", key=key, path=path("split", group))
+            yield Timed(stage="measure", key=key, path=path("measure", group))
+            for method in grid.methods(group.task):
+                own = {**key, "method": method}
+                if method == grid.original:
+                    yield Timed(stage="train", key=own, path=path("train", group))
+                else:
+                    file = path("debias", group, method=method)
+                    yield Timed(stage="debias", key=own, path=file)
+                for name in grid.sets(group.task) if grid.explained(method) == method else ():
+                    file = path("explain", group, method=method, explainers=name)
+                    yield Timed(stage="explain", key=own, explainers=name, path=file)
+        for group, name in self.plan.sanity_cells():
+            own = {**group.model_dump(), "method": grid.original}
+            file = path("sanity", group, explainers=name)
+            yield Timed(stage="sanity", key=own, explainers=name, path=file)
+
+    def _timed_datasets(self) -> Iterator[Timed]:
+        """Yield every job about a dataset, with the file of its time and memory."""
+        path = self.plan.paths.timed
+        for dataset in self.study.datasets:
+            for stage in ("fetch", "pool"):
+                file = path(stage, dataset=dataset)
+                yield Timed(stage=stage, key={"dataset": dataset}, path=file)
+        for dataset, attribute in self.plan.switched():
+            file = path("twins", dataset=dataset, attribute=attribute)
+            yield Timed(stage="twins", key={"dataset": dataset}, path=file)
+        for dataset, region in self.plan.regions:
+            file = path("region", dataset=dataset, region=region)
+            yield Timed(stage="region", key={"dataset": dataset}, path=file)
+
+    def sanity(self) -> SanityTableJob:
+        """Return the job that makes the table `sanity`."""
+        cells = self.plan.sanity_cells()
+        checks = [self.plan.sanity(group, explainers).output for group, explainers in cells]
+        return SanityTableJob(
+            input=SanityTableInput(
+                provenance=self.made.provenance, sanity=tuple(made.sanity for made in checks)
+            ),
+            output=SanityTable.below(self.folder),
+            study=self.study.study,
+            cells=tuple(Cell(group=group, method=self.grid.original) for group, _ in cells),
+        )
+
+    def regions(self) -> RegionTablesJob:
+        """Return the job that makes the tables of patch classifiers."""
+        made = [self.plan.region_files(dataset, a) for (dataset, _), a in self.plan.regions.items()]
+        return RegionTablesJob(
+            input=RegionTablesInput(
+                provenance=self.made.provenance,
+                region=tuple(files.region for files in made),
+                calibration=tuple(files.calibration for files in made),
+                reliability=tuple(files.reliability for files in made),
+                positions=tuple(files.positions for files in made),
+                maps=tuple(files.maps for files in made),
+            ),
+            output=RegionTables.below(self.folder),
+            study=self.study.study,
+        )
+
+    def attribution(self) -> AttributionTablesJob:
+        """Return the job that makes the tables of data attribution."""
+        models = [self.plan.model_files(cell.group, cell.method) for cell in self.plan.cells()]
+        return AttributionTablesJob(
+            input=AttributionTablesInput(
+                cell_metrics=self.made.cell_metrics,
+                predictions=tuple(files.predictions for files in models),
+            ),
+            output=self.attribution_files(),
+            study=self.study.study,
+            groups=tuple(self.grid.groups()),
+            methods=self._methods(),
+            chosen=self.study.methods,
+        )
+
+    def attribution_files(self) -> AttributionTables:
+        """Return the tables of data attribution; Table 1 as text lies in the report."""
+        made = AttributionTables.below(self.folder)
+        text = Path(self.plan.paths.folder("report")) / made.text.name
+        return made.model_copy(update={"text": text})
+
+    def reliance(self) -> RelianceJob:
+        """Return the job that makes the tables `reliance` and `yardstick`."""
+        return RelianceJob(
+            input=RelianceInput(
+                cell_metrics=self.made.cell_metrics,
+                image_metrics=self.made.image_metrics,
+                predictions=self.made.predictions,
+            ),
+            output=RelianceTables.below(self.folder),
+            injected=tuple(task for task in self.study.tasks if self.grid.artifact(task)),
+            elsewhere=tuple(self.grid.elsewhere()),
+            controls=tuple(self.grid.controls()),
+        )
+
+    def _methods(self) -> dict[str, tuple[str, ...]]:
+        return {task: tuple(self.grid.methods(task)) for task in self.study.tasks}

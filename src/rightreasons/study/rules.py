@@ -1,0 +1,168 @@
+"""From the plan to what Snakemake's rules are made of: patterns and functions of wildcards.
+
+A rule hands its wildcards over and takes files and parameters from here:
+
+    rule train:
+        input:
+            unpack(RULES.input("train")),
+        output:
+            **RULES.output("train"),
+        params:
+            job=RULES.params("train"),
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rightreasons.core.job import Files, Group, Job
+from rightreasons.stages import files
+from rightreasons.stages.pool import Twins
+from rightreasons.stages.tabulate import (
+    RegionTables,
+    RelianceTables,
+    Runtimes,
+    SanityTable,
+    Tables,
+)
+from rightreasons.study.plan import Plan
+from rightreasons.study.plan_tables import TablePlan
+
+#: A job's wildcards: text by name.
+Wildcards = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A kind of job with wildcards.
+
+    Attributes
+    ----------
+    describe
+        From the plan and the wildcards to the description of one job.
+    output
+        Its files with Snakemake's wildcards in their paths.
+    folder
+        Where its logs and benchmark files lie: a key of `study.paths.FOLDERS`, or its own name.
+    """
+
+    describe: Callable[[Plan, Wildcards], Job]
+    output: Callable[[Plan], Files]
+    folder: str
+
+
+def _group(plan: Plan, wildcards: Wildcards) -> Group:
+    names = ("task", "design", "level", "seed")
+    return plan.grid.group(*(wildcards[name] for name in names))
+
+
+def _below(kind: type[Files], folder: str) -> Callable[[Plan], Files]:
+    return lambda plan: kind.below(plan.paths.pattern(folder))
+
+
+def _tables(kind: type[Files]) -> Callable[[Plan], Files]:
+    return lambda plan: kind.below(plan.paths.folder("tables"))
+
+
+STAGES = {
+    "fetch": Stage(
+        lambda plan, w: plan.fetch(w["dataset"]), _below(files.Fetched, "fetch"), "fetch"
+    ),
+    "pool": Stage(lambda plan, w: plan.pool(w["dataset"]), _below(files.Pool, "pool"), "pool"),
+    "twins": Stage(
+        lambda plan, w: plan.twins(w["dataset"], w["attribute"]),
+        lambda plan: Twins(twins=Path(plan.paths.twins("{dataset}", "{attribute}"))),
+        "twins",
+    ),
+    "region": Stage(
+        lambda plan, w: plan.region(w["dataset"], w["region"]),
+        _below(files.Region, "region"),
+        "region",
+    ),
+    "split": Stage(
+        lambda plan, w: plan.split(_group(plan, w)), _below(files.Split, "split"), "split"
+    ),
+    "train": Stage(
+        lambda plan, w: plan.train(_group(plan, w)), _below(files.Model, "train"), "train"
+    ),
+    "debias": Stage(
+        lambda plan, w: plan.debias(_group(plan, w), w["method"]),
+        _below(files.Model, "debias"),
+        "debias",
+    ),
+    "explain": Stage(
+        lambda plan, w: plan.explain(_group(plan, w), w["method"], w["explainers"]),
+        _below(files.Maps, "explain"),
+        "explain",
+    ),
+    "sanity": Stage(
+        lambda plan, w: plan.sanity(_group(plan, w), w["explainers"]),
+        _below(files.Sanity, "sanity"),
+        "sanity",
+    ),
+    "measure": Stage(
+        lambda plan, w: plan.measure(_group(plan, w)),
+        _below(files.Measures, "measure"),
+        "measure",
+    ),
+    "tabulate": Stage(lambda plan, _: TablePlan(plan).tabulate(), _tables(Tables), "tabulate"),
+    "tabulate_runtimes": Stage(
+        lambda plan, _: TablePlan(plan).runtimes(), _tables(Runtimes), "tabulate_runtimes"
+    ),
+    "tabulate_regions": Stage(
+        lambda plan, _: TablePlan(plan).regions(), _tables(RegionTables), "tabulate_regions"
+    ),
+    "tabulate_attribution": Stage(
+        lambda plan, _: TablePlan(plan).attribution(),
+        lambda plan: TablePlan(plan).attribution_files(),
+        "tabulate_attribution",
+    ),
+    "tabulate_reliance": Stage(
+        lambda plan, _: TablePlan(plan).reliance(), _tables(RelianceTables), "tabulate_reliance"
+    ),
+    "tabulate_sanity": Stage(
+        lambda plan, _: TablePlan(plan).sanity(), _tables(SanityTable), "tabulate_sanity"
+    ),
+}
+
+
+class Rules:
+    """What the rules of a study take from its plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._known: dict[tuple[str, ...], Job] = {}
+
+    def job(self, stage: str, wildcards: Wildcards) -> Job:
+        """Return the description of one job; each is made once."""
+        key = (stage, *(f"{name}={value}" for name, value in sorted(wildcards.items())))
+        if key not in self._known:
+            self._known[key] = STAGES[stage].describe(self.plan, wildcards)
+        return self._known[key]
+
+    def input(self, stage: str) -> Callable[[Any], dict[str, str | list[str]]]:
+        """Return the function of Snakemake's wildcards that names a job's input files."""
+        return lambda wildcards: self.job(stage, dict(wildcards.items())).input.named()
+
+    def output(self, stage: str) -> dict[str, str | list[str]]:
+        """Return the patterns of a stage's output files by name."""
+        return STAGES[stage].output(self.plan).named()
+
+    def params(self, stage: str) -> Callable[[Any], dict[str, Any]]:
+        """Return the function of Snakemake's wildcards that gives what a job is told."""
+        return lambda wildcards: self.job(stage, dict(wildcards.items())).carried()
+
+    def tables(self) -> dict[str, Path]:
+        """Return every table of the study by name."""
+        return TablePlan(self.plan).files()
+
+    def log(self, stage: str) -> str:
+        """Return the pattern of a stage's logs."""
+        return self.plan.paths.log(STAGES[stage].folder)
+
+    def benchmark(self, stage: str) -> str:
+        """Return the pattern of a stage's benchmark files."""
+        return self.plan.paths.benchmark(STAGES[stage].folder)
