@@ -26,6 +26,10 @@ A metric is a pure function registered with these traits:
   larger, -1 that it is smaller, 0 nothing. Where `needs` is "pair": that it is smaller than
   vanilla's (-1). The yardstick (reliance.py) holds the claims against the truth.
 - `formula`: LaTeX for the documentation and the data dictionary.
+- `short`: its name where there is little room; the title where empty.
+- `headline`: where it is shown beside the tables: in "figures" (by level), in "comparisons" of
+  methods (the table `tests` and its figure), on the "leaderboard"; `HEADLINE` is all of them.
+- `order`: its place among those that are shown, the smallest first.
 
 A number that does not exist (an empty denominator, no ROI, no twin) is missing (NaN), never 0.
 """
@@ -41,6 +45,7 @@ from rightreasons.metrics._significance import TestResult
 from rightreasons.metrics._twins import Twins
 
 __all__ = [
+    "HEADLINE",
     "METRICS",
     "SCALES",
     "LocatedMaps",
@@ -48,9 +53,13 @@ __all__ = [
     "RegionView",
     "TestResult",
     "Twins",
+    "headline",
     "intensity",
     "region_view",
 ]
+
+#: All places where a metric can be shown beside the tables.
+HEADLINE = ("figures", "comparisons", "leaderboard")
 
 METRICS = Registry(
     "rightreasons.metrics",
@@ -63,5 +72,18 @@ METRICS = Registry(
         "bounds": (-math.inf, math.inf),
         "claims": 0,
         "formula": "",
+        "short": "",
+        "headline": (),
+        "order": 100,
     },
 )
+
+
+def headline(place: str, *kinds: str) -> list[str]:
+    """Return the metrics that are shown in a place of `HEADLINE`, in their order.
+
+    kinds: of these kinds only; all where none is named.
+    """
+    shown = [metric for metric in METRICS if place in metric.traits["headline"]]
+    chosen = [metric for metric in shown if not kinds or metric.traits["kind"] in kinds]
+    return [metric.name for metric in sorted(chosen, key=lambda metric: metric.traits["order"])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rightreasons.core.registry import Params
-from rightreasons.metrics import METRICS
+from rightreasons.metrics import HEADLINE, METRICS
 from rightreasons.metrics._groups import correct
 from rightreasons.metrics._intensity import ratio
 
@@ -13,6 +13,9 @@ from rightreasons.metrics._intensity import ratio
 @METRICS.register(
     "accuracy",
     title="Accuracy",
+    short="Accuracy",
+    headline=HEADLINE,
+    order=3,
     paper="Common",
     kind="group",
     needs="counts",

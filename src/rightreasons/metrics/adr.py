@@ -11,6 +11,9 @@ from rightreasons.metrics import METRICS, RegionView
 @METRICS.register(
     "adr",
     title="Average difference in region (ADR)",
+    short="ADR",
+    headline=("figures", "leaderboard"),
+    order=9,
     paper="Investigating the Relationship Between Debiasing and Artifact Removal, eq. 2",
     kind="pair",
     needs="pair",

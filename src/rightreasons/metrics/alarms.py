@@ -11,6 +11,7 @@ from rightreasons.metrics._similarity import SimilarityParams, similarity_where
 @METRICS.register(
     "fam",
     title="False alarm measure (FAM)",
+    short="FAM",
     paper="Adebayo et al. 2022",
     params=SimilarityParams,
     kind="pair",
@@ -32,6 +33,7 @@ def fam(located: LocatedMaps, normal: LocatedMaps, params: SimilarityParams) -> 
 @METRICS.register(
     "ccm",
     title="Cause for concern measure (CCM)",
+    short="CCM",
     paper="Adebayo et al. 2022",
     params=SimilarityParams,
     kind="pair",

@@ -9,6 +9,9 @@ from rightreasons.metrics._significance import TestParams, mean_above_zero
 @METRICS.register(
     "det",
     title="Distribution equivalence testing (DET)",
+    short="DET",
+    headline=("figures",),
+    order=8,
     paper="DetoxAI (Stępka et al. 2025), with the outside mean taken over the outside pixels",
     params=TestParams,
     kind="test",

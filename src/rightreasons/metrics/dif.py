@@ -21,6 +21,9 @@ class DifParams(Params):
 @METRICS.register(
     "dif",
     title="Decreased intensity fraction (DIF)",
+    short="DIF",
+    headline=("figures", "leaderboard"),
+    order=10,
     paper="Investigating the Relationship Between Debiasing and Artifact Removal, eq. 3",
     params=DifParams,
     kind="pair",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from rightreasons.core.registry import Params
-from rightreasons.metrics import METRICS
+from rightreasons.metrics import HEADLINE, METRICS
 from rightreasons.metrics._groups import gap, group_rates
 
 
 @METRICS.register(
     "equalized_odds",
     title="Equalized odds (difference)",
+    short="Equalized odds",
+    headline=HEADLINE,
+    order=1,
     paper="Hardt et al. 2016; Investigating the Relationship Between Debiasing and Artifact "
     "Removal, eq. 5",
     kind="group",

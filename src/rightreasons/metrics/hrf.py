@@ -19,6 +19,9 @@ class HrfParams(Params):
 @METRICS.register(
     "hrf",
     title="High relevance fraction (HRF)",
+    short="HRF",
+    headline=("figures",),
+    order=6,
     paper="DetoxAI (Stępka et al. 2025)",
     params=HrfParams,
     better="lower",

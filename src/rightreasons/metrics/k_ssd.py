@@ -11,6 +11,7 @@ from rightreasons.metrics._similarity import SimilarityParams, similarity_where
 @METRICS.register(
     "k_ssd",
     title="Known spurious signal detection (K-SSD)",
+    short="K-SSD",
     paper="Adebayo et al. 2022",
     params=SimilarityParams,
     needs="located",

@@ -11,6 +11,7 @@ from rightreasons.metrics._located import SignParams
 @METRICS.register(
     "localisation_auc",
     title="Localisation AUC",
+    short="Localisation AUC",
     paper="Area under the ROC curve (Hanley and McNeil 1982) of a map against a mask",
     params=SignParams,
     needs="located",

@@ -12,6 +12,9 @@ from rightreasons.metrics._intensity import ratio
 @METRICS.register(
     "mrr",
     title="Mean relevance ratio (MRR)",
+    short="MRR",
+    headline=("figures",),
+    order=7,
     paper="DetoxAI (Stępka et al. 2025), after Bach et al. 2016 and Kohlbrenner et al. 2020",
     unit="ratio",
     better="lower",

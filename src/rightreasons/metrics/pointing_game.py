@@ -11,6 +11,7 @@ from rightreasons.metrics._located import SignParams, top_share
 @METRICS.register(
     "pointing_game",
     title="Pointing game",
+    short="Pointing game",
     paper="Zhang et al. 2018, without their margin of 15 pixels",
     params=SignParams,
     needs="located",

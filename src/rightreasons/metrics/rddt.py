@@ -9,6 +9,9 @@ from rightreasons.metrics._significance import TestParams, mean_above_zero
 @METRICS.register(
     "rddt",
     title="Rectangle difference distribution testing (RDDT)",
+    short="RDDT",
+    headline=("figures", "leaderboard"),
+    order=11,
     paper="Investigating the Relationship Between Debiasing and Artifact Removal, eq. 4",
     params=TestParams,
     kind="test",

@@ -11,6 +11,7 @@ from rightreasons.metrics._located import SignParams, top_share
 @METRICS.register(
     "relevance_rank_accuracy",
     title="Relevance rank accuracy",
+    short="Rank accuracy",
     paper="Arras et al. 2022",
     params=SignParams,
     needs="located",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from rightreasons.core.registry import Params
-from rightreasons.metrics import METRICS, RegionView
+from rightreasons.metrics import HEADLINE, METRICS, RegionView
 from rightreasons.metrics._intensity import ratio
 
 
 @METRICS.register(
     "rrf",
     title="Rectangle relevance fraction (RRF)",
+    short="RRF",
+    headline=HEADLINE,
+    order=5,
     paper="Investigating the Relationship Between Debiasing and Artifact Removal, eq. 1",
     better="lower",
     bounds=(0, 1),

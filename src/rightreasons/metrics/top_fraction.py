@@ -22,6 +22,7 @@ class TopFractionParams(SignParams):
 @METRICS.register(
     "top_fraction",
     title="Top fraction",
+    short="Top fraction",
     paper="Searching for Unintended Biases With Saliency",
     params=TopFractionParams,
     needs="located",

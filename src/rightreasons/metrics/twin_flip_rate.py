@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from rightreasons.core.registry import Params
-from rightreasons.metrics import METRICS, Twins
+from rightreasons.metrics import HEADLINE, METRICS, Twins
 
 
 @METRICS.register(
     "twin_flip_rate",
     title="Decisions flipped by the twin",
+    short="Twin flip rate",
+    headline=HEADLINE,
+    order=2,
     paper="Counterfactual fairness: Kusner et al. 2017; Garg et al. 2019",
     kind="reliance",
     needs="twins",

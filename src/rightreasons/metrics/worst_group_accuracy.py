@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rightreasons.core.registry import Params
-from rightreasons.metrics import METRICS
+from rightreasons.metrics import HEADLINE, METRICS
 from rightreasons.metrics._groups import correct
 from rightreasons.metrics._intensity import ratio
 
@@ -13,6 +13,9 @@ from rightreasons.metrics._intensity import ratio
 @METRICS.register(
     "worst_group_accuracy",
     title="Worst-group accuracy",
+    short="Worst-group accuracy",
+    headline=HEADLINE,
+    order=4,
     paper="Sagawa et al. 2020",
     kind="group",
     needs="counts",

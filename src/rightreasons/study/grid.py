@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen, Group
+from rightreasons.core.roles import Roles
 from rightreasons.data import DATASETS
 from rightreasons.debias import METHODS
 from rightreasons.saliency import EXPLAINERS
@@ -133,14 +134,27 @@ class Grid:
             if isinstance(task.roi, ArtifactRoi) and task.roi.artifact != task.protected
         ]
 
-    def controls(self) -> list[str]:
-        """Return the names of the explainers that are noise."""
-        return [
-            name
-            for group in self.study.explain.sets.values()
+    @cached_property
+    def roles(self) -> Roles:
+        """The parts that methods and explainers play."""
+        study = self.study
+        explainers = {
+            name: str(chosen["kind"])
+            for group in study.explain.sets.values()
             for name, chosen in group.items()
-            if EXPLAINERS[chosen["kind"]].traits["noise"]
-        ]
+        }
+        with_trait = {
+            trait: tuple(e for e, kind in explainers.items() if EXPLAINERS[kind].traits[trait])
+            for trait in ("noise", "control")
+        }
+        return Roles(
+            original=self.original,
+            references=tuple(self.references()),
+            methods={name: str(chosen["kind"]) for name, chosen in study.methods.items()},
+            explainers=explainers,
+            noise=with_trait["noise"],
+            controls=with_trait["control"],
+        )
 
     def sets(self, task: str) -> list[str]:
         """Return the names of the sets of explainers of a task."""

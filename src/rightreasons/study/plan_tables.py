@@ -75,8 +75,7 @@ class TablePlan:
             config=self.study.model_dump_json(),
             comparing=Comparing(
                 methods=self._methods(),
-                original=self.grid.original,
-                references=tuple(self.grid.references()),
+                roles=self.grid.roles,
                 metrics=plan.metrics,
                 replicates=self.study.measure.replicates,
             ),
@@ -197,7 +196,7 @@ class TablePlan:
             output=RelianceTables.below(self.folder),
             injected=tuple(task for task in self.study.tasks if self.grid.artifact(task)),
             elsewhere=tuple(self.grid.elsewhere()),
-            controls=tuple(self.grid.controls()),
+            controls=self.grid.roles.noise,
         )
 
     def _methods(self) -> dict[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from rightreasons.core.roles import Roles
 from rightreasons.core.sections import Section
 
 
@@ -35,10 +36,8 @@ class Comparing(Section):
     ----------
     methods
         The methods of each task, in the study's order.
-    original
-        The method that all others start from: it is compared with nothing.
-    references
-        The methods that others are compared with.
+    roles
+        The parts that they play.
     metrics
         Every metric with its parameters.
     replicates
@@ -46,7 +45,6 @@ class Comparing(Section):
     """
 
     methods: dict[str, tuple[str, ...]]
-    original: str
-    references: tuple[str, ...]
+    roles: Roles
     metrics: dict[str, dict[str, JsonValue]]
     replicates: int

@@ -298,10 +298,10 @@ def _pairs(comparing: Comparing, task: str) -> list[tuple[str, str]]:
     methods = comparing.methods[task]
     return [
         (method, reference)
-        for reference in comparing.references
+        for reference in comparing.roles.references
         if reference in methods
         for method in methods
-        if method not in (comparing.original, reference)
+        if method not in (comparing.roles.original, reference)
     ]
 
 

@@ -1,0 +1,30 @@
+"""Which part the methods and explainers of a study play, by their traits."""
+
+from __future__ import annotations
+
+from rightreasons.core.sections import Section
+
+
+class Roles(Section):
+    """What tables and figures know of a study's methods and explainers beside their names.
+
+    Attributes
+    ----------
+    original
+        The method that changes nothing: all others start from its network.
+    references
+        The methods that others are compared with, the original first.
+    methods, explainers
+        The kind of each, by name, in the study's order.
+    noise
+        The explainers that are nothing but chance.
+    controls
+        The explainers that see neither network nor class, noise among them.
+    """
+
+    original: str
+    references: tuple[str, ...]
+    methods: dict[str, str]
+    explainers: dict[str, str]
+    noise: tuple[str, ...]
+    controls: tuple[str, ...]
