@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,17 +131,25 @@ STAGES = {
 
 
 class Rules:
-    """What the rules of a study take from its plan."""
+    """What the rules of a study take from its plan.
 
-    def __init__(self, plan: Plan) -> None:
+    Parameters
+    ----------
+    first
+        Called once, before the first job is described: Snakemake's options are known by then.
+    """
+
+    def __init__(self, plan: Plan, first: Callable[[], None] = lambda: None) -> None:
         self.plan = plan
+        self._first = cache(first)
         self._known: dict[tuple[str, ...], Job] = {}
 
     def job(self, stage: str, wildcards: Wildcards) -> Job:
         """Return the description of one job; each is made once."""
+        self._first()
         key = (stage, *(f"{name}={value}" for name, value in sorted(wildcards.items())))
         if key not in self._known:
-            self._known[key] = STAGES[stage].describe(self.plan, wildcards)
+            self._known[key] = STAGES[stage].describe(self.plan, wildcards).coded()
         return self._known[key]
 
     def input(self, stage: str) -> Callable[[Any], dict[str, str | list[str]]]:
