@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-import orphans as command
 from rightreasons.core.errors import UserError
 from rightreasons.runtime import guard, slurm
+from rightreasons.runtime import orphans as command
 from study import ROOT
 
 Queue = Callable[[list[str]], None]
