@@ -21,10 +21,7 @@ for kind in ("adam", "adamw"):
     optimizer.step()
 build_classifier("small_cnn")
 """
-LRP = """
-import rightreasons.saliency._rules
-from rightreasons.saliency import _zennit
-"""
+LRP = "import rightreasons.saliency._rules"
 SPLIT = """
 import pandas
 from rightreasons.splits import DESIGNS
@@ -46,8 +43,3 @@ def test_no_compiler_and_no_drawing(code: str) -> None:
 
 def test_a_split_needs_no_torch() -> None:
     assert imported(SPLIT, ("torch", "scipy", "sklearn")) == []
-
-
-def test_zennit_is_whole_when_it_is_asked_for_later() -> None:
-    code = LRP + "import zennit\nassert zennit.rules.Epsilon is _zennit.Epsilon, zennit.composites"
-    assert imported(code, ("zennit", "torchvision")) == ["zennit", "torchvision"]
