@@ -17,6 +17,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from rightreasons.saliency._passes import pulled_back
+
 STABILIZER = 1e-6
 
 Tensor = torch.Tensor
@@ -148,7 +150,6 @@ def contributions(
         z = functional_call(layer, changed, (x,)) if changed else layer(x)
 
     def give(share: Tensor) -> Tensor:
-        (gradient,) = torch.autograd.grad(z, x, share)
-        return x.detach() * gradient
+        return x.detach() * pulled_back(z, x, share)
 
     return z.detach(), give
