@@ -4,7 +4,7 @@ CORES ?= $(shell $(PYTHON) -c "import os; print(len(os.sched_getaffinity(0)) if 
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: demo test check environment clean
+.PHONY: demo test check resolve environment clean
 
 demo: environment
 	@$(SNAKEMAKE)
@@ -25,6 +25,10 @@ check: environment
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
+
+# Without pins, on the newest Python that can be had.
+resolve: environment
+	@.ci/resolve
 
 environment: .venv/installed
 

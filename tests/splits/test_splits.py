@@ -27,28 +27,13 @@ from rightreasons.splits import (
 )
 from rightreasons.splits._slicing import slice_roles
 from rightreasons.splits.phi_design import PhiParams, largest_counts, phi_split
+from split_labels import labels_of
 
 FEW = {"train": 4, "debias": 4, "test": 4}
 LEVELS = st.one_of(
     st.sampled_from([-1.0, -0.5, 0.0, 0.3, 0.5, 0.9, 1.0]), st.floats(-1, 1, allow_nan=False)
 )
 TABLES = st.tuples(*[st.integers(0, 60)] * 4)
-
-
-def labels_of(counts: tuple[int, ...], identities: list[str | None] | None = None) -> pd.DataFrame:
-    """Rows with the given (n11, n10, n01, n00)."""
-    pairs = [cell for cell, count in zip(CELLS, counts, strict=True) for _ in range(count)]
-    protected, target = np.array(pairs, np.int8).reshape(-1, 2).T
-    number = np.arange(len(pairs))
-    return pd.DataFrame(
-        {
-            "row": number,
-            "image_id": [f"{k:05d}" for k in number],
-            "identity": pd.array(identities or [None] * len(pairs), dtype="string"),
-            "target": target,
-            "protected": protected,
-        }
-    )
 
 
 def pearson(n11: int, n10: int, n01: int, n00: int) -> float:

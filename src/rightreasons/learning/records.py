@@ -58,7 +58,7 @@ def provenance(device: torch.device | str) -> dict[str, Any]:
 
         name = torch.cuda.get_device_name()
         peak = torch.cuda.max_memory_allocated() / 2**20
-    packages = ("rightreasons", "torch", "torchvision", "zennit", "captum")
+    packages = ("rightreasons", "torch", "torchvision", "captum")
     return {
         "device": name,
         "peak_gpu_mib": peak,

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.optimizers import Adam
+from rightreasons.learning.optimizers import Adam, Optimizer
 from rightreasons.runtime.devices import Residence, fit_batch, fits
 
 if TYPE_CHECKING:
@@ -172,8 +172,16 @@ def batches(
         )
 
 
-def make_optimizer(parameters: Any, config: TrainingConfig) -> Adam:
-    """Return the optimizer that the config names."""
+def make_optimizer(parameters: Any, config: TrainingConfig) -> Optimizer:
+    """Return the optimizer that the config names: torch's SGD, Adam or AdamW."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=config.learning_rate,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            nesterov=config.nesterov,
+        )
     return Adam(
         parameters,
         lr=config.learning_rate,
