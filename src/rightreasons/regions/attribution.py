@@ -19,10 +19,20 @@ CHUNK = 4096
 class Attribution:
     """The confidences of a patch classifier on every image of a pool.
 
-    confidence: (N, g, g) in [0, 1], one grid per row of the pool; stays on disk where it is
-        memory-mapped. size: I, the side in pixels of the images; patch: k, the side of a patch.
-    attribute, kind: what the classifier was trained on, and which confidence was taken.
-    mean: (g, g), the mean over all images, computed when it is missing.
+    Parameters
+    ----------
+    confidence : (N, g, g), in [0, 1]
+        One grid per row of the pool; stays on disk where it is memory-mapped.
+    size
+        I, the side of the images in pixels.
+    patch
+        k, the side of a patch in pixels.
+    attribute
+        What the classifier was trained on.
+    kind
+        Which confidence was taken.
+    mean : (g, g)
+        The mean over all images, computed when it is missing.
     """
 
     confidence: np.ndarray

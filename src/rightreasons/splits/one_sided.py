@@ -85,18 +85,42 @@ def one_sided(
 ) -> pd.DataFrame:
     """Return a split whose training images carry the protected attribute in one class only.
 
-    labels: row, image_id, identity, target, protected, as from `splits.label`. The images are
-    sliced by `shares`, identities kept together. Roles:
-    train: n images of the clean class, none with the attribute, and n of the other class, of
-        which `level` n, rounded, carry it;
-    debias, test: four equal cells, as large as the slices and `max_images` allow;
-    balanced: 2n images with four equal cells, of the train slice. It may share images with train.
-        With `nearest`, a cell that is too small is filled up from the same class's other cell
-        (the paper: 54 to 46 for blond men).
+    The images are sliced by `shares`, identities kept together, into these roles:
+
+    - train: n images of the clean class, none with the attribute, and n of the other class, of
+      which `level` n, rounded, carry it;
+    - debias, test: four equal cells, as large as the slices and `max_images` allow;
+    - balanced: 2n images with four equal cells, of the train slice. It may share images with
+      train. With `nearest`, a cell that is too small is filled up from the same class's other
+      cell (the paper: 54 to 46 for blond men).
+
     With the same generator, all levels have the same debias, test and balanced images, and the
     cells of train are the first images of one shuffled list.
 
-    Raises UserError where images lack: how many of which cell, and the largest n possible.
+    Parameters
+    ----------
+    labels
+        row, image_id, identity, target, protected, as from `rightreasons.splits.label`.
+    level : in (0, 1]
+        Share of the other class's train images that carry the attribute.
+    params
+        The design's parameters.
+    rng
+        The generator of the task and seed.
+
+    Returns
+    -------
+    DataFrame
+        row, image_id, role, target, protected: a row for each image of each role.
+
+    Raises
+    ------
+    UserError
+        Where images lack: how many of which cell, and the largest n possible.
+
+    References
+    ----------
+    Mitigating Bias Using Model-Agnostic Data Attribution, section 4.1.
     """
     both = cut(labels, params.shares, rng)
     half = settle(both, dict.fromkeys(ROLES[:2], (0.5, 0.5)))
