@@ -27,7 +27,7 @@ check: environment
 	@$(BIN)/snakemake --lint
 
 docs: environment
-	@$(BIN)/python -m sphinx -b html -c docs -d site/.doctrees --fail-on-warning --keep-going -q . site
+	@$(BIN)/python -m sphinx -b html -c docs -d site/.doctrees -E --fail-on-warning --keep-going -q . site
 	@echo "Documentation: site/index.html"
 
 environment: .venv/installed
