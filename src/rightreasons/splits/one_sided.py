@@ -149,7 +149,10 @@ def carriers(n: int, level: float) -> int:
 
 
 def train_counts(n: int, level: float, clean_class: int) -> Counts:
-    """Return the (n11, n10, n01, n00) of the role train."""
+    """Return the (n11, n10, n01, n00) of the role train, which has n images of each class.
+
+    None of the class `clean_class` carries the attribute, and `level` n of the other, rounded.
+    """
     other = 1 - clean_class
     count = {
         (0, clean_class): n,
@@ -164,8 +167,15 @@ def train_counts(n: int, level: float, clean_class: int) -> Counts:
 def balanced_counts(n: int, available: Counts, mode: Balance) -> Counts:
     """Return the (n11, n10, n01, n00) of the role balanced, which has n images of each class.
 
-    equal: n/2 each. nearest: where a cell has less, all it has, and the class's other cell more.
-    none: zeros.
+    Parameters
+    ----------
+    n
+        Images of each class, even.
+    available
+        (n11, n10, n01, n00), the images that there are.
+    mode
+        equal: n/2 of each cell. nearest: where a cell has less, all it has, and the class's other
+        cell more. none: zeros.
     """
     if mode == "none":
         return 0, 0, 0, 0
@@ -190,8 +200,19 @@ def largest_n(
 ) -> int:
     """Return the largest even n that a train slice allows, 0 if there is none.
 
-    available: images of each cell; half: those that the role balanced can have, if they differ
-    (an injected attribute is then in half of the images).
+    Parameters
+    ----------
+    level
+        Share of the other class's images that carry the attribute.
+    available
+        (n11, n10, n01, n00), the images that there are.
+    clean_class
+        The class that never carries it, 0 or 1.
+    mode
+        How the role balanced is drawn; see `balanced_counts`.
+    half
+        The images that the role balanced can have, if they differ from `available` (an injected
+        attribute is in half of the images).
     """
     half = available if half is None else half
     for n in range(max(available) * 2, 0, -2):
