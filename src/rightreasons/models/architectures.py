@@ -34,11 +34,20 @@ class GridAverage(nn.AdaptiveAvgPool2d):
 
 
 class SmallCNN(nn.Sequential):
-    """Three convolutional layers with batch norm and dropout (data-attribution paper, section 4).
+    """Three convolutional layers with batch norm and dropout.
 
     (N, 3, H, W) -> (N, 1024) for any image of at least 8 x 8 pixels: 64 channels, averaged over a
     grid of 4 x 4. The paper gives no widths. The grid keeps where things are, without which
     three layers do not learn a smile (docs/decisions.md).
+
+    Parameters
+    ----------
+    dropout
+        Probability that a feature is dropped in training.
+
+    References
+    ----------
+    Mitigating Bias Using Model-Agnostic Data Attribution, section 4.
     """
 
     widths = (16, 32, 64)
