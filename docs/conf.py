@@ -200,9 +200,14 @@ def is_section(found: object) -> bool:
 
 
 def skip(app: Sphinx, what: str, name: str, found: Any, skipped: bool, options: Any) -> bool | None:
-    """Leave out what a module only imports, and the settings of pydantic's classes."""
-    module = app.env.current_document.autodoc_module
-    imported = what == "module" and getattr(found, "__module__", module) != module
+    """Leave out the settings of pydantic's classes, and what a module only imports.
+
+    What a package exports from a private module of its own is documented with the package.
+    """
+    page = app.env.current_document.autodoc_module
+    home = getattr(found, "__module__", page)
+    exported = name in getattr(sys.modules.get(page), "__all__", ()) and "._" in home
+    imported = what == "module" and home != page and not exported
     return True if imported or name == "model_config" else None
 
 
