@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
-from docutils.utils.math import MathError
-from docutils.utils.math.latex2mathml import tex2mathml
+from latex2mathml.converter import convert
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
@@ -45,6 +44,7 @@ pygments_style = "friendly"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
+highlight_language = "none"
 default_role = "code"  # `x` in a docstring
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints_format = "short"
@@ -80,6 +80,8 @@ LOADED = re.compile(
 PARAMETERS = re.compile(r"^:param ([^:]+):", re.M)
 BAR = re.compile(r"(?<!`)\|(?=(?:[^`]*`[^`]*`)*[^`]*$)")  # outside of `code`
 
+COMMENTS: dict[str, list[str]] = {}
+
 log = logging.getLogger(__name__)
 
 
@@ -90,7 +92,9 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-skip-member", skip)
     docstring = "autodoc-process-docstring"  # napoleon's priority is 500
     app.connect(docstring, describe_fields, priority=400)
-    app.connect(docstring, plain_bars, priority=450)
+    app.connect(docstring, plain_bars, priority=410)
+    app.connect(docstring, hide_comment, priority=420)
+    app.connect(docstring, hide_comment, priority=800)
     app.connect(docstring, check_parameters, priority=900)
     app.connect("autodoc-process-signature", hide_fields)
     app.connect("build-finished", finish)
@@ -107,12 +111,11 @@ def add_navigation(app: Sphinx, page: str, source: list[str]) -> None:
 
 def draw(writer: Any, node: nodes.Element) -> None:
     """Write a formula as MathML, which browsers draw without a script."""
-    try:
-        formula = tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block))
-    except MathError as error:
-        log.warning("a formula that cannot be drawn: %s: %s", node.astext(), error, location=node)
-    else:
-        writer.body.append(formula)
+    kind = "block" if isinstance(node, nodes.math_block) else "inline"
+    formula = convert(node.astext(), display=kind).replace("&#x029F5;", "&#x02216;")
+    if "\\" in formula:
+        log.warning("a formula that cannot be drawn: %s", node.astext(), location=node)
+    writer.body.append(formula)
     raise nodes.SkipNode
 
 
@@ -216,6 +219,17 @@ def plain_bars(
 ) -> None:
     """Let |x| be the size of x, as in the formulas, and no substitution of reStructuredText."""
     lines[:] = [BAR.sub(r"\|", line) for line in lines]
+
+
+def hide_comment(
+    app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]
+) -> None:
+    """Take away a constant's comment before napoleon, and give it back afterwards.
+
+    Napoleon takes what lies before a colon for a type.
+    """
+    if what in ("data", "attribute"):
+        lines[:], COMMENTS[name] = COMMENTS.pop(name, []), list(lines)
 
 
 def describe_fields(
