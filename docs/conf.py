@@ -80,6 +80,8 @@ LOADED = re.compile(
 PARAMETERS = re.compile(r"^:param ([^:]+):", re.M)
 BAR = re.compile(r"(?<!`)\|(?=(?:[^`]*`[^`]*`)*[^`]*$)")  # outside of `code`
 
+SIMPLE = re.compile(r"[^\n\\`]*")
+NOT_SHOWN = re.compile(r"\.(_|test_|conftest)")
 COMMENTS: dict[str, list[str]] = {}
 
 log = logging.getLogger(__name__)
@@ -137,7 +139,8 @@ def write_reference(app: Sphinx) -> None:
     """Write a page for each package of the library, and their index."""
     folder = ROOT / "docs/api"
     folder.mkdir(exist_ok=True)
-    names = [package.name for package in pkgutil.iter_modules([str(ROOT / "src/rightreasons")])]
+    inside = pkgutil.iter_modules([str(ROOT / "src/rightreasons")])
+    names = [module.name for module in inside if not module.name.startswith("_")]
     pages = {name: package_page(f"rightreasons.{name}") for name in names}
     pages["index"] = headed("API reference", "=") + listed(names)
     for old in folder.glob("*.rst"):
@@ -150,12 +153,12 @@ def write_reference(app: Sphinx) -> None:
 
 
 def package_page(name: str) -> str:
-    """Return the page of a package: its components, then what is public in it and its modules."""
+    """Return a package's page: its components, then what is public in it and its modules."""
     from rightreasons.core.registry import Registry
 
     package = importlib.import_module(name)
-    inside = [module.name for module in pkgutil.walk_packages(package.__path__, f"{name}.")]
-    public = [module for module in inside if "._" not in module]
+    inside = pkgutil.walk_packages(getattr(package, "__path__", []), f"{name}.")
+    public = [module.name for module in inside if not NOT_SHOWN.search(module.name)]
     registries = [found for found in list(vars(package).values()) if isinstance(found, Registry)]
     return "\n".join(
         [
@@ -187,12 +190,17 @@ def components(registry: Registry) -> str:
 
 
 def own_traits(component: Component, registry: Registry) -> str:
-    """Return the traits in which a component differs from its registry's defaults."""
-    return ", ".join(
-        f"`{name}: {value}`"
+    """Return the traits in which a component differs from its registry's defaults.
+
+    Long ones, such as captions, are left out, and formulas.
+    """
+    own = {
+        name: value
         for name, value in component.traits.items()
-        if value != registry.traits[name] and "\\" not in str(value)  # no formulas
-    )
+        if value != registry.traits.get(name) and isinstance(value, str | int | float | tuple)
+    }
+    shown = [f"{name}: {value}" for name, value in own.items()]
+    return ", ".join(f"`{text}`" for text in shown if len(text) <= 60 and SIMPLE.fullmatch(text))
 
 
 def is_section(found: object) -> bool:
