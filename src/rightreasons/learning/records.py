@@ -28,9 +28,27 @@ def write_model(
     device: torch.device | str,
     notes: dict[str, Any],
 ) -> None:
-    """Write `model.safetensors`, `predictions.parquet` and, last, `model.json`.
+    """Write `model.safetensors`, `predictions.parquet` and, last, `model.json`, each whole.
 
-    model: the network, or the file of the network that this one shares its weights with.
+    Parameters
+    ----------
+    folder
+        Where to; it must exist.
+    model
+        The network, or the file of the network that this one shares its weights with.
+    decision
+        Its decision rule.
+    predictions
+        As from `rightreasons.learning.predictions.predict`; the rule's decisions are added.
+    device
+        Where it was computed.
+    notes
+        What else belongs into model.json.
+
+    Raises
+    ------
+    UserError
+        If the disk is full or must not be written to.
     """
     decided = decide(predictions, decision)
     if isinstance(model, Path):
@@ -51,7 +69,19 @@ def write_model(
 
 
 def provenance(device: torch.device | str) -> dict[str, Any]:
-    """Return the device, its peak memory in MiB (CUDA only), what did not fit, and versions."""
+    """Return where and with what a job computed.
+
+    Parameters
+    ----------
+    device
+        Where it computed.
+
+    Returns
+    -------
+    dict
+        device (a GPU's name, or cpu), peak_gpu_mib (None on the CPU), reduced_batches (what did not
+        fit), python, versions.
+    """
     name, peak = "cpu", None
     if str(device).startswith("cuda"):
         import torch
