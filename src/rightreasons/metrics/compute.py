@@ -26,7 +26,7 @@ from rightreasons.metrics import (
 )
 from rightreasons.metrics._groups import count_cells
 from rightreasons.metrics._located import facing, locate
-from rightreasons.statistics.stats import (
+from rightreasons.statistics.bootstrap import (
     Interval,
     bootstrap_mean,
     percentile_interval,

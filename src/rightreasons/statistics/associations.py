@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rightreasons.statistics.stats import Interval, chunks, percentile_interval
+from rightreasons.statistics.bootstrap import Interval, chunks, percentile_interval
 
 if TYPE_CHECKING:
     import pandas as pd

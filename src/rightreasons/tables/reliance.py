@@ -23,6 +23,7 @@ import pandas as pd
 from rightreasons.core.seeds import numpy_rng
 from rightreasons.metrics import METRICS
 from rightreasons.statistics.associations import rank_correlation
+from rightreasons.statistics.student import t_quantile
 
 GROUP = ["study", "dataset", "task", "design", "level", "seed"]
 MODEL = [*GROUP, "method"]
@@ -92,13 +93,10 @@ def summarised(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
     Missing values are left out; with fewer than two there is no interval, with none no row.
     """
-    from scipy.special import stdtrit
-
     known = rows[rows["value"].notna()]
     groups = known.groupby(by, sort=False, observed=True)["value"]
     table = groups.agg(["mean", "std", "count"]).reset_index()
-    df = (table["count"] - 1).where(table["count"] > 1)
-    margin = stdtrit(df, 0.975) * table["std"] / np.sqrt(table["count"])
+    margin = t_quantile(table["count"] - 1) * table["std"] / np.sqrt(table["count"])
     low, high = table["mean"] - margin, table["mean"] + margin
     named = table[by].assign(value=table["mean"], ci_low=low, ci_high=high, n=table["count"])
     return named

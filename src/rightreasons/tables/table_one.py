@@ -18,7 +18,7 @@ import pandas as pd
 
 from rightreasons.core.errors import UserError
 from rightreasons.metrics._groups import class_accuracy, correct, count_cells, gap
-from rightreasons.statistics.stats import mean_interval
+from rightreasons.statistics.student import mean_interval
 
 GROUP = ["study", "dataset", "task", "design", "level"]
 CELL = [*GROUP, "seed", "method"]

@@ -18,14 +18,14 @@ from rightreasons.core.seeds import numpy_rng
 from rightreasons.metrics import METRICS
 from rightreasons.metrics.compute import resolve
 from rightreasons.statistics.associations import fairness_saliency_regression, rank_correlation
-from rightreasons.statistics.stats import (
+from rightreasons.statistics.paired import (
     Comparison,
     PairedPredictions,
     holm,
-    mean_interval,
     paired_group_bootstrap,
     paired_image_test,
 )
+from rightreasons.statistics.student import mean_interval
 from rightreasons.tables.parameters import Comparing, Timed
 
 GROUP = ["study", "dataset", "task", "design", "level"]

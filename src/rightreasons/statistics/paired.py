@@ -1,34 +1,27 @@
-"""Intervals, tests and models: the suite's statistics, without anything of saliency or fairness.
+"""A method against its reference on the same images: tests, intervals, Holm's correction.
 
-Intervals are 95 % unless `level` says otherwise. What cannot be computed is missing (NaN). Random
-numbers come from the generator that is passed, and memory stays bounded whatever the sizes.
+What cannot be computed is missing (NaN).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from rightreasons.statistics.bootstrap import (
+    percentile_interval,
+    resample_counts,
+    resample_weights,
+)
+from rightreasons.statistics.student import t_interval, t_statistic, wilcoxon_test
 
 if TYPE_CHECKING:
     from rightreasons.core.registry import Component, Params
 
 Array = np.ndarray
-Alternative = Literal["two-sided", "greater"]
-
-CHUNK = 2**21  # numbers drawn at once: 16 MiB
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate, its interval (NaN where there is none) and the n it rests on."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -53,116 +46,6 @@ class Comparison:
     test: str
 
 
-# Bootstrap
-
-
-def percentile_interval(
-    value: float, replicates: Array, *, n: int, level: float = 0.95
-) -> Interval:
-    """Return `value` with the percentile interval of its bootstrap replicates (B,).
-
-    Replicates that are missing are left out; a missing value has no interval.
-    """
-    known = replicates[~np.isnan(replicates)]
-    if np.isnan(value) or len(known) == 0:
-        return Interval(value, np.nan, np.nan, n)
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), n)
-
-
-def bootstrap_mean(
-    values: Array, *, rng: np.random.Generator, replicates: int = 1000, level: float = 0.95
-) -> Interval:
-    """Return the mean of `values` (N,), missing ones left out, with a bootstrap interval."""
-    known = values[~np.isnan(values)]
-    if len(known) == 0:
-        return Interval(np.nan, np.nan, np.nan, 0)
-    means = [
-        known[rng.integers(0, len(known), (size, len(known)))].mean(axis=1)
-        for size in chunks(replicates, len(known))
-    ]
-    return percentile_interval(
-        float(known.mean()), np.concatenate(means), n=len(known), level=level
-    )
-
-
-def resample_counts(counts: Array, *, rng: np.random.Generator, replicates: int) -> Array:
-    """Return bootstrap counts (B, ..., K) of counts (..., K), resampled within each stratum.
-
-    A stratum is an index of the leading axes, its K outcomes are counted. Drawing its n images
-    with replacement and counting again is one multinomial draw, so no image is touched.
-    """
-    totals = counts.sum(axis=-1)
-    shares = counts / np.maximum(totals, 1)[..., None]
-    shares[totals == 0, 0] = 1
-    return rng.multinomial(totals, shares, size=(replicates, *totals.shape))
-
-
-def resample_weights(
-    strata: Array, *, rng: np.random.Generator, replicates: int
-) -> Iterator[Array]:
-    """Yield how often each image is drawn, (b, N) int64, b adding up to `replicates`.
-
-    strata: (N,), an integer per image; images are drawn with replacement within their stratum.
-    """
-    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
-    for size in chunks(replicates, len(strata)):
-        offset = len(strata) * np.arange(size)[:, None]
-        drawn = [m[rng.integers(0, len(m), (size, len(m)))] + offset for m in members]
-        places = np.concatenate(drawn, axis=1) if drawn else offset[:, :0]
-        counts = np.bincount(places.ravel(), minlength=size * len(strata))
-        yield counts.reshape(size, len(strata))
-
-
-# One sample
-
-
-def t_test(differences: Array, *, alternative: Alternative = "two-sided") -> tuple[float, float]:
-    """Return t and p of mean(differences) = 0 for (N,) numbers without missing ones.
-
-    Without variance: p = 1 where all are 0; else t is infinite and p is 0 or 1 by the sign.
-    Missing for N < 2.
-    """
-    if len(differences) < 2:
-        return np.nan, np.nan
-    return _t(
-        float(differences.mean()), _standard_error(differences), len(differences) - 1, alternative
-    )
-
-
-def wilcoxon_test(
-    differences: Array, *, alternative: Alternative = "two-sided"
-) -> tuple[float, float]:
-    """Return statistic and p of Wilcoxon's signed-rank test of (N,) numbers, zeros left out.
-
-    All zero: statistic 0, p = 1. Missing for N < 2.
-    """
-    from scipy.stats import wilcoxon
-
-    if len(differences) < 2:
-        return np.nan, np.nan
-    if not differences.any():
-        return 0.0, 1.0
-    result = wilcoxon(differences, alternative=alternative)
-    return float(result.statistic), float(result.pvalue)
-
-
-def mean_interval(values: Array, *, level: float = 0.95) -> Interval:
-    """Return the mean of `values` (N,), say one per seed, with its t-interval.
-
-    Missing values are left out; with fewer than two there is no interval.
-    """
-    known = values[~np.isnan(values)]
-    if len(known) == 0:
-        return Interval(np.nan, np.nan, np.nan, 0)
-    mean, error = known.mean(), _standard_error(known)
-    margin = error * _t_quantile(level, len(known) - 1)
-    return Interval(float(mean), float(mean - margin), float(mean + margin), len(known))
-
-
-# A method against its reference
-
-
 def paired_image_test(
     differences: Array, *, images: Sequence[str] | Array | None = None, seeds: int = 1
 ) -> Comparison:
@@ -183,13 +66,13 @@ def paired_image_test(
     if len(size) > 1:
         spread = ((total - size * mean) ** 2).sum() * len(size) / (len(size) - 1)
         error = float(np.sqrt(spread) / len(d)) if np.ptp(d) else 0.0
-    t, p = _t(mean, error, len(size) - 1, "two-sided")
-    margin = error * _t_quantile(0.95, len(size) - 1)
+    t, p = t_statistic(mean, error, len(size) - 1, "two-sided")
+    interval = t_interval(mean, error, len(size))
     rank_sum, rank_p = wilcoxon_test(total / size)
     return Comparison(
         effect=mean if len(d) else np.nan,
-        ci_low=mean - margin,
-        ci_high=mean + margin,
+        ci_low=interval.low,
+        ci_high=interval.high,
         statistic=t,
         p_value=p,
         n=len(d),
@@ -311,34 +194,3 @@ def _bootstrap_p(sample: Array) -> float:
         return np.nan
     below, above = np.count_nonzero(known <= 0), np.count_nonzero(known >= 0)
     return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
-
-
-def _standard_error(values: Array) -> float:
-    """Return the standard error of the mean of (N,): exactly 0 if constant, NaN for N < 2."""
-    if len(values) < 2:
-        return np.nan
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if np.ptp(values) else 0.0
-
-
-def _t(mean: float, error: float, df: int, alternative: Alternative) -> tuple[float, float]:
-    """Return t and p; infinite t where the error is 0 and the mean is not, NaN where it is NaN."""
-    from scipy.special import stdtr
-
-    if error == 0:
-        t = 0.0 if mean == 0 else float(np.copysign(np.inf, mean))
-        one_sided = 0.0 if mean > 0 else 1.0
-        return t, 1.0 if mean == 0 else (one_sided if alternative == "greater" else 0.0)
-    t = mean / error
-    return t, float(stdtr(df, -t) if alternative == "greater" else 2 * stdtr(df, -abs(t)))
-
-
-def _t_quantile(level: float, df: int) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, (1 + level) / 2)) if df > 0 else np.nan
-
-
-def chunks(replicates: int, size: int) -> list[int]:
-    """Split `replicates` rows of `size` numbers into chunks of at most CHUNK numbers."""
-    rows = max(1, CHUNK // max(size, 1))
-    return [min(rows, replicates - start) for start in range(0, replicates, rows)]
