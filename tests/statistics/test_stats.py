@@ -341,7 +341,7 @@ def cells(tasks: int, seeds: int, *, slope: float = 0.7, task_sd=1.0, seed_sd=0.
                 shift = source.normal() - level
                 change = slope * shift + start + 0.3 * source.normal()
                 rows.append((f"task{task}", seed, shift, change))
-    names = ["task", "seed", "saliency_shift", "equalized_odds_change"]
+    names = ["task", "seed", "shift", "change"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -358,26 +358,26 @@ def test_regression_finds_the_slope_and_names_the_model(tasks, seeds, seed_sd, m
     frame = cells(tasks, seeds, seed_sd=seed_sd)
     frame.loc[len(frame)] = ["task0", 0, nan, 1.0]
     table = fairness_saliency_regression(frame).set_index("term")
-    slope = table.loc["saliency_shift"]
+    slope = table.loc["shift"]
     assert slope["model"].startswith(model)
     assert slope["estimate"] == pytest.approx(0.7, abs=0.25)
     assert slope["ci_low"] < slope["estimate"] < slope["ci_high"]
     assert slope["n"] == len(frame) - 1
-    assert list(table.index) == ["Intercept", "saliency_shift"]
+    assert list(table.index) == ["Intercept", "shift"]
 
 
 def test_regression_falls_back_where_a_variance_is_zero():
     frame = cells(3, 3, task_sd=0.0, seed_sd=0.0)
     table = fairness_saliency_regression(frame)
     assert table["model"].str.startswith(("least squares", "mixed")).all()
-    exact = frame.assign(equalized_odds_change=2 * frame["saliency_shift"])
-    slope = fairness_saliency_regression(exact).set_index("term").loc["saliency_shift"]
+    exact = frame.assign(change=2 * frame["shift"])
+    slope = fairness_saliency_regression(exact).set_index("term").loc["shift"]
     assert slope["estimate"] == pytest.approx(2)
     assert slope["model"].startswith("least squares")
 
 
 def test_regression_on_too_little_is_missing():
-    for frame in (cells(1, 1)[:3], cells(1, 1).assign(saliency_shift=0.0)):
+    for frame in (cells(1, 1)[:3], cells(1, 1).assign(shift=0.0)):
         (row,) = fairness_saliency_regression(frame).to_dict("records")
         assert math.isnan(row["estimate"])
         assert row["model"] == "none: too few cells"

@@ -114,6 +114,31 @@ def twin_metrics(metrics: Metrics, *, twins: Twins) -> dict[str, Array]:
     }
 
 
+def twins_of(predictions: pd.DataFrame, suffix: str = "") -> Twins:
+    """Return the predictions on N images and on their twins.
+
+    Parameters
+    ----------
+    predictions
+        A row per image with protected, and score, decision, twin_score and twin_decision, the
+        last two missing for an image without a twin.
+    suffix
+        What the names of these four columns end in.
+    """
+
+    def column(name: str) -> Array:
+        values = predictions[f"{name}{suffix}"].astype("Float64")
+        return values.to_numpy(np.float64, na_value=np.nan)
+
+    return Twins(
+        protected=predictions["protected"].to_numpy(),
+        score=column("score"),
+        twin_score=column("twin_score"),
+        decision=column("decision"),
+        twin_decision=column("twin_decision"),
+    )
+
+
 def mean_rows(values: Mapping[str, Array], *, seed: int, replicates: int = 1000) -> list[Row]:
     """Return a row per metric: its mean over images, bootstrapped over images.
 

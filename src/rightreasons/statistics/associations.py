@@ -35,27 +35,36 @@ def rank_correlation(
 
 
 def fairness_saliency_regression(frame: pd.DataFrame) -> pd.DataFrame:
-    """Regress the change of equalized odds on the saliency shift, over cells.
+    """Regress the change of an outcome on the shift of saliency, over cells.
 
-    frame: a row per cell with equalized_odds_change, saliency_shift, task, seed; rows with a
-    missing number are left out. Fitted is a mixed model with a random intercept per task and, in
-    it, per seed (one seed's models in two tasks share nothing but the number). Where that cannot
-    be fitted (one task, one seed, a variance of zero): least squares with an intercept per task
-    and errors robust to the clusters task x seed. Returned are two rows, Intercept (the mean over
-    tasks) and saliency_shift, with term, estimate, std_error, ci_low, ci_high, p_value, n and
-    `model`, which says what was fitted.
+    Fitted is a mixed model with a random intercept per task and, in it, per seed (one seed's models
+    in two tasks share nothing but the number). Where that cannot be fitted (one task, one seed, a
+    variance of zero): least squares with an intercept per task and errors robust to the clusters
+    task x seed.
+
+    Parameters
+    ----------
+    frame
+        A row per cell with change, shift, task, seed; rows with a missing number are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Two rows, Intercept (the mean over tasks) and shift, with term, estimate, std_error, ci_low,
+        ci_high, p_value, n and `model`, which says what was fitted. Fewer than four cells, or a
+        constant shift: one row of missing numbers.
     """
     import pandas as pd
 
-    columns = ["equalized_odds_change", "saliency_shift", "task", "seed"]
+    columns = ["change", "shift", "task", "seed"]
     data = frame[columns].dropna().reset_index(drop=True)
-    if len(data) < 4 or data["saliency_shift"].nunique() < 2:
+    if len(data) < 4 or data["shift"].nunique() < 2:
         empty = dict.fromkeys(["estimate", "std_error", "ci_low", "ci_high", "p_value"], np.nan)
         return pd.DataFrame(
-            [{"term": "saliency_shift", **empty, "n": len(data), "model": "none: too few cells"}]
+            [{"term": "shift", **empty, "n": len(data), "model": "none: too few cells"}]
         )
     fit, model = _mixed_model(data) or _least_squares(data)
-    terms = ["Intercept", "saliency_shift"]
+    terms = ["Intercept", "shift"]
     bounds = fit.conf_int().loc[terms]
     return pd.DataFrame(
         {
@@ -78,7 +87,7 @@ def _mixed_model(data: pd.DataFrame) -> tuple[Any, str] | None:
     if data["task"].nunique() < 2 or data["seed"].nunique() < 2:
         return None
     model = smf.mixedlm(
-        "equalized_odds_change ~ saliency_shift",
+        "change ~ shift",
         data,
         groups="task",
         vc_formula={"seed": "0 + C(seed)"},
@@ -99,7 +108,7 @@ def _least_squares(data: pd.DataFrame) -> tuple[Any, str]:
     import statsmodels.formula.api as smf
 
     tasks = " + C(task, Sum)" if data["task"].nunique() > 1 else ""
-    model = smf.ols(f"equalized_odds_change ~ saliency_shift{tasks}", data)
+    model = smf.ols(f"change ~ shift{tasks}", data)
     clusters = data.groupby(["task", "seed"]).ngroup().to_numpy()
     what = "least squares, intercept per task" if tasks else "least squares"
     if len(np.unique(clusters)) < 2:
