@@ -50,7 +50,7 @@ def tests(
         key = dict(zip(GROUP, group, strict=True))
         chosen = images[(images[GROUP] == list(group)).all(axis=1)]
         for method, reference in _pairs(comparing, str(key["task"])):
-            names = {"method": method, "test": "paired", "reference": reference}
+            names = {"method": method, "explainer": None, "test": "paired", "reference": reference}
             for row in _compare(comparing, part, chosen, method, reference):
                 rows.append({**key, **names, **row})
     compared = pd.DataFrame(rows)
