@@ -18,7 +18,15 @@ import numpy as np
 import pytest
 import torch
 
-from fakes import CPU, attribution_of, biased_images, make_context, trained
+from fakes import (
+    CPU,
+    attribution_of,
+    biased_images,
+    check_declared,
+    make_context,
+    meant_for,
+    trained,
+)
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Component
 from rightreasons.debias import METHODS, Context, Debiased
@@ -39,16 +47,6 @@ def changes_weights(method: Component) -> bool:
 def has(*parameters: str) -> Callable[[Component], bool]:
     """Return whether a method has these parameters."""
     return lambda method: set(parameters) <= set(method.params.model_fields)
-
-
-def meant_for(test: str, *conditions: Callable[[Component], bool]) -> pytest.MarkDecorator:
-    """Run a test for every method that meets the conditions and is not exempt."""
-    names = [
-        method.name
-        for method in METHODS
-        if test not in method.traits["exempt"] and all(holds(method) for holds in conditions)
-    ]
-    return pytest.mark.parametrize("name", names)
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +80,7 @@ def same(first: Debiased, second: Debiased) -> bool:
 @pytest.mark.parametrize("name", METHODS.names())
 def test_traits_are_what_they_may_be(name: str) -> None:
     method = METHODS[name]
-    assert method.title
-    assert method.paper
+    check_declared(method, globals())
     traits = method.traits
     assert traits["changes"] in ("weights", "decision", "nothing")
     assert set(traits["needs"]) <= {"regions"}
@@ -91,13 +88,9 @@ def test_traits_are_what_they_may_be(name: str) -> None:
     assert ("regions" in traits["uses_protected"]) == ("regions" in traits["needs"])
     for flag in ("reference", "random", "baseline"):
         assert traits[flag] in (True, False)
-    assert method.params(**traits["small"]) is not None
-    for test, reason in traits["exempt"].items():
-        assert callable(globals().get(test)), f"{test} is no test"
-        assert reason
 
 
-@meant_for("test_contract")
+@meant_for(METHODS, "test_contract")
 def test_contract(name: str, vanilla: Classifier, context: Context) -> None:
     before = copy.deepcopy(vanilla)
     global_state = torch.get_rng_state()
@@ -124,7 +117,7 @@ def check_network(model: Classifier, context: Context) -> None:
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
 
 
-@meant_for("test_same_seed_same_result")
+@meant_for(METHODS, "test_same_seed_same_result")
 def test_same_seed_same_result(name: str, vanilla: Classifier) -> None:
     data = biased_images(64, 0.6, size=16, seed=1)
     results = []
@@ -136,7 +129,7 @@ def test_same_seed_same_result(name: str, vanilla: Classifier) -> None:
     assert same(*results)
 
 
-@meant_for("test_another_seed_gives_another_result_where_a_method_is_random")
+@meant_for(METHODS, "test_another_seed_gives_another_result_where_a_method_is_random")
 def test_another_seed_gives_another_result_where_a_method_is_random(
     name: str, vanilla: Classifier
 ) -> None:
@@ -170,7 +163,7 @@ def informed(vanilla: Classifier, seed: int, changed: str = "") -> Context:
 
 
 @pytest.mark.parametrize("place", ["train", "fit", "regions"])
-@meant_for("test_the_protected_attribute_is_used_where_the_method_says")
+@meant_for(METHODS, "test_the_protected_attribute_is_used_where_the_method_says")
 def test_the_protected_attribute_is_used_where_the_method_says(
     name: str, place: str, vanilla: Classifier
 ) -> None:
@@ -185,7 +178,7 @@ def test_the_protected_attribute_is_used_where_the_method_says(
     raise AssertionError(f"the protected attribute is not used: {place}")
 
 
-@meant_for("test_decisions_depend_on_the_protected_attribute_where_the_method_says")
+@meant_for(METHODS, "test_decisions_depend_on_the_protected_attribute_where_the_method_says")
 def test_decisions_depend_on_the_protected_attribute_where_the_method_says(
     name: str, context: Context
 ) -> None:
@@ -200,6 +193,7 @@ def test_decisions_depend_on_the_protected_attribute_where_the_method_says(
 
 
 @meant_for(
+    METHODS,
     "test_exploding_training_is_an_error_that_names_the_method",
     changes_weights,
     has("learning_rate"),
@@ -230,7 +224,7 @@ def put_in_place(old: object, new: object) -> None:
             module.autocast = new  # type: ignore[attr-defined]
 
 
-@meant_for("test_computing_in_16_bits_as_on_a_gpu", changes_weights)
+@meant_for(METHODS, "test_computing_in_16_bits_as_on_a_gpu", changes_weights)
 def test_computing_in_16_bits_as_on_a_gpu(
     name: str, vanilla: Classifier, half_precision: list[torch.device]
 ) -> None:
@@ -244,7 +238,9 @@ def test_computing_in_16_bits_as_on_a_gpu(
     check_network(model, context)
 
 
-@meant_for("test_a_chosen_threshold_is_of_least_equalized_odds", has("threshold", "tolerance"))
+@meant_for(
+    METHODS, "test_a_chosen_threshold_is_of_least_equalized_odds", has("threshold", "tolerance")
+)
 def test_a_chosen_threshold_is_of_least_equalized_odds(name: str, context: Context) -> None:
     from rightreasons.debias._thresholds import choose_threshold, probability
 

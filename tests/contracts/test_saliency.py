@@ -10,7 +10,6 @@ import copy
 import math
 import random
 import warnings
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -18,6 +17,7 @@ import pytest
 import torch
 from torch import nn
 
+from fakes import check_declared, meant_for
 from rightreasons.core.registry import Component
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier, Projection
@@ -39,16 +39,6 @@ def repeating(explainer: Component) -> bool:
 
 def once(explainer: Component) -> bool:
     return not repeating(explainer)
-
-
-def meant_for(test: str, *conditions: Callable[[Component], bool]) -> pytest.MarkDecorator:
-    """Run a test for every explainer that meets the conditions and is not exempt."""
-    names = [
-        explainer.name
-        for explainer in EXPLAINERS
-        if test not in explainer.traits["exempt"] and all(holds(explainer) for holds in conditions)
-    ]
-    return pytest.mark.parametrize("name", names)
 
 
 @cache
@@ -89,20 +79,15 @@ def hooks(model: nn.Module) -> int:
 @pytest.mark.parametrize("name", EXPLAINERS.names())
 def test_traits_are_what_they_may_be(name: str) -> None:
     explainer = EXPLAINERS[name]
-    assert explainer.title
-    assert explainer.paper
+    check_declared(explainer, globals())
     traits = explainer.traits
     assert traits["check"] in CHECKS
     assert traits["control"] or not traits["noise"], "noise knows neither network nor class"
     assert traits["least"] >= 1
-    assert explainer.params(**traits["small"]) is not None
-    for test, reason in traits["exempt"].items():
-        assert callable(globals().get(test)), f"{test} is no test"
-        assert reason
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@meant_for("test_maps_are_finite_float32_of_the_images_size")
+@meant_for(EXPLAINERS, "test_maps_are_finite_float32_of_the_images_size")
 def test_maps_are_finite_float32_of_the_images_size(name: str, architecture: str) -> None:
     result = explain(name, model_of(architecture), images(2), [0, 1])
     assert result.maps.shape == (2, 48, 64)
@@ -121,7 +106,7 @@ def test_maps_are_finite_float32_of_the_images_size(name: str, architecture: str
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@meant_for("test_the_model_and_the_images_are_as_before")
+@meant_for(EXPLAINERS, "test_the_model_and_the_images_are_as_before")
 def test_the_model_and_the_images_are_as_before(name: str, architecture: str) -> None:
     model, inputs = copy.deepcopy(model_of(architecture)), images(2)
     modules = [(key, type(module), set(vars(module))) for key, module in model.named_modules()]
@@ -137,7 +122,7 @@ def test_the_model_and_the_images_are_as_before(name: str, architecture: str) ->
     assert not inputs.requires_grad
 
 
-@meant_for("test_the_model_is_as_before_when_explaining_fails")
+@meant_for(EXPLAINERS, "test_the_model_is_as_before_when_explaining_fails")
 def test_the_model_is_as_before_when_explaining_fails(name: str) -> None:
     model = copy.deepcopy(model_of("small_cnn"))
     with pytest.raises((RuntimeError, ValueError, AssertionError)):
@@ -147,7 +132,7 @@ def test_the_model_is_as_before_when_explaining_fails(name: str) -> None:
         assert torch.equal(model.state_dict()[key], value), key
 
 
-@meant_for("test_each_image_is_explained_for_its_own_class")
+@meant_for(EXPLAINERS, "test_each_image_is_explained_for_its_own_class")
 def test_each_image_is_explained_for_its_own_class(name: str) -> None:
     model = model_of("resnet18")
     mixed = explain(name, model, images(2), [0, 1]).maps
@@ -158,7 +143,7 @@ def test_each_image_is_explained_for_its_own_class(name: str) -> None:
 
 
 @pytest.mark.parametrize("architecture", ["small_cnn", "squeezenet1_1"])
-@meant_for("test_a_map_does_not_depend_on_the_batch")
+@meant_for(EXPLAINERS, "test_a_map_does_not_depend_on_the_batch")
 def test_a_map_does_not_depend_on_the_batch(name: str, architecture: str) -> None:
     model, inputs, classes = model_of(architecture), images(3), [0, 1, 1]
     explainer = EXPLAINERS[name]
@@ -171,7 +156,7 @@ def test_a_map_does_not_depend_on_the_batch(name: str, architecture: str) -> Non
     assert off.max() < 1e-3
 
 
-@meant_for("test_the_same_generator_gives_the_same_maps_whatever_the_global_seed")
+@meant_for(EXPLAINERS, "test_the_same_generator_gives_the_same_maps_whatever_the_global_seed")
 def test_the_same_generator_gives_the_same_maps_whatever_the_global_seed(name: str) -> None:
     model = model_of("small_cnn")
     with torch.random.fork_rng():
@@ -182,7 +167,7 @@ def test_the_same_generator_gives_the_same_maps_whatever_the_global_seed(name: s
     assert torch.equal(first, second)
 
 
-@meant_for("test_works_where_gradients_are_off")
+@meant_for(EXPLAINERS, "test_works_where_gradients_are_off")
 def test_works_where_gradients_are_off(name: str) -> None:
     model = model_of("small_cnn")
     with torch.no_grad():
@@ -190,7 +175,7 @@ def test_works_where_gradients_are_off(name: str) -> None:
     torch.testing.assert_close(off, explain(name, model, images(2), [0, 1]).maps)
 
 
-@meant_for("test_no_global_random_state_moves_and_nothing_warns")
+@meant_for(EXPLAINERS, "test_no_global_random_state_moves_and_nothing_warns")
 def test_no_global_random_state_moves_and_nothing_warns(name: str) -> None:
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
     with warnings.catch_warnings():
@@ -201,7 +186,7 @@ def test_no_global_random_state_moves_and_nothing_warns(name: str) -> None:
     assert random.getstate() == before[2]
 
 
-@meant_for("test_a_logit_of_zero_for_every_image_gives_zeros", seeing)
+@meant_for(EXPLAINERS, "test_a_logit_of_zero_for_every_image_gives_zeros", seeing)
 def test_a_logit_of_zero_for_every_image_gives_zeros(name: str) -> None:
     model = copy.deepcopy(model_of("small_cnn"))
     nn.init.zeros_(model.head.weight)
@@ -211,7 +196,9 @@ def test_a_logit_of_zero_for_every_image_gives_zeros(name: str) -> None:
     assert EXPLAINERS[name].traits["check"] == "" or (result.error == 0).all()
 
 
-@meant_for("test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not", seeing)
+@meant_for(
+    EXPLAINERS, "test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not", seeing
+)
 def test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not(name: str) -> None:
     model = copy.deepcopy(model_of("small_cnn"))
     plain = explain(name, model, images(1), [1]).maps
@@ -252,7 +239,7 @@ def many(n: int) -> tuple[torch.Tensor, list[int]]:
 
 
 @pytest.mark.parametrize("at_once", [24, 100])
-@meant_for("test_a_batch_of_64_takes_no_more_at_once_than_allowed", repeating)
+@meant_for(EXPLAINERS, "test_a_batch_of_64_takes_no_more_at_once_than_allowed", repeating)
 def test_a_batch_of_64_takes_no_more_at_once_than_allowed(
     name: str, at_once: int, passes: list[int]
 ) -> None:
@@ -264,7 +251,7 @@ def test_a_batch_of_64_takes_no_more_at_once_than_allowed(
     torch.testing.assert_close(result.error, expected.error, rtol=0, atol=1e-9, equal_nan=True)
 
 
-@meant_for("test_at_least_one_image_goes_through", repeating)
+@meant_for(EXPLAINERS, "test_at_least_one_image_goes_through", repeating)
 def test_at_least_one_image_goes_through(name: str, passes: list[int]) -> None:
     expected = explain(name, tiny(), *many(3))
     passes.clear()
@@ -273,7 +260,7 @@ def test_at_least_one_image_goes_through(name: str, passes: list[int]) -> None:
     torch.testing.assert_close(result.maps, expected.maps, rtol=1e-5, atol=1e-12)
 
 
-@meant_for("test_other_explainers_put_only_the_batch_through", once)
+@meant_for(EXPLAINERS, "test_other_explainers_put_only_the_batch_through", once)
 def test_other_explainers_put_only_the_batch_through(name: str, passes: list[int]) -> None:
     explain(name, tiny(), *many(5))
     assert set(passes) == ({5 * PIXELS} if seeing(EXPLAINERS[name]) else set())

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from test_splits import labels_of
 
+from fakes import labels_of
 from rightreasons.core.errors import UserError
 from rightreasons.splits import BALANCED, CELLS, ROLES, achieved
 from rightreasons.splits.one_sided import (

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from scipy.stats import sem, spearmanr, t
 
-from rightreasons.metrics import METRICS
 from rightreasons.tables.reliance import reliance, summarised, true_reliance, yardstick
 
 KEY = {"study": "s", "dataset": "d", "design": "artifact_fraction"}
@@ -232,13 +231,3 @@ def test_constant_classifiers_are_left_out() -> None:
     rates = yardstick(made(collapsed=1.0), "vanilla", replicates=50)
     rrf = rows_of(rates, explainer="good", metric="rrf", shown="with", truth="flips").iloc[0]
     assert rrf["cells"] == 4
-
-
-def test_every_metric_of_a_region_makes_a_claim() -> None:
-    for component in METRICS:
-        about_maps = component.traits["kind"] in ("image", "pair", "test")
-        flag = component.traits["unit"] == "flag" and component.traits["kind"] != "test"
-        if not about_maps or flag:
-            assert component.traits["claims"] == 0 or component.name == "pointing_game"
-        if component.traits["needs"] == "pair":
-            assert component.traits["claims"] == -1

@@ -42,6 +42,7 @@ A metric is a pure function registered with these traits:
 - `images`: of which images there is a number per image: "all", or those "with" or "without" the
   protected attribute.
 - `always`: True where a number exists for every image, whatever its map is.
+- `exempt`: why a test of the contract is not for it, by the test's name.
 
 A number that does not exist (an empty denominator, no ROI, no twin) is missing (NaN), never 0.
 """
@@ -93,6 +94,7 @@ METRICS = Registry(
         "table_one": "",
         "images": "all",
         "always": False,
+        "exempt": {},
     },
 )
 
