@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from fakes import check_declared, labels_of, meant_for
 from rightreasons.core.errors import UserError
-from rightreasons.splits import BALANCED, COLUMNS, DESIGNS, label, label_injected
+from rightreasons.core.registry import Component
+from rightreasons.splits import BALANCED, COLUMNS, DESIGNS, ROLES, label, label_injected
 
 QUICK = settings(max_examples=10, deadline=None)
 KINDS = pytest.mark.parametrize("protected", ["attribute", "artifact"])
@@ -34,10 +37,17 @@ def indices(draw: st.DrawFn) -> pd.DataFrame:
     return frame
 
 
+def small_params(design: Component) -> dict[str, Any]:
+    """Return parameters that fit a pool of a few hundred images."""
+    if design.traits["small"] or "min_images" not in design.params.model_fields:
+        return dict(design.traits["small"])
+    return {"min_images": dict.fromkeys(ROLES, 4)}
+
+
 def split_of(design: str, index: pd.DataFrame, protected: str, seed: int) -> pd.DataFrame:
     """Draw a split; a case with too few images is none."""
     component = DESIGNS[design]
-    params = component.params(**component.traits["small"])
+    params = component.params(**small_params(component))
     images = index.rename(columns={"target": "cat", "protected": "hat"})
     labels = (
         label(images, "cat", "hat")

@@ -53,7 +53,6 @@ class ArtifactFractionParams(RoleParams):
     title="Share of one class that carries the protected attribute",
     paper="Searching for Unintended Biases With Saliency",
     params=ArtifactFractionParams,
-    small={"min_images": {"train": 4, "debias": 4, "test": 4}},
 )
 def artifact_fraction(
     labels: pd.DataFrame, level: float, params: ArtifactFractionParams, rng: np.random.Generator

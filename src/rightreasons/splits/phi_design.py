@@ -45,7 +45,6 @@ class PhiParams(RoleParams):
     paper="Investigating the Relationship Between Debiasing and Artifact Removal using Saliency "
     "Maps, section on data",
     params=PhiParams,
-    small={"min_images": {"train": 4, "debias": 4, "test": 4}},
 )
 def phi_split(
     labels: pd.DataFrame, level: float, params: PhiParams, rng: np.random.Generator
