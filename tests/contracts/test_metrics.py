@@ -1,23 +1,36 @@
-"""What holds for every registered metric, whoever adds it."""
+"""What every metric promises, over all registered metrics.
+
+Which of the tests are for a metric, its traits say. One that cannot pass a test that is meant for
+it says why by the trait `exempt`: {"test_name": "reason"}.
+"""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from rightreasons.core.errors import UserError
-from rightreasons.metrics import METRICS, LocatedMaps, TestResult, Twins, region_view
+from fakes import check_declared, meant_for
+from rightreasons.core.registry import Component
+from rightreasons.metrics import (
+    HEADLINE,
+    METRICS,
+    LocatedMaps,
+    TestResult,
+    Twins,
+    playing,
+    region_view,
+)
 from rightreasons.metrics.compute import (
     image_metrics,
     located_metrics,
     mean_rows,
     resolve,
     significance_rows,
+    significance_tests,
 )
 
 NEEDS = {
@@ -31,7 +44,7 @@ N = 6
 ALTERNATING = np.arange(N) % 2
 
 
-def arguments(needs: str, seed: int, unit: float = 1) -> tuple:
+def arguments(needs: str, seed: int, unit: float = 1) -> tuple[Any, ...]:
     rng = np.random.default_rng(seed)
     maps, vanilla = rng.normal(size=(2, N, 5, 8)).astype(np.float32) * np.float32(unit)
     roi = (0.2, 0.2, 0.8, 0.6)
@@ -50,7 +63,7 @@ def arguments(needs: str, seed: int, unit: float = 1) -> tuple:
     }[needs]
 
 
-def nothing(needs: str) -> tuple:
+def nothing(needs: str) -> tuple[Any, ...]:
     """Input from which no metric can be computed: no image, no ROI, no map, no twin."""
     maps, masks = np.ones((N, 5, 8), dtype=np.float32), np.zeros((N, 5, 8), dtype=bool)
     none = np.full(N, np.nan)
@@ -76,32 +89,73 @@ def of_need(need: str) -> list[str]:
 
 
 MAPS = {"view", "pair", "located", "reference"}
-ONE_GROUP = {"k_ssd", "fam", "ccm"}  # of the images with, or of those without, the attribute
 
 
-@pytest.fixture(params=METRICS.names())
-def metric(request):
-    return METRICS[request.param]
+def of_maps(metric: Component) -> bool:
+    return metric.traits["needs"] in MAPS
 
 
-def test_metadata_is_complete(metric):
-    assert metric.title
-    assert metric.paper
+def whole_maps(metric: Component) -> bool:
+    return bool(metric.traits["needs"] == "located")
+
+
+def of_predictions(metric: Component) -> bool:
+    return bool(metric.traits["kind"] == "group")
+
+
+def may_be_missing(metric: Component) -> bool:
+    return not metric.traits["always"]
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_traits_are_what_they_may_be(name: str) -> None:
+    metric = METRICS[name]
+    check_declared(metric, globals())
     assert metric.run.__doc__
     traits = metric.traits
     assert traits["needs"] in NEEDS[traits["kind"]]
     units = {"fraction", "intensity", "ratio", "probability", "similarity", "flag"}
     assert traits["unit"] in units
     assert traits["better"] in {"lower", "higher", "none"}
+    assert traits["claims"] in {-1, 0, 1}
+    if traits["kind"] not in {"image", "pair", "test"} or traits["always"]:
+        assert traits["claims"] == 0, "says nothing of where a model looks"
+    if traits["needs"] == "pair":
+        assert traits["claims"] == -1, "says that the model looks there less than the original"
     assert traits["formula"]
     assert traits["bounds"][0] < traits["bounds"][1]
-    for field in metric.params.model_fields.values():
-        assert field.description
+    assert traits["images"] in {"all", "with", "without"}
     metric.params()
 
 
-def test_values_are_vectorised_and_within_bounds(metric):
+@pytest.mark.parametrize("name", METRICS.names())
+def test_tables_can_show_what_the_traits_ask_for(name: str) -> None:
+    """A test of maps is no number per image, and an outcome comes from predictions."""
+    traits = METRICS[name].traits
+    if "comparisons" in traits["headline"]:
+        assert set(HEADLINE) & set(traits["headline"])
+        assert traits["kind"] in {"image", "pair", "group", "reliance"}
+    assert set(traits["plays"]) <= {"rank", "collapse", "outcome", "shift"}
+    if {"rank", "collapse", "outcome"} & set(traits["plays"]):
+        assert traits["kind"] in {"group", "reliance"}
+    if "rank" in traits["plays"]:
+        assert traits["better"] != "none"
+    if "shift" in traits["plays"]:
+        assert traits["kind"] in {"image", "pair", "test"}
+    if traits["table_one"]:
+        assert traits["needs"] == "counts"
+
+
+def test_something_ranks_and_something_says_that_a_model_collapsed() -> None:
+    assert playing("rank")
+    assert playing("collapse")
+
+
+@meant_for(METRICS, "test_values_are_vectorised_and_within_bounds")
+def test_values_are_vectorised_and_within_bounds(name: str) -> None:
+    metric = METRICS[name]
     low, high = metric.traits["bounds"]
+    expected = {"all": ALTERNATING >= 0, "with": ALTERNATING == 1, "without": ALTERNATING == 0}
     for seed in range(5):
         got = metric.run(*arguments(metric.traits["needs"], seed), metric.params())
         if metric.traits["kind"] == "test":
@@ -112,12 +166,15 @@ def test_values_are_vectorised_and_within_bounds(metric):
             assert got.shape == leading
         assert got.dtype == np.float64
         known = ~np.isnan(got)
-        assert known.any() if metric.name in ONE_GROUP else known.all()
+        if metric.traits["images"] == "all":
+            assert known.all()
+        else:
+            assert known.tolist() == expected[metric.traits["images"]].tolist()
         assert ((got >= low) & (got <= high))[known].all()
 
 
-@pytest.mark.parametrize("name", [n for n in METRICS.names() if METRICS[n].traits["needs"] in MAPS])
-def test_the_unit_of_the_maps_does_not_matter(name):
+@meant_for(METRICS, "test_the_unit_of_the_maps_does_not_matter", of_maps)
+def test_the_unit_of_the_maps_does_not_matter(name: str) -> None:
     metric = METRICS[name]
     for seed in range(3):
         one, other = (
@@ -129,20 +186,21 @@ def test_the_unit_of_the_maps_does_not_matter(name):
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", of_need("located"))
-def test_a_map_of_zeros_has_no_place(name):
+@meant_for(METRICS, "test_a_map_of_zeros_has_no_place", whole_maps)
+def test_a_map_of_zeros_has_no_place(name: str) -> None:
     """A map without anything in it, and one that has nothing of the sign that is asked for."""
     metric = METRICS[name]
     (located,) = arguments("located", 0)
     maps = np.where(ALTERNATING[:, None, None] == 1, -np.abs(located.maps), 0)
-    less = LocatedMaps(maps, located.masks, np.ones(N, dtype=int))
+    protected = np.full(N, 0 if metric.traits["images"] == "without" else 1)
+    less = LocatedMaps(maps, located.masks, protected)
     got = metric.run(less, metric.params())
     assert np.isnan(got).tolist() == [True, False] * 3
     assert np.isnan(metric.run(less, metric.params(sign="positive"))).all()
 
 
-@pytest.mark.parametrize("name", of_kind("group"))
-def test_one_set_of_counts_gives_one_number(name):
+@meant_for(METRICS, "test_one_set_of_counts_gives_one_number", of_predictions)
+def test_one_set_of_counts_gives_one_number(name: str) -> None:
     metric = METRICS[name]
     first, *rest = arguments(metric.traits["needs"], 0)
     many = metric.run(first, *rest, metric.params())
@@ -151,73 +209,56 @@ def test_one_set_of_counts_gives_one_number(name):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", [n for n in METRICS.names() if n not in {"zero_map", "no_roi"}])
-def test_what_does_not_exist_is_missing(name):
+@meant_for(METRICS, "test_what_does_not_exist_is_missing", may_be_missing)
+def test_what_does_not_exist_is_missing(name: str) -> None:
     metric = METRICS[name]
     got = metric.run(*nothing(metric.traits["needs"]), metric.params())
     assert np.isnan(got.value if isinstance(got, TestResult) else got).all()
 
 
-def test_the_documentation_says_what_the_code_says():
-    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
-    entries = dict(re.findall(r"^- \*\*`(\w+)`\*\* (.*?)(?=^- \*\*`|^## |\Z)", page, re.M | re.S))
-    assert {"rrf", "rddt", "equalized_odds", "ece", "twin_effect"} <= set(entries)
-    for name, entry in entries.items():
-        metric, text = METRICS[name], " ".join(entry.split())
-        assert text.startswith(f"{metric.title}:")
-        assert f"${metric.traits['formula']}$" in text
-        assert f"Source: {metric.paper}." in text
-        for key, field in metric.params.model_fields.items():
-            assert f"`{key}` = {field.default}" in text
+def of_views(kind: str, needs: str) -> set[str]:
+    return {m.name for m in METRICS if (m.traits["kind"], m.traits["needs"]) == (kind, needs)}
 
 
-def test_parameters_are_checked():
-    assert resolve({"ece": {"bins": 5}})["ece"].bins == 5
-    assert set(resolve()) == set(METRICS.names())
-    with pytest.raises(UserError, match="did you mean 'rrf'"):
-        resolve({"rrff": {}})
-    with pytest.raises(UserError, match=r"'epsilon'.*eps"):
-        resolve({"hrf": {"epsilon": 0.1}})
-    with pytest.raises(UserError, match="'alpha'"):
-        resolve({"det": {"alpha": 2}})
-
-
-def test_pairs_need_vanilla():
+def test_pairs_need_the_originals_maps() -> None:
     (view,) = arguments("view", 0)
-    names = set(image_metrics(resolve(), view=view))
-    assert {"rrf", "hrf", "mrr"} <= names
-    assert not {"adr", "dif"} & names
+    alone = set(image_metrics(resolve(), view=view))
+    assert alone == of_views("image", "view")
+    both = set(image_metrics(resolve(), view=view, vanilla=view))
+    assert both - alone == of_views("pair", "pair")
 
 
-def test_every_metric_of_maps_is_computed_from_maps():
+def test_every_metric_of_maps_is_computed_from_maps() -> None:
     rng = np.random.default_rng(0)
     maps, roi = rng.normal(size=(N, 8, 9)).astype(np.float32), (0.2, 0.2, 0.8, 0.6)
     view = region_view(maps, roi)
     roi_metrics = image_metrics(resolve(), view=view, vanilla=view)
     whole = located_metrics(resolve(), maps=maps, roi=roi, protected=ALTERNATING)
-    assert sorted([*roi_metrics, *whole]) == sorted(of_kind("image") + of_kind("pair"))
+    per_image = [m.name for m in METRICS if m.traits["kind"] in ("image", "pair")]
+    assert sorted([*roi_metrics, *whole]) == sorted(per_image)
     for name, values in whole.items():
         assert values.shape == (N,)
-        assert np.isnan(values).all() == (name in of_need("reference"))
+        assert np.isnan(values).all() == (METRICS[name].traits["needs"] == "reference")
 
 
-def test_rows_have_the_tables_columns():
+def test_rows_have_the_tables_columns() -> None:
     (vanilla, view) = arguments("pair", 0)
     rows = mean_rows(image_metrics(resolve(), view=view, vanilla=vanilla), seed=0)
-    rows += significance_rows(
-        {"rddt": METRICS["rddt"].run(vanilla, view, METRICS["rddt"].params())}
-    )
+    tests = significance_tests(resolve(), view=view, vanilla=vanilla)
+    assert set(tests) == {m.name for m in METRICS if m.traits["kind"] == "test"}
+    rows += significance_rows(tests)
     assert all(list(row) == ["metric", "value", "ci_low", "ci_high", "n"] for row in rows)
 
 
-def test_rows_of_images_do_not_depend_on_the_others():
+def test_rows_of_images_do_not_depend_on_the_others() -> None:
     (view,) = arguments("view", 0)
     values = image_metrics(resolve(), view=view)
     rows = mean_rows(values, seed=1)
-    assert mean_rows({"mrr": values["mrr"]}, seed=1)[0] in rows
+    for name, numbers in values.items():
+        assert mean_rows({name: numbers}, seed=1)[0] in rows
 
 
-def test_finding_the_metrics_is_cheap():
+def test_finding_the_metrics_is_cheap() -> None:
     code = (
         "import sys; from rightreasons.metrics import METRICS; METRICS.names(); "
         "slow = ('torch', 'scipy', 'statsmodels', 'sklearn', 'skimage'); "

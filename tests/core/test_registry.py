@@ -1,24 +1,34 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import rightreasons
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Registry
-from rightreasons.data import DATASETS
 from rightreasons.debias import METHODS
-from rightreasons.metrics import METRICS
-from rightreasons.saliency import EXPLAINERS
-from rightreasons.splits import DESIGNS
+from rightreasons.study.load import registries
 
-REGISTRIES = [DATASETS, DESIGNS, METHODS, METRICS, EXPLAINERS]
+ALL = pytest.mark.parametrize("registry", registries().values(), ids=lambda r: r.noun)
 
 
-@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda r: r.noun)
+def test_every_registry_of_the_library_is_known() -> None:
+    """One that is not among them would be tested by nothing here."""
+    packages = [
+        importlib.import_module(f"rightreasons.{package.name}")
+        for package in pkgutil.iter_modules(rightreasons.__path__)
+    ]
+    values = [value for package in packages for value in vars(package).values()]
+    found = {value for value in values if isinstance(value, Registry)}
+    assert found == set(registries().values())
+
+
+@ALL
 def test_every_component_says_what_it_is(registry: Registry) -> None:
     assert registry.names()
     for component in registry:
@@ -28,7 +38,7 @@ def test_every_component_says_what_it_is(registry: Registry) -> None:
             assert field.description, f"{component.name}.{name} has no description"
 
 
-@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda r: r.noun)
+@ALL
 def test_every_component_has_defaults_that_json_can_hold(registry: Registry) -> None:
     for component in registry:
         if all(not field.is_required() for field in component.params.model_fields.values()):

@@ -1,15 +1,17 @@
-"""Tiny stand-ins: biased images, a small network trained on them, a method's context."""
+"""What contract tests share: who is meant, biased images, a small network, a method's context."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
+from rightreasons.core.registry import Component, Registry
 from rightreasons.core.seeds import derive, numpy_rng, torch_generator
 from rightreasons.debias import Context
 from rightreasons.debias._thresholds import probability
@@ -18,8 +20,37 @@ from rightreasons.learning.training import LabelledImages, predict_logits, train
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
 from rightreasons.regions.attribution import Attribution
+from rightreasons.splits import CELLS
 
 CPU = torch.device("cpu")
+
+
+def meant_for(
+    registry: Registry, test: str, *conditions: Callable[[Component], bool]
+) -> pytest.MarkDecorator:
+    """Run a test for the `name` of every component that meets the conditions and is not exempt."""
+    names = [
+        component.name
+        for component in registry
+        if test not in component.traits["exempt"] and all(holds(component) for holds in conditions)
+    ]
+    return pytest.mark.parametrize("name", names)
+
+
+def check_declared(component: Component, tests: Mapping[str, Any]) -> None:
+    """Assert what a component of any kind owes; `tests` are the contract's globals.
+
+    It says what it is and where it comes from, its small parameters are allowed, and what it is
+    exempt from are tests, with a reason each.
+    """
+    assert component.title
+    assert component.paper
+    for field in component.params.model_fields.values():
+        assert field.description
+    assert component.params(**component.traits.get("small", {})) is not None
+    for test, reason in component.traits["exempt"].items():
+        assert callable(tests.get(test)), f"{component.name}: {test} is no test"
+        assert reason, f"{component.name}: why is {test} not for it?"
 
 
 def quiet(iterable: Iterable[Any], description: str = "") -> Iterable[Any]:
@@ -34,6 +65,22 @@ def cells(n: int, phi: float) -> tuple[np.ndarray, np.ndarray]:
     target = np.repeat([0, 0, 1, 1], [same, other, other, same])
     protected = np.repeat([0, 1, 0, 1], [same, other, other, same])
     return target, protected
+
+
+def labels_of(counts: tuple[int, ...], identities: list[str | None] | None = None) -> pd.DataFrame:
+    """A pool's labels with the given counts (n11, n10, n01, n00)."""
+    pairs = [cell for cell, count in zip(CELLS, counts, strict=True) for _ in range(count)]
+    protected, target = np.array(pairs, np.int8).reshape(-1, 2).T
+    number = np.arange(len(pairs))
+    return pd.DataFrame(
+        {
+            "row": number,
+            "image_id": [f"{k:05d}" for k in number],
+            "identity": pd.array(identities or [None] * len(pairs), dtype="string"),
+            "target": target,
+            "protected": protected,
+        }
+    )
 
 
 def biased_images(n: int, phi: float, size: int = 16, seed: int = 0) -> LabelledImages:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import orphans as command
 import pytest
 import yaml
 
