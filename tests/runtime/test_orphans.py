@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import orphans as command
 import pytest
 import yaml
 

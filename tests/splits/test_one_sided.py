@@ -22,7 +22,6 @@ from rightreasons.splits.one_sided import (
     one_sided,
     train_counts,
 )
-from split_labels import labels_of
 
 SHARES = {"train": 0.6, "debias": 0.1, "test": 0.3}
 FEW = {"debias": 4, "test": 4}

@@ -29,7 +29,6 @@ from rightreasons.splits import (
 )
 from rightreasons.splits._slicing import slice_roles
 from rightreasons.splits.phi_design import PhiParams, largest_counts, phi_split
-from split_labels import labels_of
 
 FEW = {"train": 4, "debias": 4, "test": 4}
 LEVELS = st.one_of(
