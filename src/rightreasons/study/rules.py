@@ -1,6 +1,6 @@
 """From the plan to what Snakemake's rules are made of: patterns and functions of wildcards.
 
-A rule hands its wildcards over and takes files and parameters from here:
+A rule hands its wildcards over and takes files and parameters from here::
 
     rule train:
         input:
