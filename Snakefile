@@ -18,12 +18,14 @@ include: "rules/explain.smk"
 include: "rules/measure.smk"
 include: "rules/sanity.smk"
 include: "rules/tabulate.smk"
+include: "rules/figure.smk"
 
 
 rule all:
     default_target: True
     input:
         tables=list(TABLES.values()),
+        figures=[RULES.output(f"figure_{name}")["drawings"] for name in FIGURES],
 
 
 onstart:

@@ -10,6 +10,8 @@ A method is a function `method(context: Context, params) -> Debiased`, registere
   protected attribute.
 - `uses_protected`: where it uses the protected attribute: "train" (the train split's), "fit" (the
   debias split's), "decision" (of the image that is decided on); empty where never.
+- `style`: its colour, marker and line in figures, as matplotlib has them; empty for spare ones.
+- `hides`: the parameter that says how much of an image it hides; empty where it hides nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +40,14 @@ if TYPE_CHECKING:
 METHODS = Registry(
     "rightreasons.debias",
     "method",
-    traits={"changes": "weights", "reference": False, "needs": (), "uses_protected": ()},
+    traits={
+        "changes": "weights",
+        "reference": False,
+        "needs": (),
+        "uses_protected": (),
+        "style": (),
+        "hides": "",
+    },
 )
 
 

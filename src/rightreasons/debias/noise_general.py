@@ -14,7 +14,12 @@ from rightreasons.debias._input import (
 
 
 @METHODS.register(
-    "noise_general", title="General noise", paper=PAPER, params=NoiseParams, needs=("regions",)
+    "noise_general",
+    title="General noise",
+    paper=PAPER,
+    params=NoiseParams,
+    needs=("regions",),
+    hides="quantile",
 )
 def noise_general(context: Context, params: NoiseParams) -> Debiased:
     """Return vanilla trained anew, on images that are noisy where the general map is high."""

@@ -41,7 +41,11 @@ class SavaniAftParams(DecisionParams):
 
 
 @METHODS.register(
-    "savani_aft", title="SavaniAFT", paper="Savani et al. 2020", params=SavaniAftParams
+    "savani_aft",
+    title="SavaniAFT",
+    paper="Savani et al. 2020",
+    params=SavaniAftParams,
+    style=("#E69F00", "D", "-"),
 )
 def savani_aft(context: Context, params: SavaniAftParams) -> Debiased:
     """Return vanilla tuned on cross-entropy * max(1, lambda (critic - eps + delta) + 1)."""

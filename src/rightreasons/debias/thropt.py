@@ -24,6 +24,7 @@ class ThroptParams(Params):
     paper="threshold optimisation on the debias split",
     params=ThroptParams,
     changes="decision",
+    style=("#56B4E9", "^", ":"),
 )
 def thropt(context: Context, params: ThroptParams) -> Debiased:
     """Return vanilla with the threshold of least equalized odds on the debias split."""

@@ -46,7 +46,11 @@ class ZhangParams(DecisionParams):
 
 
 @METHODS.register(
-    "zhang", title="ZhangAL", paper="Zhang, Lemoine, Mitchell 2018", params=ZhangParams
+    "zhang",
+    title="ZhangAL",
+    paper="Zhang, Lemoine, Mitchell 2018",
+    params=ZhangParams,
+    style=("#D55E00", "P", "-"),
 )
 def zhang(context: Context, params: ZhangParams) -> Debiased:
     """Return vanilla tuned so that an adversary cannot read the protected attribute."""

@@ -29,7 +29,16 @@ A metric is a pure function registered with these traits:
 - `short`: its name where there is little room; the title where empty.
 - `headline`: where it is shown beside the tables: in "figures" (by level), in "comparisons" of
   methods (the table `tests` and its figure), on the "leaderboard"; `HEADLINE` is all of them.
+  "images": the metric of single images that the quadrants and pages of dots show.
+- `aim`: what a better value means in a word or two, such as "fairer"; "better", or less relevance
+  in the ROI for a metric of it, where empty.
 - `order`: its place among those that are shown, the smallest first.
+- `plays`: the parts that tables and figures take it for (`playing`).
+  "rank": methods are ranked by it (of several by that of the smallest `order`).
+  "collapse": 1 says that a model is of no use, whatever its other numbers are. Such a model is
+  not ranked, and left out of associations and yardstick.
+  "outcome", "shift": the table `associations` holds changes of outcomes (numbers of predictions)
+  against shifts of saliency (numbers of maps).
 
 A number that does not exist (an empty denominator, no ROI, no twin) is missing (NaN), never 0.
 """
@@ -38,7 +47,7 @@ from __future__ import annotations
 
 import math
 
-from rightreasons.core.registry import Registry
+from rightreasons.core.registry import Component, Registry
 from rightreasons.metrics._intensity import SCALES, RegionView, intensity, region_view
 from rightreasons.metrics._located import LocatedMaps, ReferenceMaps
 from rightreasons.metrics._significance import TestResult
@@ -55,6 +64,8 @@ __all__ = [
     "Twins",
     "headline",
     "intensity",
+    "playing",
+    "ranking",
     "region_view",
 ]
 
@@ -74,16 +85,32 @@ METRICS = Registry(
         "formula": "",
         "short": "",
         "headline": (),
+        "aim": "",
         "order": 100,
+        "plays": (),
     },
 )
 
 
 def headline(place: str, *kinds: str) -> list[str]:
-    """Return the metrics that are shown in a place of `HEADLINE`, in their order.
+    """Return the metrics that are shown in a place of their trait `headline`, in their order.
 
     kinds: of these kinds only; all where none is named.
     """
     shown = [metric for metric in METRICS if place in metric.traits["headline"]]
     chosen = [metric for metric in shown if not kinds or metric.traits["kind"] in kinds]
-    return [metric.name for metric in sorted(chosen, key=lambda metric: metric.traits["order"])]
+    return _in_order(chosen)
+
+
+def playing(part: str) -> list[str]:
+    """Return the metrics that play a part (the trait `plays`), in their order."""
+    return _in_order([metric for metric in METRICS if part in metric.traits["plays"]])
+
+
+def ranking() -> Component:
+    """Return the metric that methods are ranked by."""
+    return METRICS[playing("rank")[0]]
+
+
+def _in_order(metrics: list[Component]) -> list[str]:
+    return [metric.name for metric in sorted(metrics, key=lambda metric: metric.traits["order"])]

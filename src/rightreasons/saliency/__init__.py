@@ -6,7 +6,9 @@ layers) is gone when the context ends.
 
 Traits: `check`, what the maps' sum is checked against: "conservation", "completeness" or "" (see
 `Attribution`); `control`, True for maps that are made without the network and the class; `noise`,
-True for a control that is nothing but chance.
+True for a control that is nothing but chance; `style`, its colour, marker and line in figures, as
+matplotlib has them, empty for those of its turn; `boxes`, for one that hides boxes: the parameter
+that says how many a side.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     import torch
 
 EXPLAINERS = Registry(
-    "rightreasons.saliency", "explainer", traits={"check": "", "control": False, "noise": False}
+    "rightreasons.saliency",
+    "explainer",
+    traits={"check": "", "control": False, "noise": False, "style": (), "boxes": ""},
 )
 
 

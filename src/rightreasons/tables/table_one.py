@@ -7,9 +7,7 @@ general or from each image's own map, greyed out (mask) or noised.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -117,13 +115,6 @@ def render_text(table: pd.DataFrame, *, classes: tuple[str, str] = ("class 0", "
         for block in (_published_layout(part, str(picked_on), names), _intervals(part, names))
     ]
     return "\n\n".join([*blocks, fill(_EXPLANATION, 100)]) + "\n"
-
-
-def save_text(table: pd.DataFrame, path: Path, *, classes: tuple[str, str]) -> None:
-    """Write Table 1 as text, whole or not at all."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(render_text(table, classes=classes), encoding="utf-8")
-    scratch.replace(path)
 
 
 # The grid
