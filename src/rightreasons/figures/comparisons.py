@@ -72,6 +72,7 @@ def comparisons(given: Given, params: Params) -> Figure:
         for some in _split(panels)
     ]
     figure, grid = _grid([len(methods) for _, _, methods in blocks], len(blocks[0][1]), len(levels))
+    same: dict[Panel, list[Axes]] = {}
     for axes_row, (reference, some, methods) in zip(grid, blocks, strict=True):
         of_reference = rows[rows["reference"] == reference]
         for axes in axes_row[len(some) :]:
@@ -80,12 +81,15 @@ def comparisons(given: Given, params: Params) -> Figure:
             part = of_reference[of_reference["metric"] == metric]
             part = part[part["explainer"].fillna("") == explainer]
             _forest(axes, part, methods, colors, collapsed)
+            same.setdefault((metric, explainer), []).append(axes)
             name = f"{short_name(metric)} {initials(explainer)}".strip()
             panel_title(axes, fill(name, 14), better(metric))
             if (reference, some) == blocks[-1][:2]:
                 axes.set_xlabel("difference")
         axes_row[0].set_yticks(range(len(methods)), methods)
         axes_row[0].set_ylabel(f"against {reference}", fontweight="bold")
+    for panels_of_one in same.values():
+        _share(panels_of_one)
     _finish(figure, given.task, panels, colors, bool(collapsed), int(rows["effect"].isna().sum()))
     return figure
 
@@ -154,8 +158,17 @@ def _forest(
         if (row["level"], row["method"]) in collapsed:
             axes.plot(row["effect"], y, "x", ms=5.5, mec="black", mew=0.8, zorder=4)
     axes.margins(x=0.08)
-    axes.locator_params(axis="x", nbins=3)
     axes.tick_params(axis="y", length=0)
+
+
+def _share(panels: Sequence[Axes]) -> None:
+    """Give the panels of one metric the same scale."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = zip(*(axes.get_xlim() for axes in panels), strict=True)
+    for axes in panels:
+        axes.set_xlim(min(low), max(high))
+        axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
 
 
 def _finish(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from textwrap import fill, wrap
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,13 @@ class Number:
 
     @property
     def head(self) -> str:
-        """The column's head: the metric, the way to better, the explainer."""
-        arrow = ARROWS.get(METRICS[self.metric].traits["better"], "")
-        return " ".join(filter(None, [short_name(self.metric), arrow, _short(self.explainer)]))
+        """The column's head in lines: the metric, the way to better, the explainer."""
+        name, arrow = short_name(self.metric), ARROWS.get(METRICS[self.metric].traits["better"], "")
+        if not self.explainer:
+            return fill(f"{name} {arrow}", 8, break_long_words=False)
+        return "\n".join(
+            [fill(name, 8, break_long_words=False), f"{arrow} {_short(self.explainer)}"]
+        )
 
 
 @FIGURES.register(
@@ -89,15 +93,16 @@ def render_text(leaderboard: pd.DataFrame, original: str) -> str:
     """
     rivals = leaderboard.groupby(BOARD)["method"].transform("nunique")
     leaderboard = leaderboard[rivals > 1]
-    blocks, left_out = [], False
+    blocks, shown, left_out = [], dict[Number, None](), False
     for title, board in _boards(leaderboard):
         columns = _columns(board)
         while (width := _width(board, columns)) > ROOM and len(columns) > 1:
-            columns, left_out = columns[:-1], True
+            columns, left_out = [c for c in columns if c.metric != columns[-1].metric], True
+        shown |= dict.fromkeys(columns)
         blocks.append("\n".join([title, "", *_aligned(_rows(board, columns), width)]))
     if not blocks:
         return "The leaderboard is empty.\n"
-    words = _explanation(leaderboard, original) + " The page has all columns." * left_out
+    words = _explanation(list(shown), original) + " The page has all columns." * left_out
     return "\n\n".join([*blocks, fill(words, ROOM)]) + "\n"
 
 
@@ -110,7 +115,7 @@ def render_html(leaderboard: pd.DataFrame, original: str) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>Leaderboard</title>'
         f"<style>{STYLE}</style></head>\n<body>\n<h1>Leaderboard</h1>\n"
-        f"<p>{escape(_explanation(leaderboard, original))}</p>\n"
+        f"<p>{escape(_explanation(_columns(leaderboard), original))}</p>\n"
         f"{tables or '<p>The leaderboard is empty.</p>'}\n"
         "</body>\n</html>\n"
     )
@@ -127,12 +132,11 @@ def _boards(
             yield f"{task}, {design} = {level:g}, {seeds} seed{'s' * (seeds > 1)}", board
 
 
-def _explanation(leaderboard: pd.DataFrame, original: str) -> str:
+def _explanation(columns: Sequence[Number], original: str) -> str:
     """Return what the columns mean, with the names that are shortened."""
     first = short_name(ranking().name)
-    columns = _columns(leaderboard)
     metrics = list(dict.fromkeys(column.metric for column in columns))
-    named = [f"{short_name(m)}: {METRICS[m].title}." for m in metrics if METRICS[m].traits["short"]]
+    named = [text for text in map(_meaning, metrics) if text]
     explainers = list(dict.fromkeys(column.explainer for column in columns))
     named += [f"{_short(e)}: {e}." for e in explainers if _short(e) != e]
     return (
@@ -141,6 +145,15 @@ def _explanation(leaderboard: pd.DataFrame, original: str) -> str:
         f"higher. *: {first.lower()} differs from {original}'s (Holm-corrected p < {ALPHA:g}). "
         + " ".join(named)
     )
+
+
+def _meaning(metric: str) -> str:
+    """Return what a metric's short name stands for; "" where it says so itself."""
+    short, title = (
+        short_name(metric),
+        METRICS[metric].title.removesuffix(f" ({short_name(metric)})"),
+    )
+    return "" if title.lower().startswith(short.lower()) else f"{short}: {title.lower()}."
 
 
 def _columns(board: pd.DataFrame) -> list[Number]:
@@ -230,13 +243,8 @@ def _short(explainer: str) -> str:
     return initials(explainer).lower() if initials(explainer) != explainer else explainer
 
 
-def _broken(head: str) -> list[str]:
-    """Return a head in lines of a few words."""
-    return wrap(head, 11, break_long_words=False, break_on_hyphens=False) or [""]
-
-
 def _widths(rows: list[list[str]]) -> list[int]:
-    heads = [max(map(len, _broken(head))) for head in rows[0]]
+    heads = [max(map(len, head.split("\n"))) for head in rows[0]]
     return [max(heads[i], *(len(row[i]) for row in rows[1:])) for i in range(len(heads))]
 
 
@@ -257,7 +265,7 @@ def _aligned(rows: list[list[str]], width: int) -> list[str]:
         ]
         return "  ".join(cells).rstrip()
 
-    heads = [_broken(head) for head in rows[0]]
+    heads = [head.split("\n") for head in rows[0]]
     tall = max(map(len, heads))
     head = [line(part) for part in zip(*([""] * (tall - len(h)) + h for h in heads), strict=True)]
     return [*head, "─" * width, *map(line, rows[1:])]
@@ -278,7 +286,7 @@ def _html_table(board: pd.DataFrame, original: str) -> str:
         row(cells, "td", _row_class(of_method.iloc[0], original))
         for cells, of_method in zip(rows[1:], _methods(board), strict=True)
     ]
-    head = row(rows[0], "th")
+    head = row([cell.replace("\n", " ") for cell in rows[0]], "th")
     return f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>\n</table>"
 
 

@@ -16,14 +16,15 @@ from rightreasons.figures._style import (
     Style,
     draw_legend,
     draw_point,
-    empty,
     legend_handles,
     method_styles,
     note,
+    nothing,
     page,
     panel_title,
     spread,
     title,
+    title_above,
 )
 from rightreasons.metrics import headline
 
@@ -41,6 +42,7 @@ test is significant, the paler the fewer the seeds. Hollow crossed markers: a co
 with at least one seed.
 """
 COLUMNS = 4
+ENTRIES = 6  # in a line of the legend
 
 
 @FIGURES.register(
@@ -72,30 +74,43 @@ def metrics_by_level(given: Given, params: Params) -> Figure:
     levels = sorted(cells["level"].unique())
     shifts = _dodge(list(styles), levels)
     collapsed = set(collapsed_cells(cells)[["level", "method"]].itertuples(index=False, name=None))
-    figure, panels = _grid(max(len(known), 1) + 1)
+    if not known:
+        return nothing(f"no values of {given.task}")
+    figure, panels = _grid(len(known))
     cut = False
-    for axes, (metric, part) in zip(panels, known.items(), strict=False):
+    for axes, (metric, part) in zip(panels, known.items(), strict=True):
         summary = over_seeds(part)
         if is_flag(metric):
             _marks(axes, metric, summary, styles, collapsed)
         else:
             cut |= _lines(axes, metric, summary, styles, shifts, collapsed)
         axes.set_xticks(levels if len(levels) <= 5 else levels[:: -(-len(levels) // 5)])
-    if not known:
-        empty(panels[0], "no values")
-    for axes in panels[-COLUMNS - 1 : -1]:
+    for axes in panels[-COLUMNS:]:
         axes.set_xlabel(f"level ({given.study.designs[given.design].symbol})")
-    title(figure, f"{given.task}: metrics by level, maps by {explainer}")
-    draw_legend(figure, legend_handles(styles), crossed=bool(collapsed), axes=panels[-1])
-    note(figure, _remarks(rows, known, cells["seed"].nunique(), cut))
+    _legend(figure, f"{given.task}: metrics by level, maps by {explainer}", styles, bool(collapsed))
+    note(figure, _remarks(rows, known, cells, cut))
     return figure
 
 
 def _grid(count: int) -> tuple[Figure, list[Axes]]:
-    columns = min(count, COLUMNS)
-    rows = -(-count // columns)
+    rows = -(-count // COLUMNS)
     figure = page(0.75 + 1.5 * rows)
-    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+    return figure, [figure.add_subplot(rows, COLUMNS, i + 1) for i in range(count)]
+
+
+def _legend(figure: Figure, text: str, styles: dict[str, Style], crossed: bool) -> None:
+    """Write the title, and a legend: in the last panel's place where that is free, or above."""
+    handles, free = legend_handles(styles), -len(figure.axes) % COLUMNS
+    if free:
+        rows = -(-len(figure.axes) // COLUMNS)
+        axes = figure.add_subplot(rows, COLUMNS, rows * COLUMNS)
+        title(figure, text)
+        draw_legend(figure, handles, crossed=crossed, axes=axes)
+    else:
+        lines = -(-(len(handles) + crossed) // ENTRIES)
+        figure.set_figheight(figure.get_figheight() + 0.16 * lines)
+        place = title_above(figure, text, lines)
+        draw_legend(figure, handles, crossed=crossed, ncols=ENTRIES, **place)
 
 
 def _lines(
@@ -168,11 +183,12 @@ def _dodge(methods: list[str], levels: Sequence[float]) -> dict[str, float]:
 
 
 def _remarks(
-    rows: dict[str, pd.DataFrame], known: dict[str, pd.DataFrame], seeds: int, cut: bool
+    rows: dict[str, pd.DataFrame], known: dict[str, pd.DataFrame], cells: pd.DataFrame, cut: bool
 ) -> list[str]:
+    seeds, shifted = cells["seed"].nunique(), ", shifted sideways" * (cells["method"].nunique() > 1)
     interval = "Student's" if seeds >= STUDENT_SEEDS else "bootstrapped over images"
     over = f"{seeds} seeds" if seeds > 1 else "1 seed"
-    lines = [f"Points: means over {over}, shifted sideways. Bars: 95 % intervals, {interval}."]
+    lines = [f"Points: means over {over}{shifted}. Bars: 95 % intervals, {interval}."]
     if cut:
         lines[0] += " Bars that leave a panel are cut."
     if any(is_flag(metric) for metric in known):

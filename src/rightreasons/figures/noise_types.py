@@ -112,5 +112,5 @@ def _panel(axes: Axes, values: dict[str, np.ndarray]) -> None:
     if ORIGINAL in values:
         axes.axvline(interval(values[ORIGINAL])[0], color=GREY, lw=0.7, ls="--", zorder=0)
     axes.set_xlim(*view(np.concatenate(list(values.values())), np.array(ends)))
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=3)
     axes.tick_params(axis="y", length=0)

@@ -21,6 +21,7 @@ from rightreasons.figures._style import (
     spread,
     title_above,
 )
+from rightreasons.metrics import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,7 @@ flips. Filled: the metric makes its claim, as its interval lies beyond that of r
 their mean). Triangles: the region of interest is not where the protected attribute is, so that no
 metric of the region can see it. Crossed: a constant classifier.
 """
-COLUMNS = 4
+COLUMNS, MOST_COLUMNS = 4, 5
 ENTRIES = 6  # in a line of the legend
 NAMES = {
     "flips": "decisions flipped",
@@ -80,7 +81,7 @@ def reliance(given: Given, params: RelianceParams) -> Figure:
     if rows.empty:
         return nothing(f"no reliance by {explainer}")
     colors = _shades(sorted(rows["level"].unique()))
-    metrics = list(dict.fromkeys(rows["metric"]))
+    metrics = sorted(dict.fromkeys(rows["metric"]), key=_place)
     crossed, handles = bool(rows["collapsed"].any()), _handles(rows, colors)
     lines = -(-(len(handles) + crossed) // ENTRIES)
     figure, panels = _grid(len(metrics), lines)
@@ -90,7 +91,7 @@ def reliance(given: Given, params: RelianceParams) -> Figure:
         ours = (yardstick["explainer"] == explainer) & (yardstick["metric"] == metric)
         ours &= (yardstick["truth"] == truth) & (yardstick["shown"] != "without")
         panel_title(axes, short_name(metric), _rho(yardstick[ours]))
-    for axes in panels[-COLUMNS:]:
+    for axes in panels[-_columns(len(metrics)) :]:
         axes.set_xlabel(NAMES[truth])
     place = title_above(figure, f"True reliance and saliency by {explainer}", lines)
     draw_legend(figure, handles, crossed=crossed, ncols=ENTRIES, **place)
@@ -101,9 +102,19 @@ def reliance(given: Given, params: RelianceParams) -> Figure:
 
 
 def _grid(count: int, lines: int) -> tuple[Figure, list[Axes]]:
-    rows = -(-count // COLUMNS)
+    columns = _columns(count)
+    rows = -(-count // columns)
     figure = page(0.75 + 0.15 * lines + 1.5 * rows)
-    return figure, [figure.add_subplot(rows, COLUMNS, i + 1) for i in range(count)]
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+
+
+def _columns(count: int) -> int:
+    return MOST_COLUMNS if count > 12 else COLUMNS
+
+
+def _place(metric: str) -> int:
+    """Return the place of a metric among those that are shown."""
+    return METRICS[metric].traits["order"] if metric in METRICS else 0
 
 
 def _shades(levels: Sequence[float]) -> dict[float, Any]:
