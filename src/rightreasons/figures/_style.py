@@ -102,7 +102,8 @@ def _styles(
         if own and Style(*own) not in styles.values():
             styles[name] = Style(*own)
     others = [name for name in kinds if name not in styles]
-    return styles | {name: spare[i % len(spare)] for i, name in enumerate(others)}
+    styles |= {name: spare[i % len(spare)] for i, name in enumerate(others)}
+    return {name: styles[name] for name in kinds}
 
 
 @contextmanager

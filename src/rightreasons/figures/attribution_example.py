@@ -13,7 +13,6 @@ from rightreasons.data.attributes import binary
 from rightreasons.figures import FIGURES, Given, Params
 from rightreasons.figures._style import nothing
 from rightreasons.figures._tiles import overlay, picture, tiles
-from rightreasons.regions.attribution import top
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,6 +122,8 @@ def changed_images(
     is above its quantile the image becomes mid-grey (masks), or has N(0, sigma) added and is
     clipped to [0, 1] (noise): section 4.1 of the paper, in units of the scale [0, 1].
     """
+    from rightreasons.regions.attribution import top
+
     scaled = images.astype(np.float32) / 255
     noised = np.clip(scaled + rng.normal(0, sigma, scaled.shape), 0, 1)
     regions = {"General": top(general, quantile)[None], "Specific": top(specific, quantile)}

@@ -286,7 +286,7 @@ def _html_table(board: pd.DataFrame, original: str) -> str:
         row(cells, "td", _row_class(of_method.iloc[0], original))
         for cells, of_method in zip(rows[1:], _methods(board), strict=True)
     ]
-    head = row([cell.replace("\n", " ") for cell in rows[0]], "th")
+    head = row([cell.replace("-\n", "-").replace("\n", " ") for cell in rows[0]], "th")
     return f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>\n</table>"
 
 

@@ -21,9 +21,6 @@ from rightreasons.figures._tiles import (
     picture,
     tiles,
 )
-from rightreasons.regions.attribution import top
-from rightreasons.regions.rois import task_roi
-from rightreasons.regions.stage import how_often
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +66,9 @@ def mean_attribution_maps(given: Given, params: Params) -> Figure:
 
 def _known(given: Given) -> dict[str, Array]:
     """Return how often each pixel (H, W) is in the known region of an attribute, by attribute."""
+    from rightreasons.regions.rois import task_roi
+    from rightreasons.regions.stage import how_often
+
     masks = np.load(given.files["masks"][0], mmap_mode="r")
     names, shape = read_json(given.files["pool"][0])["mask_names"], given.images().shape[1:3]
     facts, known = given.study.datasets[given.dataset], {}
@@ -97,6 +97,8 @@ def means(
     images, outlined in orange where half of the largest share is reached. region_maps: the table;
     its mean maps' IoU and shares are written below. An attribute without a mask has neither.
     """
+    from rightreasons.regions.attribution import top
+
     if not maps:
         return nothing("no maps")
     masks = {name: mask for name, mask in (masks or {}).items() if name in maps}
