@@ -2,9 +2,8 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if (
-    not config
-):  # a config without `study` is a mistake, and no layer over the default study
+# A config without `study` is a mistake, and no layer over the default study.
+if not config:
 
     configfile: str(workflow.current_basedir.join("config.yaml"))
 
@@ -20,12 +19,14 @@ include: "rules/explain.smk"
 include: "rules/measure.smk"
 include: "rules/sanity.smk"
 include: "rules/tabulate.smk"
+include: "rules/figure.smk"
 
 
 rule all:
     default_target: True
     input:
         tables=list(TABLES.values()),
+        figures=[RULES.output(f"figure_{name}")["drawings"] for name in FIGURES],
 
 
 onstart:

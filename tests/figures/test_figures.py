@@ -4,192 +4,49 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-import watermark
+import given as made_up
 from drawing import misplaced, smallest, texts
-from rightreasons.core.errors import UserError
-from rightreasons.figures import FIGURES, load
-from rightreasons.figures.cells import changes, collapsed_cells, over_seeds
-from rightreasons.figures.leaderboard import render_html, render_text, shown
-from rightreasons.figures.metric_labels import SHORT, better
-from rightreasons.figures.signed_maps import average, rectangle
-from rightreasons.figures.style import METHOD_STYLES, SPARE_STYLES, method_styles, save
-from rightreasons.tables.schema import TABLES, read_table, write_table
-
-METHODS = tuple(METHOD_STYLES)
-EXPLAINERS = ("lrp", "integrated_gradients")
-TASK = {"task": "smiling_by_necktie", "design": "phi"}
-KEY = {"study": "fake", "dataset": "synthfaces", **TASK}
-GROUP_METRICS = ("accuracy", "equalized_odds", "worst_group_accuracy", "twin_flip_rate")
-MAP_METRICS = ("rrf", "hrf", "mrr", "adr", "dif", "rddt", "det")
-COLLAPSED = ("p_clarc", 0.9, 1)
-
-
-def fairness_of(method: str) -> float:
-    """Return how much a method does, from 0 (vanilla) up; methods of a user are in the middle."""
-    return METHODS.index(method) / 12 if method in METHODS else 0.4
-
-
-def fake_value(metric: str, method: str, level: float, rng: np.random.Generator) -> float:
-    """Return a number as real studies have them: bias grows with the level."""
-    strength = 1 - fairness_of(method)
-    shift = 0.0 if method in ("vanilla", "thropt", "thropt_group") else 1 - strength
-    centre = {
-        "accuracy": 0.86 - 0.15 * level * strength,
-        "equalized_odds": 0.06 + 0.6 * level * strength,
-        "worst_group_accuracy": 0.8 - 0.45 * level * strength,
-        "twin_flip_rate": 0.02 + 0.3 * level * strength,
-        "rrf": 0.11 + 0.1 * level * (1 - shift),
-        "hrf": 0.4 + 0.2 * level * (1 - shift),
-        "mrr": 1 + level * (1 - shift),
-        "adr": 0.05 * level * shift,
-        "dif": 0.9 * shift,
-    }
-    if metric in ("rddt", "det"):
-        return float(rng.random() < 0.2 + shift)
-    if shift == 0 and metric in ("adr", "dif"):
-        return 0.0
-    return centre[metric] + 0.02 * rng.standard_normal()
-
-
-def fake_cells(
-    methods: tuple[str, ...] = METHODS,
-    levels: tuple[float, ...] = (0.0, 0.5, 0.9),
-    seeds: tuple[int, ...] = (0, 1),
-    explainers: tuple[str, ...] = EXPLAINERS,
-    collapsed: tuple[str, float, int] = COLLAPSED,
-) -> pd.DataFrame:
-    """Return a table `cell_metrics`; the model of `collapsed` is a constant classifier."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for method, level, seed in itertools.product(methods, levels, seeds):
-        constant = (method, level, seed) == collapsed
-        key = {**KEY, "level": level, "seed": seed, "method": method}
-        rows.append({**key, "metric": "collapsed_prediction", "value": float(constant)})
-        pairs = [(m, None) for m in GROUP_METRICS]
-        pairs += [(m, e) for e in explainers for m in MAP_METRICS]
-        for metric, explainer in pairs:
-            value = fake_value(metric, method, level, rng)
-            if constant and explainer is None:
-                value = {"equalized_odds": 0.0, "accuracy": 0.5}.get(metric, 0.0)
-            interval = {"ci_low": value - 0.04, "ci_high": value + 0.04, "n": 200}
-            rows.append(
-                {**key, "explainer": explainer, "metric": metric, "value": value} | interval
-            )
-    return pd.DataFrame(rows)
-
-
-def fake_tests(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return a table `tests`: paired comparisons, and a significance test that is none."""
-    rng = np.random.default_rng(1)
-    rows = []
-    pairs = [(m, None) for m in GROUP_METRICS] + [("rrf", e) for e in EXPLAINERS]
-    for reference in ("vanilla", "finetune"):
-        methods = [m for m in cells["method"].unique() if m not in ("vanilla", reference)]
-        for method, level, (metric, explainer) in itertools.product(
-            methods, cells["level"].unique(), pairs
-        ):
-            effect = -0.4 * level * fairness_of(method) + 0.03 * rng.standard_normal()
-            p = float(np.exp(-abs(effect) * 60))
-            row = {**KEY, "level": level, "method": method, "explainer": explainer}
-            row |= {"test": "paired bootstrap", "reference": reference, "metric": metric}
-            row |= {"effect": effect, "ci_low": effect - 0.05, "ci_high": effect + 0.05}
-            rows.append(row | {"p_value": p, "p_holm": min(1.0, 3 * p), "seed": None})
-    rddt = {**rows[0], "test": "rddt", "metric": "intensity", "seed": 0, "effect": 99.0}
-    return pd.DataFrame([*rows, rddt])
-
-
-def fake_associations(explainers: tuple[str, ...] = EXPLAINERS) -> pd.DataFrame:
-    rows = []
-    for explainer, predictor, model in itertools.product(
-        explainers, ("adr", "rrf_change"), ("spearman", "least squares")
-    ):
-        row = {"study": "fake", "explainer": explainer, "model": model, "predictor": predictor}
-        row |= {"outcome": "equalized_odds_change", "estimate": -0.42, "ci_low": -0.6}
-        rows.append(
-            row | {"ci_high": -0.2, "p_value": 0.0004 if model != "spearman" else None, "n": 48}
-        )
-    return pd.DataFrame(rows)
-
-
-def fake_runtimes(methods: tuple[str, ...] = METHODS) -> pd.DataFrame:
-    rows = [{"stage": stage, "seconds": 3.0} for stage in ("tabulate", "fetch", "pool")]
-    for i, method in enumerate(methods):
-        rows.append({"stage": "debias", "method": method, "seconds": 4.0 + i})
-        rows.append({"stage": "debias", "method": method, "seconds": 6.0 + i})
-        rows.append({"stage": "explain", "method": method, "explainers": "main", "seconds": 20.0})
-    return pd.DataFrame(
-        [{**KEY, "device": "cpu", "explainers": None, "method": None} | r for r in rows]
-    )
-
-
-def fake_leaderboard(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return a table `leaderboard` as `tabulate` makes it: a row per method and explainer."""
-    rows = []
-    values = cells.pivot_table(
-        index=["level", "method", "explainer"], columns="metric", values="value"
-    )
-    plain = cells[cells["explainer"].isna()]
-    groups = plain.pivot_table(index=["level", "method"], columns="metric", values="value")
-    for (level, method, explainer), of_maps in values.iterrows():
-        of_group = groups.loc[(level, method)]
-        odds = of_group["equalized_odds"]
-        collapsed = round(2 * of_group["collapsed_prediction"])
-        row = {**KEY, "level": level, "method": method, "explainer": explainer}
-        row |= {name: of_group[name] for name in GROUP_METRICS}
-        row |= {name: of_maps[name] for name in ("rrf", "adr", "dif", "rddt")}
-        row |= {"equalized_odds_low": odds - 0.04, "equalized_odds_high": odds + 0.04}
-        row |= {"equalized_odds_change_p": 0.001 if odds < 0.3 else 0.4}
-        rows.append(row | {"n_seeds": 2, "n_collapsed": collapsed})
-    board = pd.DataFrame(rows)
-    ranked = board[board["n_collapsed"] == 0].groupby(["level", "explainer"])["equalized_odds"]
-    return board.assign(rank=ranked.rank().astype("Int64"))
-
-
-def fake_part(
-    methods: tuple[str, ...] = METHODS, n: tuple[int, ...] = (50, 50, 50, 50), seed: int = 0
-) -> dict[str, np.ndarray]:
-    """Return a `mean_maps.npz`: a face-like blob whose map is strong in the ROI."""
-    y, x = np.mgrid[0:64, 0:64]
-    face = np.exp(-(((x - 32) / 14) ** 2 + ((y - 28) / 18) ** 2))
-    image = (255 * (0.3 + 0.6 * face)[None, :, :, None] * np.array([1, 0.85, 0.75])).astype(
-        np.uint8
-    )
-    roi = np.zeros((64, 64), np.float32)
-    roi[51:60, 14:48] = 1
-    part: dict[str, np.ndarray] = {
-        "image": np.repeat(image, 4, axis=0),
-        "n": np.array(n),
-        "roi": roi,
-    }
-    mouth = np.exp(-(((x - 32) / 8) ** 2 + ((y - 40) / 4) ** 2))
-    empty = np.array(n) == 0
-    for explainer, method in itertools.product(EXPLAINERS, methods):
-        same = "vanilla" if method.startswith("thropt") else method
-        index = int(12 * fairness_of(same))
-        signs = np.array([1, -1, -1, 1])[:, None, None]
-        map_ = 0.15 * mouth + signs * 0.2 * roi * (1 - index / 9)
-        noise = np.random.default_rng([seed, index]).standard_normal(map_.shape)
-        part[f"map/{explainer}/{method}"] = (map_ + 0.02 * noise).astype(np.float32)
-        part[f"map/{explainer}/{method}"][empty] = np.nan
-    return part
-
-
-def as_table(frame: pd.DataFrame, name: str, folder: Path) -> pd.DataFrame:
-    """Return a frame as a script would read it from Parquet."""
-    write_table([frame], name, folder / f"{name}.parquet")
-    return read_table(folder / f"{name}.parquet")
-
+from fake_tables import (
+    COLLAPSED,
+    METHODS,
+    TASK,
+    fake_associations,
+    fake_cells,
+    fake_leaderboard,
+    fake_part,
+    fake_runtimes,
+    fake_tests,
+)
+from given import as_table, roles_of
+from rightreasons.core.job import Group
+from rightreasons.figures import Given
+from rightreasons.figures._cells import changes, collapsed_cells, over_seeds
+from rightreasons.figures._labels import better, is_flag
+from rightreasons.figures._signed_maps import average, rectangle
+from rightreasons.figures._style import (
+    SPARE_EXPLAINERS,
+    SPARE_METHODS,
+    explainer_styles,
+    method_styles,
+    save_figure,
+)
+from rightreasons.figures.leaderboard import render_html, render_text
+from rightreasons.metrics import METRICS, headline
+from rightreasons.metrics.measures import MapSet, mean_maps
+from rightreasons.tables.schema import TABLES
 
 STUDIES = {
     "full": fake_cells(),
@@ -213,35 +70,73 @@ def tables_of(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-NEEDED = {
-    "metrics_by_level": ["cell_metrics"],
-    "fairness_against_saliency": ["cell_metrics", "associations"],
-    "comparisons": ["tests", "cell_metrics"],
-    "runtimes": ["runtimes"],
+OVER = {
+    "metrics_by_level": ("task", "design", "explainer"),
+    "comparisons": ("task", "design"),
+    "mean_maps": ("task", "design", "explainer"),
 }
-KEYWORDS = {"metrics_by_level": {**TASK, "explainer": "lrp"}, "comparisons": TASK}
+
+
+def given(name: str, tables: Mapping[str, pd.DataFrame], **changes: Any) -> Given:
+    """Return what one of these figures is given of the study that its `cell_metrics` are of."""
+    cells = tables.get("cell_metrics", STUDIES["full"])
+    facts: dict[str, Any] = {
+        "methods": tuple(cells["method"].unique()),
+        "explainers": tuple(cells["explainer"].dropna().unique()),
+        "levels": sorted(cells["level"].unique()),
+        "dataset": "synthfaces",
+        "over": OVER.get(name, ()),
+        "explainer": "lrp",
+        "symbol": "φ",
+    }
+    return made_up.given(tables, **{**TASK, **facts, **changes})
+
+
+def draw(name: str, tables: Mapping[str, pd.DataFrame], **changes: Any) -> Any:
+    return made_up.drawn(name, given(name, tables, **changes))
+
+
+def draw_mean_maps(
+    parts: Sequence[Mapping[str, np.ndarray]],
+    methods: tuple[str, ...],
+    collapsed: tuple[str, float, int] = COLLAPSED,
+) -> Figure:
+    """Draw mean maps of seeds at level 0.9, from files as the stage `measure` leaves them."""
+    seeds = tuple(range(len(parts)))
+    groups = [Group(dataset="synthfaces", **TASK, level=0.9, seed=seed) for seed in seeds]
+    cells = fake_cells(methods, (0.9,), seeds, ("lrp",), collapsed)
+    with TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{seed}.npz" for seed in seeds]
+        for path, part in zip(files, parts, strict=True):
+            np.savez(path, **part)
+        what = given("mean_maps", {"cell_metrics": cells}, groups=groups, seeds=seeds,
+                     files={"mean_maps": tuple(files)})  # fmt: skip
+        return made_up.drawn("mean_maps", what)
 
 
 @cache
 def drawn(name: str, study: str) -> Figure:
-    """Draw one figure of a study, its tables read from Parquet as a script reads them."""
+    """Draw one figure of a study."""
     cells = STUDIES[study]
-    methods = tuple(cells["method"].unique())
     if name == "mean_maps":
-        return load(name)([fake_part(methods)], methods=methods, explainer="lrp")
-    made = tables_of(cells)
-    with TemporaryDirectory() as folder:
-        tables = {table: as_table(made[table], table, Path(folder)) for table in NEEDED[name]}
-    return load(name)(**tables, **KEYWORDS.get(name, {}))
+        methods = tuple(cells["method"].unique())
+        return draw_mean_maps([fake_part(methods)], methods)
+    tables = tables_of(cells)
+    return draw(name, {table: tables[table] for table in ("cell_metrics", *NEEDED[name])})
 
 
-OF_REGIONS = {"reliability", "position_maps", "noise_types", "quantiles"}  # test_figures_regions
-OF_ARTIFACTS = set(watermark.FIGURES)  # test_figures_watermark
+NEEDED = {
+    "mean_maps": (),
+    "metrics_by_level": (),
+    "fairness_against_saliency": ("associations",),
+    "comparisons": ("tests",),
+    "runtimes": ("runtimes",),
+}
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("study", STUDIES)
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - OF_REGIONS - OF_ARTIFACTS))
+@pytest.mark.parametrize("name", NEEDED)
 def test_every_figure_of_every_study_fits_the_page_and_is_legible(name: str, study: str) -> None:
     before = dict(matplotlib.rcParams)
     figure = drawn(name, study)
@@ -251,39 +146,60 @@ def test_every_figure_of_every_study_fits_the_page_and_is_legible(name: str, stu
     assert smallest(figure) >= 7
 
 
+def test_no_panel_is_empty() -> None:
+    for name, study in itertools.product(NEEDED, STUDIES):
+        for axes in drawn(name, study).axes:
+            shown = [*axes.lines, *axes.collections, *axes.images, *axes.patches]
+            assert shown or axes.get_legend() or texts(axes).startswith("no "), (name, study)
+
+
+def saved(figure: Figure, folder: Path) -> dict[str, bytes]:
+    """Return the bytes of a figure's files by format."""
+    files = {name: folder / f"f.{name}" for name in ("png", "svg")}
+    save_figure(figure, files)
+    return {name: path.read_bytes() for name, path in files.items()}
+
+
 def test_saved_files_are_the_same_every_time_and_leave_no_scratch(tmp_path: Path) -> None:
-    written = []
-    for name in ("first", "second"):
-        folder = tmp_path / name
-        folder.mkdir()
-        save(drawn("runtimes", "full"), folder / "f.png", folder / "f.svg")
-        assert sorted(p.name for p in folder.iterdir()) == ["f.png", "f.svg"]
-        written.append([(folder / f).read_bytes() for f in ("f.png", "f.svg")])
-    assert written[0] == written[1]
-    png, svg = written[0]
-    assert png[:4] == b"\x89PNG"
-    assert b"<dc:date>" not in svg
+    first = saved(drawn("runtimes", "full"), tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["f.png", "f.svg"]
+    assert saved(drawn("runtimes", "full"), tmp_path) == first
+    assert first["png"][:4] == b"\x89PNG"
+    assert b"<dc:date>" not in first["svg"]
 
 
 def test_a_failing_write_leaves_nothing_behind(tmp_path: Path) -> None:
-    figure = drawn("runtimes", "one")
+    files = {"png": tmp_path / "f.png", "svg": tmp_path / "absent" / "f.svg"}
     with pytest.raises(FileNotFoundError):
-        save(figure, tmp_path / "f.png", tmp_path / "absent" / "f.svg")
+        save_figure(drawn("runtimes", "one"), files)
     assert not list(tmp_path.glob("*f.png*"))
 
 
-def test_unknown_figure_is_refused_with_what_there_is() -> None:
-    with pytest.raises(UserError, match="did you mean 'runtimes'"):
-        load("runtime")
-
-
 def test_styles_are_distinct_and_do_not_depend_on_the_study() -> None:
-    many = [*METHODS, *(f"own_{i}" for i in range(len(SPARE_STYLES)))]
-    styles = method_styles(reversed(many))
+    many = [*METHODS, *(f"own_{i}" for i in range(len(SPARE_METHODS)))]
+    styles = method_styles(reversed(many), roles_of(many, ()))
     assert len(set(styles.values())) == len(many)
-    assert list(styles)[: len(METHODS)] == list(METHODS)
-    assert method_styles(["zhang", "vanilla"])["zhang"] == styles["zhang"]
-    assert METHOD_STYLES["vanilla"].color == "#000000"
+    assert list(styles) == many
+    few = method_styles(["zhang", "vanilla"], roles_of(("vanilla", "zhang"), ()))
+    assert few["zhang"] == styles["zhang"]
+    assert list(few) == ["vanilla", "zhang"]
+    assert styles["vanilla"].color == "#000000"
+
+
+def test_the_first_of_a_kind_has_its_style_whatever_it_is_called() -> None:
+    roles = roles_of(("vanilla", "tuned", "tuned_twice"), (), tuned="zhang", tuned_twice="zhang")
+    styles = method_styles(roles.methods, roles)
+    assert styles["tuned"] == method_styles(["zhang"], roles_of(("zhang",), ()))["zhang"]
+    assert styles["tuned_twice"] in SPARE_METHODS
+
+
+def test_explainers_styles_differ_up_to_sixteen() -> None:
+    others = [f"own_{i}" for i in range(len(SPARE_EXPLAINERS))]
+    names = [*others, "random", "edges"]
+    styles = explainer_styles(names, roles_of(("vanilla",), names))
+    assert len(set(styles.values())) == 16
+    assert list(styles) == names
+    assert {styles["random"].color, styles["edges"].color} == {"#000000", "#666666"}
 
 
 def test_mean_and_student_interval_over_three_seeds() -> None:
@@ -304,9 +220,9 @@ def test_two_seeds_show_the_mean_of_their_own_intervals() -> None:
     np.testing.assert_allclose([row["mean"], row["low"], row["high"]], [0.2, 0.1, 0.4])
 
 
-def test_changes_are_against_vanilla_of_the_same_cell() -> None:
+def test_changes_are_against_the_original_of_the_same_cell() -> None:
     cells = STUDIES["full"]
-    found = changes(cells, "rrf", "lrp")
+    found = changes(cells, "rrf", "vanilla", "lrp")
     value = {
         (r["level"], r["seed"], r["method"]): r["value"]
         for r in cells.to_dict("records")
@@ -331,11 +247,37 @@ def test_constant_classifiers_are_crossed_and_said(name: str) -> None:
         assert ("constant classifier" in texts(figure)) == expected
 
 
-def test_a_constant_vanilla_crosses_all_that_is_compared_with_it() -> None:
+def test_a_constant_original_crosses_all_that_is_compared_with_it() -> None:
     cells = fake_cells(collapsed=("vanilla", 0.5, 0))
-    figure = load("fairness_against_saliency")(cells, fake_associations())
+    tables = {"cell_metrics": cells, "associations": fake_associations()}
+    figure = draw("fairness_against_saliency", tables)
     crosses = [li for li in figure.axes[0].lines if li.get_marker() == "x"]
     assert len(crosses) == len(METHODS) - 1
+
+
+def test_an_original_of_another_name_is_what_changes_are_against() -> None:
+    cells = fake_cells().replace({"method": {"vanilla": "plain"}})
+    tables = {"cell_metrics": cells, "associations": fake_associations()}
+    figure = draw("fairness_against_saliency", tables, kinds={"plain": "vanilla"})
+    assert "against plain" in texts(figure)
+    dots = [c for c in figure.axes[0].collections if len(c.get_offsets()) > 1]
+    expected = [c for c in drawn("fairness_against_saliency", "full").axes[0].collections
+                if len(c.get_offsets()) > 1]  # fmt: skip
+    for one, other in zip(dots, expected, strict=True):
+        np.testing.assert_array_equal(one.get_offsets(), other.get_offsets())
+
+
+def test_explainers_of_the_original_alone_have_no_row_of_panels() -> None:
+    """As in the demo, where eight of ten explainers are those of tasks with vanilla alone."""
+    many = ("lrp", *(f"of_vanilla_{i}" for i in range(8)))
+    cells = fake_cells(explainers=many)
+    lone = cells["explainer"].astype(str).str.startswith("of_vanilla")
+    cells = cells[~lone | (cells["method"] == "vanilla")]
+    tables = {"cell_metrics": cells, "associations": fake_associations()}
+    figure = draw("fairness_against_saliency", tables)
+    assert len(figure.axes) == 2
+    assert figure.get_figheight() < 4
+    assert "of_vanilla" not in texts(figure)
 
 
 def test_what_is_missing_is_said() -> None:
@@ -345,25 +287,86 @@ def test_what_is_missing_is_said() -> None:
     assert "missing value" in texts(drawn("fairness_against_saliency", "gaps"))
 
 
+def panel(figure: Figure, title: str) -> Any:
+    return next(a for a in figure.axes if a.get_title(loc="left") == title)
+
+
 def test_levels_figure_shows_the_means() -> None:
-    figure = drawn("metrics_by_level", "full")
-    panel = next(a for a in figure.axes if a.get_title(loc="left") == "Equalized odds")
+    axes = panel(drawn("metrics_by_level", "full"), "Equalized odds")
     cells = STUDIES["full"].query("metric == 'equalized_odds' and method == 'vanilla'")
     line = next(
-        li for li in panel.lines if li.get_color() == "#000000" and li.get_linestyle() == "-"
+        li for li in axes.lines if li.get_color() == "#000000" and li.get_linestyle() == "-"
     )
     np.testing.assert_allclose(line.get_ydata(), cells.groupby("level")["value"].mean())
+
+
+def test_levels_figure_has_every_headline_metric_with_its_direction() -> None:
+    words = texts(drawn("metrics_by_level", "full"))
+    for metric in headline("figures"):
+        assert METRICS[metric].traits["short"] in words
+        assert better(metric) in words
+
+
+def test_a_test_is_a_row_of_marks_as_full_as_the_share_of_seeds() -> None:
+    """No line joins marks of 0 and 1; a reader sees which method and level is significant."""
+    cells = STUDIES["full"].query("metric == 'rddt' and explainer == 'lrp'")
+    shares = cells.groupby(["method", "level"])["value"].mean()
+    axes = panel(drawn("metrics_by_level", "full"), "RDDT")
+    marks = [li for li in axes.lines if len(li.get_xdata()) == 1 and li.get_marker() != "x"]
+    assert len(marks) == len(METHODS) * 3
+    styles = method_styles(METHODS, roles_of(METHODS, ()))
+    for mark in marks:
+        ((level, row),) = mark.get_xydata()
+        method = METHODS[round(row)]
+        assert mark.get_marker() == styles[method].marker
+        share = shares[method, level]
+        expected = to_rgba(styles[method].color, share) if share else to_rgba("white")
+        assert to_rgba(mark.get_markerfacecolor()) == expected
+    assert not [li for li in axes.lines if len(li.get_xdata()) == 3]
+    assert set(shares) == {0, 0.5, 1}
+
+
+def test_the_original_alone_has_no_panels_of_what_is_against_it() -> None:
+    titles = {axes.get_title(loc="left") for axes in drawn("metrics_by_level", "one").axes}
+    assert {"RRF", "DET"} <= titles
+    assert not {"ADR", "DIF", "RDDT"} & titles
+    assert drawn("metrics_by_level", "one").get_figheight() < 4.1  # no row for the legend alone
 
 
 def test_comparisons_fill_what_holm_leaves_significant() -> None:
     figure = drawn("comparisons", "full")
     points = [li for a in figure.axes for li in a.lines if len(li.get_xdata()) == 1]
     shown = [li for li in points if li.get_marker() != "x"]
-    tests = fake_tests(STUDIES["full"]).query("test != 'rddt' and metric != 'worst_group_accuracy'")
+    tests = fake_tests(STUDIES["full"]).query("test != 'rddt'")
     filled = [li for li in shown if not isinstance(li.get_markerfacecolor(), str)]
     assert len(shown) == len(tests)
     assert len(filled) == (tests["p_holm"] < 0.05).sum()
     assert max(li.get_xdata()[0] for li in shown) < 1
+
+
+def test_comparisons_share_a_scale_and_never_outgrow_the_page() -> None:
+    figure = drawn("comparisons", "full")
+    first, second = figure.axes[:6], figure.axes[6:]
+    assert [a.get_xlim() for a in first] == [a.get_xlim() for a in second]
+    many = ("lrp", "integrated_gradients", "gradcam", "occlusion")
+    cells = fake_cells(explainers=many)
+    figure = draw("comparisons", {"cell_metrics": cells, "tests": fake_tests(cells, many)})
+    assert misplaced(figure) == []
+    assert len([axes for axes in figure.axes if axes.get_visible()]) == 2 * (4 + len(many))
+
+
+def test_comparisons_show_the_references_of_the_study_and_the_explainers_shown() -> None:
+    cells = STUDIES["full"]
+    tests = fake_tests(cells).replace(
+        {"reference": {"finetune": "tuned"}, "method": {"finetune": "tuned"}}
+    )
+    cells = cells.replace({"method": {"finetune": "tuned"}})
+    tables = {"cell_metrics": cells, "tests": tests}
+    figure = draw("comparisons", tables, kinds={"tuned": "finetune"}, shown=("lrp",))
+    words = texts(figure)
+    assert "against tuned" in words
+    assert "RRF lrp" in words
+    assert "RRF IG" not in words
 
 
 def test_associations_are_printed() -> None:
@@ -383,20 +386,68 @@ def test_mean_maps_are_weighted_by_images() -> None:
     np.testing.assert_array_equal(mean[:, 0, 0], [7, np.nan, 8, 4])
 
 
+COLOURS = {(0, 0): 40, (1, 0): 90, (0, 1): 140, (1, 1): 190}  # by (protected, target)
+
+
+def cells_part() -> dict[str, np.ndarray]:
+    """Return mean maps that `measure` makes of images whose grey says protected and target.
+
+    Their maps are positive where protected, negative elsewhere; each cell has another number.
+    """
+    counts = {(0, 0): 1, (1, 0): 2, (0, 1): 3, (1, 1): 4}
+    cells = [cell for cell, count in counts.items() for _ in range(count)]
+    order = np.random.default_rng(0).permutation(len(cells))
+    protected, target = np.array(cells)[order].T
+    grey = np.array([COLOURS[p, t] for p, t in zip(protected, target, strict=True)], np.uint8)
+    images = np.broadcast_to(grey[:, None, None, None], (len(cells), 8, 8, 3))
+    maps = np.where(protected == 1, 1.0, -1.0)[:, None, None] * np.ones((8, 8))
+    index = pd.DataFrame({"explainer": "lrp", "row": np.arange(len(cells)), "target": target,
+                          "protected": protected, "image_id": [str(i) for i in order]})  # fmt: skip
+    found = MapSet(maps[None].astype(np.float32), index)
+    sources = {"vanilla": "vanilla"}
+    return mean_maps(
+        {"vanilla": [found]}, sources, images, [0.2, 0.2, 0.6, 0.6], original="vanilla"
+    )
+
+
+def test_every_column_says_of_which_cell_it_is() -> None:
+    """Images whose grey says protected and target stand below the right words, and in number."""
+    figure = draw_mean_maps([cells_part()], ("vanilla",))
+    top, below = figure.axes[:4], figure.axes[4:8]
+    seen = {}
+    for axes, maps in zip(top, below, strict=True):
+        protected, target, count = map(
+            int, re.findall(r"PA=(\d), T=(\d)\n(\d) images", axes.get_title())[0]
+        )
+        assert axes.images[0].get_array()[0, 0, 0] == COLOURS[protected, target]
+        assert maps.images[0].get_array()[0, 0] == (1 if protected else -1)
+        seen[protected, target] = count
+    assert seen == {(0, 0): 1, (1, 0): 2, (0, 1): 3, (1, 1): 4}
+
+
+def test_red_speaks_for_the_class_and_blue_against_it() -> None:
+    figure = draw_mean_maps([cells_part()], ("vanilla",))
+    for axes in figure.axes[4:8]:
+        (image,) = axes.images
+        red, _, blue, _ = image.to_rgba(image.get_array())[0, 0]
+        assert (red > 2 * blue) if image.get_array()[0, 0] > 0 else (blue > 2 * red)
+    bar = figure.axes[-1]
+    assert "← against      for the class →" in bar.get_ylabel()
+
+
 def test_mean_maps_share_one_scale_and_say_what_is_empty_or_collapsed() -> None:
     part = fake_part(("vanilla", "thropt", "zhang"), n=(50, 0, 50, 50))
-    figure = load("mean_maps")(
-        [part], methods=["vanilla", "thropt", "zhang"], explainer="lrp", collapsed={"zhang"}
-    )
+    figure = draw_mean_maps([part], ("vanilla", "thropt", "zhang"), collapsed=("zhang", 0.9, 0))
     maps = [im for a in figure.axes for im in a.images if im.get_array().ndim == 2]
-    assert len(maps) == 3 * 3
+    assert len(maps) == 2 * 3  # thropt has the row of vanilla
     assert len({im.get_clim() for im in maps}) == 1
     low, high = maps[0].get_clim()
     assert low == -high
     words = texts(figure)
-    assert words.count("no images") == 4
-    assert "thropt\n(vanilla's maps)" in words
-    assert "zhang\n⊗ constant" in words
+    assert words.count("no images") == 3
+    assert "vanilla\nthropt" in words
+    assert "zhang ⊗" in words
+    assert "constant classifier" in words
 
 
 def test_roi_outline_is_the_rectangle_in_pixels() -> None:
@@ -412,26 +463,25 @@ def test_masks_are_outlined_and_all_zero_maps_drawn() -> None:
     part = fake_part(("vanilla",))
     part["roi"] = part["roi"] * np.linspace(0, 1, 64, dtype=np.float32)
     part["map/lrp/vanilla"][:] = 0
-    figure = load("mean_maps")([part], methods=["vanilla"], explainer="lrp")
-    assert misplaced(figure) == []
+    assert misplaced(draw_mean_maps([part], ("vanilla",))) == []
 
 
 def test_every_shown_metric_has_a_direction() -> None:
-    ranked = ("top_fraction", "pointing_game", "relevance_rank_accuracy", "localisation_auc")
-    assert {metric: better(metric)[:1] for metric in SHORT} == {
-        **dict.fromkeys(("accuracy", "worst_group_accuracy", "adr", "dif", "rddt"), "↑"),
-        **dict.fromkeys(("equalized_odds", "twin_flip_rate", "rrf", "hrf", "mrr", "det"), "↓"),
-        **dict.fromkeys((*ranked, "k_ssd"), "↓"),
-        **dict.fromkeys(("fam", "ccm"), ""),  # they judge explainers
-    }
+    arrows = {metric: better(metric)[:1] for metric in headline("figures")}
+    wanted = {"lower": "↓", "higher": "↑", "none": ""}
+    assert arrows == {m: wanted[METRICS[m].traits["better"]] for m in headline("figures")}
+    assert better("equalized_odds") == "↓ fairer"
+    assert better("adr") == "↑ less in ROI"
+    assert better("accuracy") == "↑ better"
+    assert [m for m in headline("figures") if is_flag(m)] == ["det", "rddt"]
 
 
-def board(folder: Path) -> pd.DataFrame:
-    return as_table(fake_leaderboard(STUDIES["full"]), "leaderboard", folder)
+def board() -> pd.DataFrame:
+    return as_table(fake_leaderboard(STUDIES["full"]), "leaderboard")
 
 
-def test_leaderboard_text_ranks_and_puts_constant_classifiers_last(tmp_path: Path) -> None:
-    text = render_text(board(tmp_path))
+def test_leaderboard_text_ranks_and_puts_constant_classifiers_last() -> None:
+    text = render_text(board(), "vanilla")
     assert text.startswith("smiling_by_necktie, phi = 0.9, 2 seeds\n")
     lines = text.split("─\n")[1].split("\n\n")[0].splitlines()
     assert len(lines) == len(METHODS)
@@ -445,67 +495,57 @@ def test_leaderboard_text_ranks_and_puts_constant_classifiers_last(tmp_path: Pat
     assert starred == {"rr_clarc", "a_clarc", "p_clarc"}
 
 
-def test_leaderboard_shows_missing_numbers_as_dashes(tmp_path: Path) -> None:
-    table = board(tmp_path).assign(twin_flip_rate=np.nan, equalized_odds_change_p=np.nan)
-    text = render_text(table[table["explainer"] == "lrp"])
-    assert re.search(r"rr_clarc +0\.\d{3} \[0\.\d\d, 0\.\d\d\] .* –\n", text)
-    assert "RRF ig" not in text
+def test_leaderboard_text_has_the_columns_that_fit_and_the_page_all() -> None:
+    text, page = render_text(board(), "vanilla"), render_html(board(), "vanilla")
+    head = text.split("─")[0]
+    assert head.count("RRF") == head.count("ADR") == 2  # one an explainer
+    assert "DIF" not in head
+    assert "The page has all columns." in text
+    for metric in headline("leaderboard"):
+        name = METRICS[metric].traits["short"]
+        per_map = METRICS[metric].traits["kind"] in ("image", "pair", "test")
+        assert page.count(f">{name} ") == 3 * (2 if per_map else 1)
 
 
-def test_leaderboard_shows_the_explainers_of_each_task_and_no_board_of_vanilla_alone(
-    tmp_path: Path,
-) -> None:
-    table = board(tmp_path)
-    first = table["explainer"].dropna().unique()[0]
-    few = shown(table, {task: [first] for task in table["task"].unique()})
-    assert set(few["explainer"].dropna()) == {first}
-    assert render_text(few).count("RRF") < render_text(table).count("RRF")
+def test_leaderboard_shows_missing_numbers_as_dashes() -> None:
+    table = board().assign(twin_flip_rate=np.nan, equalized_odds_change_p=np.nan)
+    text = render_text(table[table["explainer"] == "lrp"], "vanilla")
+    assert re.search(r"rr_clarc +0\.\d{3} \[0\.\d\d, 0\.\d\d\] +– .*\n", text)
+    assert "ig" not in text.split("─")[0]
+
+
+def test_leaderboard_shows_the_explainers_of_each_task_and_no_board_of_the_original_alone() -> None:
+    table = board()
+    both = draw("leaderboard", {"leaderboard": table})
+    few = draw("leaderboard", {"leaderboard": table}, shown=("lrp",))
+    assert few["txt"].split("─")[0].count("RRF") == 1
+    assert both["txt"].split("─")[0].count("RRF") == 2
+    assert "integrated_gradients" not in few["html"]
     alone = table[table["method"] == "vanilla"]
-    assert render_text(alone) == "The leaderboard is empty.\n"
-    assert "vanilla" in render_html(alone)
+    assert render_text(alone, "vanilla") == "The leaderboard is empty.\n"
+    assert "vanilla" in render_html(alone, "vanilla")
 
 
-def test_empty_leaderboard_says_so(tmp_path: Path) -> None:
-    empty = board(tmp_path).iloc[:0]
-    assert render_text(empty) == "The leaderboard is empty.\n"
-    assert "The leaderboard is empty." in render_html(empty)
+def test_empty_leaderboard_says_so() -> None:
+    empty = board().iloc[:0]
+    assert render_text(empty, "vanilla") == "The leaderboard is empty.\n"
+    assert "The leaderboard is empty." in render_html(empty, "vanilla")
+    assert "The leaderboard is empty." in draw("leaderboard", {"leaderboard": empty})["txt"]
 
 
-def test_leaderboard_html_has_all_levels_and_escapes(tmp_path: Path) -> None:
-    table = board(tmp_path).replace({"method": {"zhang": "<script>&"}})
-    html = render_html(table)
+def test_leaderboard_html_has_all_levels_and_escapes() -> None:
+    table = board().replace({"method": {"zhang": "<script>&"}})
+    html = render_html(table, "vanilla")
     assert html.count("<table>") == 3
     assert "<script>" not in html
     assert html.count("&lt;script&gt;&amp;") == 3
     assert html.count("class=collapsed") == 1
+    assert html.count("class=reference") == 3
     assert "http" not in html
 
 
-@pytest.mark.filterwarnings("ignore:.*writer_name")
-@pytest.mark.parametrize("caption", sorted(Path(__file__).parents[2].glob("captions/*.rst")))
-def test_captions_are_sound_templates_and_sound_rst(caption: Path) -> None:
-    from docutils.core import publish_parts
-    from jinja2 import StrictUndefined, Template
-
-    job = SimpleNamespace(
-        wildcards=SimpleNamespace(**TASK, explainer="lrp"),
-        params=SimpleNamespace(level=0.9, target="Smiling", protected="Wearing_Necktie"),
-        config={
-            "study": "fake",
-            "tasks": {name: {"target": "Smiling", "protected": "Hat"} for name in ("a", "b")},
-            "designs": {"phi": {"levels": [0.0, 0.9]}, "one_sided": {"levels": [0.5]}},
-            "methods": {"vanilla": {}, "zhang": {}},
-            "seeds": [0, 1],
-        },
-    )
-    # Snakemake drops the line break after a block, and renders reports at docutils' defaults.
-    template = Template(caption.read_text(), trim_blocks=True, undefined=StrictUndefined)
-    settings = {"halt_level": 2, "report_level": 5}
-    text = publish_parts(
-        template.render(snakemake=job), writer_name="html5", settings_overrides=settings
-    )["body"]
-    assert len(text) > 100
-    assert "{" not in text
+def test_table_one_is_the_tables_text() -> None:
+    assert draw("table_one", {"table_one": pd.DataFrame()})["txt"].startswith("Table 1 is empty")
 
 
 def test_fake_tables_have_no_columns_that_real_ones_lack() -> None:

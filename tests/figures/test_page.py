@@ -17,12 +17,12 @@ from PIL import Image
 
 from browser import Browser, chromium
 from rightreasons.core.errors import UserError
-from rightreasons.figures.dots import RIGHT, WRONG, chance_of, image_dots
-from rightreasons.figures.page import NOT_SHOWN, page
-from rightreasons.figures.page_data import choose_images, column, maps_of_images, page_columns
-from rightreasons.figures.pictures import IMAGE_SIDE, MAP_SIDE, image_uri, map_uri
+from rightreasons.figures._dots import RIGHT, WRONG, chance_of, image_dots
+from rightreasons.figures._page_data import choose_images, column, maps_of_images, page_columns
+from rightreasons.figures._pictures import IMAGE_SIDE, MAP_SIDE, image_uri, map_uri
+from rightreasons.figures.page import NOT_SHOWN, WIDTH, page_of
 from rightreasons.metrics.measures import MapSet
-from watermark import PLACE, SIZE, TASK, fake_images, fake_maps
+from watermark import PLACE, SIZE, fake_images, fake_maps
 
 LEVELS = (0.0, 1.0)
 EXPLAINERS = ("gradient", "random")
@@ -54,7 +54,8 @@ class Doubled:
 @cache
 def dots() -> pd.DataFrame:
     metrics, predictions = fake_images(LEVELS, (0,), EXPLAINERS, N)
-    return image_dots(metrics, predictions, **TASK)
+    ours = metrics[(metrics["metric"] == "top_fraction") & (metrics["method"] == "vanilla")]
+    return image_dots(ours, predictions[predictions["method"] == "vanilla"])
 
 
 @cache
@@ -81,13 +82,14 @@ def pool() -> Doubled:
 
 @cache
 def html(shown: bool = True) -> str:
-    return page(
+    return page_of(
         dots(),
         chosen(),
         maps(),
         images=pool() if shown else None,
         roi=ROI,
         title="cat_by_<watermark>",
+        metric="Top fraction",
         chance=chance_of(dots(), ["random"]),
     )
 
@@ -257,6 +259,16 @@ def test_every_dot_is_drawn_in_its_place_and_colour(browser: Browser, tmp_path: 
             wanted = [int(colors[right][i : i + 2], 16) for i in (1, 3, 5)]
             near = pixels[round(y) - 5 : round(y) + 6, round(x) - 5 : round(x) + 6]
             assert np.abs(near - wanted).sum(axis=2).min() < 30
+
+
+def test_no_title_is_wider_than_its_panel(browser: Browser, tmp_path: Path) -> None:
+    """Bokeh cuts a title that is; 7 px is a wide letter at 11 px, bold."""
+    opened(browser, tmp_path)
+    for panel in browser.panels("gradient"):
+        first, second = panel["title"].split("\n")
+        assert re.fullmatch(r"level [01], PA=[01], T=[01]", first)
+        assert re.fullmatch(r"n 3, right \d+%, median \d\.\d\d", second)
+        assert 7 * max(len(first), len(second)) < WIDTH
 
 
 def test_a_dot_shows_its_image_and_map_under_the_mouse(browser: Browser, tmp_path: Path) -> None:

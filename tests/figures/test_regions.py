@@ -2,108 +2,85 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
+import hypothesis
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+import given as made_up
 from drawing import misplaced, smallest, texts
+from fake_tables import (
+    FEATURES,
+    PAPER,
+    fake_bins,
+    fake_calibration,
+    fake_grid,
+    fake_positions,
+    fake_region_maps,
+)
 from rightreasons.core.errors import UserError
+from rightreasons.core.files import write_json
 from rightreasons.data.synthfaces import MASKS, render, sample_latents
-from rightreasons.figures.attribution_example import attribution_example, changed_images
-from rightreasons.figures.attribution_maps import attribution_maps, mean_attribution_maps
-from rightreasons.figures.noise_types import noise_types
-from rightreasons.figures.position_maps import position_maps
-from rightreasons.figures.quantiles import quantiles
-from rightreasons.figures.reliability import reliability
-from rightreasons.figures.schemes import NAMES, SCHEMES, STYLES, interval, models_of, view
-from rightreasons.figures.style import save
+from rightreasons.figures import Given
+from rightreasons.figures._schemes import NAMES, SCHEMES, STYLES, interval, models_of, view
+from rightreasons.figures._style import styled
+from rightreasons.figures.attribution_example import changed_images, examples
+from rightreasons.figures.attribution_maps import maps_of_images
+from rightreasons.figures.mean_attribution_maps import means
 from rightreasons.regions.geometry import normalised
-from rightreasons.tables.schema import read_table, write_table
 
 SIZE = 64
-TASK = {"task": "Male_by_Wearing_Hat", "design": "one_sided"}
-KEY = {"study": "fake", "dataset": "celeba", **TASK, "level": 2 / 3}
-QUANTILES = (0.6, 0.7, 0.8, 0.9, 0.95)
-FEATURES = {"Wearing_Hat": (0.2, 0.5), "Eyeglasses": (0.42, 0.5), "Wearing_Necktie": (0.85, 0.5)}
 
 
-def as_table(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return a frame as a script reads it from Parquet."""
-    with TemporaryDirectory() as folder:
-        write_table([frame], name, Path(folder) / "t.parquet")
-        return read_table(Path(folder) / "t.parquet")
-
-
-def fake_grid(
-    kinds: tuple[str, ...] = tuple(STYLES),
-    places: tuple[float, ...] = QUANTILES,
-    seeds: tuple[int, ...] = (0, 1, 2),
+def given(
+    tables: dict[str, pd.DataFrame] | None = None,
+    over: tuple[str, ...] = ("task", "design"),
     level: float = 2 / 3,
-) -> pd.DataFrame:
-    """Return a table `data_attribution` in which schemes help men at the cost of women."""
-    rows = []
-    for i, kind in enumerate(kinds):
-        for quantile, seed in itertools.product(places if kind in SCHEMES else (np.nan,), seeds):
-            hidden = 0.0 if np.isnan(quantile) else 1 - quantile
-            noise = 0.012 * np.random.default_rng([i, seed, int(99 * hidden)]).standard_normal(2)
-            men = 0.62 + 0.25 * hidden + (0.14 if kind == "balanced" else 0.01 * i) + noise[0]
-            women = 0.88 - 0.2 * hidden * (1 + 0.2 * i) + noise[1]
-            name = kind if np.isnan(quantile) else f"{kind}_{round(100 * quantile)}"
-            row = {**KEY, "level": level, "seed": seed, "method": name, "kind": kind}
-            numbers = {"accuracy_1": men, "accuracy_0": women, "gap": abs(men - women)}
-            rows.append({**row, "quantile": quantile, "accuracy": (men + women) / 2, **numbers})
-    return as_table(pd.DataFrame(rows), "data_attribution")
+    **changes: Any,
+) -> Given:
+    """Return what a figure is given of the paper's study."""
+    facts = {"methods": ("vanilla",), "explainers": ("lrp",), "dataset": "celeba"}
+    return made_up.given(tables, levels=(level,), over=over, **{**PAPER, **facts, **changes})
 
 
-def fake_bins(
-    attributes: tuple[str, ...] = ("gender", "race", "age"), seeds: tuple[int, ...] = (0, 1)
-) -> pd.DataFrame:
-    """Return a table `region_reliability` with 100 bins, empty below chance."""
-    rows = []
-    for (i, attribute), seed in itertools.product(enumerate(attributes), seeds):
-        chance = 1 / (2, 7, 9)[i % 3]
-        rng = np.random.default_rng([i, seed])
-        for b in range(100):
-            middle = (b + 0.5) / 100
-            n = int(1e5 * np.exp(-(((middle - chance - 0.1) / 0.15) ** 2))) * (middle > chance)
-            accuracy = np.clip(middle + 0.5 * rng.standard_normal() / np.sqrt(n + 1), 0, 1)
-            row = {"dataset": "fairface", "study": "fake", "seed": seed, "attribute": attribute}
-            row |= {"network": "published", "bin": b, "low": b / 100, "high": (b + 1) / 100, "n": n}
-            known = {"confidence": middle, "accuracy": accuracy} if n else {}
-            rows.append(row | known)
-    return as_table(pd.DataFrame(rows), "region_reliability")
+def noise_types(frame: pd.DataFrame, level: float = 2 / 3, **params: float) -> Figure:
+    return made_up.drawn("noise_types", given({"data_attribution": frame}, level=level), **params)
 
 
-def fake_calibration(bins: pd.DataFrame) -> pd.DataFrame:
-    keys = bins[["study", "dataset", "seed", "attribute", "network"]].drop_duplicates()
-    numbers = {"ece": 0.0123, "accuracy": 0.456, "chance": 0.3}
-    return as_table(keys.assign(**numbers), "region_calibration")
+def quantiles(frame: pd.DataFrame, level: float = 2 / 3) -> Figure:
+    return made_up.drawn("quantiles", given({"data_attribution": frame}, level=level))
 
 
-def fake_positions(
-    attributes: tuple[str, ...] = tuple(FEATURES), grid: int = 15, networks: int = 1
-) -> pd.DataFrame:
-    """Return a table `region_positions`: right where the feature is."""
-    row, column = (a.ravel() for a in np.mgrid[:grid, :grid])
-    parts = []
-    for attribute, network in itertools.product(attributes, ("published", "dense")[:networks]):
-        y, x = FEATURES.get(attribute, (0.5, 0.5))
-        near = np.exp(-(((row / grid - y) / 0.2) ** 2) - ((column / grid - x) / 0.3) ** 2)
-        part = pd.DataFrame({"position": row * grid + column, "row": row, "column": column})
-        part = part.assign(accuracy=0.55 + 0.4 * near, ece=0.02 + 0.05 * (1 - near), n=300)
-        names = {"attribute": attribute, "network": network, "study": "f", "dataset": "synthfaces"}
-        parts.append(part.assign(**names))
-    return as_table(pd.concat(parts), "region_positions")
+def reliability(bins: pd.DataFrame, calibration: pd.DataFrame) -> Figure:
+    tables = {"region_reliability": bins, "region_calibration": calibration}
+    return made_up.drawn("reliability", given(tables, ()))
+
+
+def position_maps(positions: pd.DataFrame) -> Figure:
+    return made_up.drawn("position_maps", given({"region_positions": positions}, ()))
+
+
+def in_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Return a function that draws in the suite's style."""
+
+    def drawn(*args: Any, **kwargs: Any) -> Figure:
+        with styled():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+attribution_maps, mean_attribution_maps = in_style(maps_of_images), in_style(means)
+attribution_example = in_style(examples)
 
 
 @cache
@@ -138,15 +115,6 @@ def true_masks(count: int = 40) -> dict[str, np.ndarray]:
     return shares
 
 
-def fake_region_maps() -> pd.DataFrame:
-    rows = [
-        {"attribute": name, "kind": kind, "iou": iou, "mask_mass": 0.31, "mask_share": 0.08}
-        for name, iou in (("Wearing_Hat", 0.52), ("Eyeglasses", None))
-        for kind in ("mean", "image")
-    ]
-    return as_table(pd.DataFrame(rows), "region_maps")
-
-
 def draw_example(count: int = 2) -> Figure:
     images, _ = faces(count)
     maps = feature_maps(count)["Wearing_Hat"]
@@ -170,14 +138,13 @@ SCHEME_CASES = {
     "no original": {"kinds": ("mask_specific",)},
 }
 MANY = ("Wearing_Hat", "Eyeglasses", "Wearing_Necktie", "Smiling", "Blond_Hair", "Male", "Young")
-WOMEN_MEN = ("women", "men")
 DRAWN = {
-    **{f"noise_types, {n}": lambda kw=kw: noise_types(fake_grid(**kw), **TASK, classes=WOMEN_MEN)
+    **{f"noise_types, {n}": lambda kw=kw: noise_types(fake_grid(**kw))
        for n, kw in SCHEME_CASES.items()},
-    **{f"quantiles, {n}": lambda kw=kw: quantiles(fake_grid(**kw), **TASK, classes=WOMEN_MEN)
+    **{f"quantiles, {n}": lambda kw=kw: quantiles(fake_grid(**kw))
        for n, kw in SCHEME_CASES.items()},
-    "noise_types, nothing": lambda: noise_types(fake_grid().head(0), **TASK),
-    "quantiles, nothing": lambda: quantiles(fake_grid().head(0), **TASK),
+    "noise_types, nothing": lambda: noise_types(fake_grid().head(0)),
+    "quantiles, nothing": lambda: quantiles(fake_grid().head(0)),
     "reliability, three": draw_reliability,
     "reliability, one": lambda: draw_reliability(attributes=("Smiling",), seeds=(0,)),
     "reliability, five": lambda: draw_reliability(attributes=MANY[:5], seeds=(0,)),
@@ -233,7 +200,7 @@ def values_of(frame: pd.DataFrame, kind: str, metric: str = "gap") -> np.ndarray
 
 def test_noise_types_show_means_and_intervals_over_seeds() -> None:
     frame = fake_grid(places=(0.7,))
-    axes = panel(drawn("noise_types, full"), "Gap |men − women|")
+    axes = panel(drawn("noise_types, full"), "Gap |T=1 − T=0|")
     points = [float(li.get_xdata()[0]) for li in axes.lines if len(li.get_xdata()) == 1]
     np.testing.assert_allclose(points, [values_of(frame, kind).mean() for kind in STYLES])
     bars = [c.get_segments()[0][:, 0] for c in axes.collections if c.get_segments()]
@@ -243,14 +210,14 @@ def test_noise_types_show_means_and_intervals_over_seeds() -> None:
 
 
 def test_noise_types_take_the_quantile_that_is_nearest() -> None:
-    words = texts(noise_types(fake_grid(places=(0.6, 0.9)), **TASK, quantile=0.8))
+    words = texts(noise_types(fake_grid(places=(0.6, 0.9)), quantile=0.8))
     assert "General Mask, q = 0.9" in words
     assert "q = 0.6" not in words
 
 
 def test_quantiles_show_a_line_per_scheme_and_the_baselines_across() -> None:
     frame = fake_grid()
-    axes = panel(drawn("quantiles, full"), "Accuracy, men")
+    axes = panel(drawn("quantiles, full"), "Accuracy, T=1")
     lines = {tuple(np.round(li.get_ydata(), 9)) for li in axes.lines}
     for kind in SCHEMES:
         means = frame[frame["kind"] == kind].groupby("quantile")["accuracy_1"].mean()
@@ -276,17 +243,19 @@ def test_too_few_seeds_have_no_interval_and_it_is_said() -> None:
     assert np.isnan(interval(np.array([0.1, 0.2]))[1:]).all()
 
 
-def test_the_strongest_level_and_vanillas_epochs_are_shown() -> None:
+def test_the_strongest_level_and_the_originals_epochs_are_shown() -> None:
     weak, strong = fake_grid(level=0.5), fake_grid(level=-0.9)
     short = weak[weak["kind"] == "vanilla"].assign(method="short", epochs=10, gap=0.9)
-    models, name = models_of(pd.concat([weak, strong, short]), **TASK, level=None)
+    models, name = models_of(
+        given({"data_attribution": pd.concat([weak, strong, short])}, level=-0.9)
+    )
     assert set(models["level"]) == {-0.9}
     assert name == "Male_by_Wearing_Hat, one_sided = -0.9"
-    models, _ = models_of(pd.concat([weak, short]), **TASK, level=0.5)
+    models, _ = models_of(given({"data_attribution": pd.concat([weak, short])}, level=0.5))
     assert "short" not in set(models["method"])
 
 
-@given(
+@hypothesis.given(
     st.lists(st.floats(0, 1), min_size=1, max_size=6),
     st.lists(st.one_of(st.just(np.nan), st.floats(-2, 3)), max_size=6),
 )
@@ -371,11 +340,11 @@ def test_the_four_changes_pixel_by_pixel() -> None:
     for i, y, x, c in np.ndindex(images.shape):
         value = images[i, y, x, c] / 255
         noisy = min(max(value + drawn_noise[i, y, x, c], 0), 1)
-        for of, map_ in (("general", general), ("specific", specific[i])):
+        for of, map_ in (("General", general), ("Specific", specific[i])):
             inside = (map_ < map_[y, x]).sum() >= 0.7 * (map_.size - 1)
-            assert changed[f"mask_{of}"][i, y, x, c] == pytest.approx(0.5 if inside else value)
+            assert changed[f"{of} Mask"][i, y, x, c] == pytest.approx(0.5 if inside else value)
             expected = noisy if inside else value
-            assert changed[f"noise_{of}"][i, y, x, c] == pytest.approx(expected, abs=1e-6)
+            assert changed[f"{of} Noise"][i, y, x, c] == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_example_is_in_the_papers_order() -> None:
@@ -383,15 +352,13 @@ def test_the_example_is_in_the_papers_order() -> None:
     titles = [a.get_title().replace("\n", " ") for a in figure.axes]
     schemes = ["General Mask", "Specific Mask", "General Noise", "Specific Noise"]
     assert titles == ["Original", "Specific map", *schemes]
-    few = attribution_example(faces(1)[0], {"noise_general": faces(1)[0]})
+    few = attribution_example(faces(1)[0], {"General Noise": faces(1)[0]})
     assert len(few.axes) == 2
 
 
 def test_wrong_input_is_refused_and_none_is_said() -> None:
     with pytest.raises(UserError, match="2 maps for 3 images"):
         attribution_maps(faces(3)[0], {"a": np.zeros((2, 4, 4))})
-    with pytest.raises(UserError, match="unknown scheme 'blur'"):
-        attribution_example(faces(1)[0], {"blur": faces(1)[0]})
     none = np.zeros((0, 8, 8, 3), np.uint8)
     for figure in (
         attribution_maps(none, {}), attribution_example(none, {}),
@@ -400,8 +367,73 @@ def test_wrong_input_is_refused_and_none_is_said() -> None:
         assert "no " in texts(figure)
 
 
-def test_the_same_figure_gives_the_same_files(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        save(drawn("attribution_example, one"), tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+# From files, as the stages leave them
+
+
+@cache
+def pool(folder: Path) -> tuple[dict[str, tuple[Path, ...]], np.ndarray]:
+    """Write a pool of synthetic faces and the maps of two attributes; return files and images."""
+    latents = sample_latents(60, 4)
+    images, bits = render(latents, 32)
+    np.save(folder / "images.npy", images)
+    np.save(folder / "masks.npy", bits)
+    index = latents.assign(row=range(60), image_id=[f"i{i:03d}" for i in range(60)])
+    index.to_parquet(folder / "index.parquet")
+    write_json({"mask_names": list(MASKS)}, folder / "pool.json")
+    files = {"images": ("images.npy",), "masks": ("masks.npy",), "index": ("index.parquet",),
+             "pool": ("pool.json",)}  # fmt: skip
+    rng = np.random.default_rng(0)
+    for name in ("Wearing_Hat", "Wearing_Necktie"):
+        (folder / name).mkdir()
+        confidence = rng.uniform(0.5, 1, (60, 4, 4)).astype(np.float16)
+        np.save(folder / name / "confidence.npy", confidence)
+        np.save(folder / name / "mean.npy", confidence.mean(axis=0, dtype=np.float64))
+        meta = {"positions": 16, "size": 32, "patch": 8, "attribute": name, "confidence": "maximum"}
+        write_json(meta, folder / name / "region.json")
+    files["region"] = ("Wearing_Hat/region.json", "Wearing_Necktie/region.json")
+    return {name: tuple(folder / path for path in paths) for name, paths in files.items()}, images
+
+
+def test_single_images_are_those_that_have_each_attribute_with_their_own_maps(
+    tmp_path: Path,
+) -> None:
+    files, images = pool(tmp_path)
+    figure = made_up.drawn("attribution_maps", given(over=("dataset",), files=files), images=2)
+    index = pd.read_parquet(files["index"][0])
+    rows = [int(np.flatnonzero(index[name] == 1)[0]) for name in ("Wearing_Hat", "Wearing_Necktie")]
+    assert [a.get_title().replace("\n", "_") for a in figure.axes[:3]] == [
+        "image", "Wearing_Hat", "Wearing_Necktie",
+    ]  # fmt: skip
+    for row, axes in zip(rows, (figure.axes[0], figure.axes[3]), strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), images[row])
+        assert axes.get_ylabel() == f"i{row:03d}"
+    assert "celeba: attribution maps of single images" in texts(figure)
+
+
+def test_known_regions_are_read_from_the_pools_masks(tmp_path: Path) -> None:
+    files, images = pool(tmp_path)
+    region_maps = fake_region_maps().assign(dataset="celeba")
+    facts = {"attributes": {"Wearing_Hat": {"mask": "Wearing_Hat"}, "Wearing_Necktie": None}}
+    what = given({"region_maps": region_maps}, ("dataset",), files=files, of_dataset=facts)
+    figure = made_up.drawn("mean_attribution_maps", what)
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), images.mean(axis=0) / 255)
+    hat, tie = figure.axes[1:3]
+    assert len(hat.collections) == 2  # the map's top and the mask
+    assert len(tie.collections) == 1
+    bits = np.load(files["masks"][0])
+    where = np.flatnonzero((bits & np.uint8(1 << MASKS.index("Wearing_Hat"))).any(axis=(0, 2)))
+    path = np.concatenate([p.vertices for p in hat.collections[1].get_paths()])
+    assert path[:, 1].min() >= where.min() / 32 - 0.04
+    assert path[:, 1].max() <= (where.max() + 1) / 32 + 0.04
+
+
+def test_examples_are_images_that_have_the_protected_attribute(tmp_path: Path) -> None:
+    files, images = pool(tmp_path)
+    ours = {**files, "region": files["region"][:1]}
+    figure = made_up.drawn("attribution_example", given(over=("task",), files=ours), images=2)
+    index = pd.read_parquet(files["index"][0])
+    rows = np.flatnonzero(index["Wearing_Hat"] == 1)[:2]
+    shown = [figure.axes[0], figure.axes[6]]
+    for row, axes in zip(rows, shown, strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), images[row])
+    assert "Wearing_Hat is hidden" in texts(figure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,19 +19,18 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 
+import given as made_up
 from drawing import misplaced, smallest, texts
+from given import as_table
 from rightreasons.core.errors import UserError
-from rightreasons.figures.dots import RIGHT, WRONG, chance_of, height, image_dots, read_groups
-from rightreasons.figures.explainer_styles import CONTROLS, explainer_styles
-from rightreasons.figures.mystery_models import mystery_models
-from rightreasons.figures.occlusion_grids import occlusion_grids
-from rightreasons.figures.quadrants import quadrants
-from rightreasons.figures.reliance import reliance
-from rightreasons.figures.sanity import sanity
-from rightreasons.figures.yardstick import yardstick
-from rightreasons.figures.yardstick_heatmap import yardstick_heatmap
-from rightreasons.tables.schema import TABLES, read_table, write_table
-from study import Workspace, tiny
+from rightreasons.core.job import Chosen, Group
+from rightreasons.figures import Given
+from rightreasons.figures._dots import RIGHT, WRONG, chance_of, dots_of, height
+from rightreasons.figures._labels import short_name
+from rightreasons.figures._style import styled
+from rightreasons.figures.mystery_models import side_by_side
+from rightreasons.figures.occlusion_grids import grids
+from rightreasons.tables.schema import TABLES
 from watermark import (
     EXPLAINERS,
     LAYERS,
@@ -50,13 +50,76 @@ CELLS = ((0, 0), (1, 0), (0, 1), (1, 1))
 OCCLUSIONS = ("occlusion_2", "occlusion_4", "occlusion_8", "occlusion_16")
 
 
-def as_table(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return a frame as a script reads it from Parquet, if the table is known."""
-    if name not in TABLES:
-        return frame
+def given(
+    tables: dict[str, pd.DataFrame] | None = None,
+    explainers: tuple[str, ...] = EXPLAINERS,
+    levels: tuple[float, ...] = LEVELS,
+    **changes: Any,
+) -> Given:
+    """Return what a figure is given of a study of watermarks with vanilla and fine-tuning."""
+    methods = ("vanilla", "finetune")
+    return made_up.given(
+        tables, methods=methods, explainers=explainers, levels=levels, **{**TASK, **changes}
+    )
+
+
+def grouped(metrics: pd.DataFrame, predictions: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """Write the files of each group as `measure` and `train` leave them; return groups and files.
+
+    Predictions are vanilla's, without the columns of their key, and of the debias split as well.
+    """
+    found: dict[str, Any] = {"groups": [], "files": {"image_metrics": [], "predictions": []}}
+    for (level, seed), part in metrics.groupby(["level", "seed"], sort=False):
+        group = Group(dataset="pets", **TASK, level=level, seed=seed)
+        paths = [folder / f"{kind}-{len(found['groups'])}" for kind in ("metrics", "made")]
+        part.to_parquet(paths[0])
+        made = predictions[(predictions["level"] == level) & (predictions["seed"] == seed)]
+        made = made[made["method"] == "vanilla"]
+        made = made.drop(columns=["study", "dataset", *TASK, "level", "seed", "method"])
+        debias = made.assign(role="debias", decision=9)
+        pd.concat([debias, made.assign(role="test")]).to_parquet(paths[1])
+        found["groups"].append(group)
+        for name, path in zip(found["files"], paths, strict=True):
+            found["files"][name].append(path)
+    return {**found, "files": {name: tuple(paths) for name, paths in found["files"].items()}}
+
+
+def image_dots(metrics: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the dots of all groups of these tables, read from their files."""
     with TemporaryDirectory() as folder:
-        write_table([frame], name, Path(folder) / "t.parquet")
-        return read_table(Path(folder) / "t.parquet")
+        return dots_of(given(**grouped(metrics, predictions, Path(folder))), "top_fraction")
+
+
+def quadrants(
+    metrics: pd.DataFrame, predictions: pd.DataFrame, explainer: str = "gradient", **facts: Any
+) -> Figure:
+    over, known = ("task", "design", "explainer"), tuple(metrics["explainer"].unique())
+    with TemporaryDirectory() as folder:
+        what = given(None, known, **grouped(metrics, predictions, Path(folder)), over=over,
+                     explainer=explainer, facts=facts)  # fmt: skip
+        return made_up.drawn("quadrants", what)
+
+
+def yardstick(table: pd.DataFrame) -> Figure:
+    return made_up.drawn("yardstick", given({"yardstick": table}))
+
+
+def yardstick_heatmap(table: pd.DataFrame, **params: str) -> Figure:
+    return made_up.drawn("yardstick_heatmap", given({"yardstick": table}), **params)
+
+
+def sanity(table: pd.DataFrame, **names: str) -> Figure:
+    return made_up.drawn("sanity", given({"sanity": table}, over=("task", "design"), **names))
+
+
+def mystery_models(*args: Any, **kwargs: Any) -> Figure:
+    with styled():
+        return side_by_side(*args, method="vanilla", **kwargs)
+
+
+def occlusion_grids(*args: Any, **kwargs: Any) -> Figure:
+    with styled():
+        return grids(*args, **kwargs)
 
 
 @cache
@@ -66,9 +129,10 @@ def images(
     return fake_images(levels, explainers=("gradient", control))
 
 
-def draw_quadrants(**changes: Any) -> Figure:
-    levels, control = changes.pop("levels", LEVELS), changes.pop("control", "random")
-    return quadrants(*images(levels, control), **{**TASK, "explainer": "gradient", **changes})
+def draw_quadrants(
+    levels: tuple[float, ...] = LEVELS, control: str = "random", explainer: str = "gradient"
+) -> Figure:
+    return quadrants(*images(levels, control), explainer=explainer)
 
 
 def models() -> list[tuple[str, list[dict[str, np.ndarray]]]]:
@@ -89,8 +153,8 @@ def draw_occlusion(explainers: tuple[str, ...] = OCCLUSIONS, **changes: Any) -> 
 
 def draw_reliance(frame: pd.DataFrame | None = None, explainer: str = "gradient") -> Figure:
     frame = fake_reliance() if frame is None else frame
-    tables = as_table(frame, "reliance"), as_table(fake_yardstick(), "yardstick")
-    return reliance(*tables, explainer=explainer)
+    tables = {"reliance": frame, "yardstick": fake_yardstick()}
+    return made_up.drawn("reliance", given(tables, over=("explainer",), explainer=explainer))
 
 
 def ranked(explainers: tuple[str, ...] = EXPLAINERS, metrics: tuple[str, ...] = METRICS) -> Any:
@@ -120,14 +184,14 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "yardstick, nothing": lambda: yardstick(ranked().assign(rank=None)),
     "yardstick_heatmap": lambda: yardstick_heatmap(ranked()),
     "yardstick_heatmap, few": lambda: yardstick_heatmap(ranked(EXPLAINERS[:2], METRICS[:3])),
-    "yardstick_heatmap, nothing": lambda: yardstick_heatmap(ranked(), truth="none"),
+    "yardstick_heatmap, nothing": lambda: yardstick_heatmap(ranked().assign(estimate=np.nan)),
     "reliance": draw_reliance,
     "reliance, crossed": lambda: draw_reliance(crossed()),
     "reliance, one": lambda: draw_reliance(fake_reliance(metrics=METRICS[:1])),
     "reliance, nothing": lambda: draw_reliance(explainer="lrp"),
-    "sanity": lambda: sanity(fake_sanity(), **TASK),
-    "sanity, few": lambda: sanity(fake_sanity(("lrp",), LAYERS[:3]), **TASK),
-    "sanity, nothing": lambda: sanity(fake_sanity(), task="other", design="phi"),
+    "sanity": lambda: sanity(fake_sanity()),
+    "sanity, few": lambda: sanity(fake_sanity(("lrp",), LAYERS[:3])),
+    "sanity, nothing": lambda: sanity(fake_sanity(), task="other"),
 }
 
 
@@ -155,7 +219,7 @@ def test_every_figure_fits_the_page_and_is_legible(name: str) -> None:
 def test_dots_join_maps_and_decisions_by_level_seed_and_method() -> None:
     metrics, predictions = images()
     shuffled = predictions.sample(frac=1, random_state=0)
-    found = image_dots(metrics, shuffled, **TASK)
+    found = image_dots(metrics, shuffled)
     decided = {
         (r["level"], r["seed"], r["method"], r["image_id"]): (r["decision"], r["score"])
         for r in predictions.to_dict("records")
@@ -169,11 +233,10 @@ def test_dots_join_maps_and_decisions_by_level_seed_and_method() -> None:
     assert not found["right"].all()
 
 
-def test_dots_leave_out_missing_values_and_other_tasks() -> None:
+def test_dots_leave_out_missing_values_and_other_metrics_and_methods() -> None:
     metrics, predictions = (table.copy() for table in images())
     metrics.loc[metrics["seed"] == 1, "value"] = np.nan
-    other = metrics.assign(task="other")
-    found = image_dots(pd.concat([metrics, other]), predictions, **TASK)
+    found = image_dots(metrics, predictions)
     assert set(found["seed"]) == {0}
     assert len(found) == 3 * 4 * 25 * 2  # levels, quadrants, images, explainers
 
@@ -182,7 +245,7 @@ def test_a_map_without_a_prediction_is_refused() -> None:
     metrics, predictions = images()
     gone = predictions["image_id"] != "000003"
     with pytest.raises(UserError, match="image '000003' has a map but no prediction"):
-        image_dots(metrics, predictions[gone], **TASK)
+        image_dots(metrics, predictions[gone])
 
 
 def test_heights_spread_and_belong_to_the_image() -> None:
@@ -190,38 +253,16 @@ def test_heights_spread_and_belong_to_the_image() -> None:
     assert (heights >= 0).all()
     assert (heights < 1).all()
     assert np.abs(np.histogram(heights, 10)[0] - 200).max() < 60
-    found = image_dots(*images(), **TASK)
+    found = image_dots(*images())
     assert (found.groupby("image_id")["height"].nunique() == 1).all()
     assert found["height"].nunique() == found["image_id"].nunique()
 
 
 def test_chance_is_the_mean_of_noise_and_of_nothing_else() -> None:
-    found = image_dots(*images(), **TASK)
+    found = image_dots(*images())
     values = [r["value"] for r in found.to_dict("records") if r["explainer"] == "random"]
     assert chance_of(found, ["random"]) == pytest.approx(sum(values) / len(values))
     assert np.isnan(chance_of(found, ["noise"]))
-
-
-def test_groups_are_read_from_their_files(tmp_path: Path) -> None:
-    metrics, predictions = images()
-    groups = [{**TASK, "level": f"{v:g}", "seed": str(s)} for v in LEVELS for s in (0, 1)]
-    files: dict[str, list[Path]] = {"metrics": [], "predictions": []}
-    for i, group in enumerate(groups):
-        ours = (metrics["level"] == float(group["level"])) & (metrics["seed"] == int(group["seed"]))
-        metrics[ours].to_parquet(tmp_path / f"m{i}")
-        files["metrics"].append(tmp_path / f"m{i}")
-        made = predictions[predictions["method"] == "vanilla"]
-        made = made[(made["level"] == float(group["level"])) & (made["seed"] == int(group["seed"]))]
-        made = made.drop(columns=["study", "dataset", *TASK, "level", "seed", "method"])
-        debias = made.assign(role="debias", decision=9)
-        pd.concat([debias, made.assign(role="test")]).to_parquet(tmp_path / f"p{i}")
-        files["predictions"].append(tmp_path / f"p{i}")
-    found = image_dots(*read_groups(files["metrics"], files["predictions"], groups), **TASK)
-    expected = image_dots(metrics, predictions, **TASK)
-    order = ["level", "seed", "explainer", "image_id"]
-    pd.testing.assert_frame_equal(
-        found.sort_values(order, ignore_index=True), expected.sort_values(order, ignore_index=True)
-    )
 
 
 def dots_in(axes: Axes, color: str) -> np.ndarray:
@@ -233,7 +274,7 @@ def dots_in(axes: Axes, color: str) -> np.ndarray:
 
 def test_quadrants_show_every_image_in_its_place_and_colour() -> None:
     figure = drawn("quadrants")
-    found = image_dots(*images(), **TASK)
+    found = image_dots(*images())
     found = found[found["explainer"] == "gradient"]
     panels = itertools.product(LEVELS, CELLS)
     for axes, (level, (protected, target)) in zip(figure.axes, panels, strict=True):
@@ -245,7 +286,7 @@ def test_quadrants_show_every_image_in_its_place_and_colour() -> None:
             shown = dots_in(axes, color) if len(expected) else np.empty((0, 2))
             np.testing.assert_allclose(shown, expected[np.lexsort(expected.T)])
         lines = {line.get_linestyle(): line.get_xdata()[0] for line in axes.lines}
-        control = image_dots(*images(), **TASK).query("explainer == 'random'")["value"].mean()
+        control = image_dots(*images()).query("explainer == 'random'")["value"].mean()
         assert lines == {"-": part["value"].median(), "--": pytest.approx(control)}
         words = texts(figure)
         assert (
@@ -256,7 +297,7 @@ def test_quadrants_show_every_image_in_its_place_and_colour() -> None:
 def test_quadrants_say_what_they_pool_and_what_is_missing() -> None:
     assert "2 seeds pooled: a dot per image and seed" in texts(drawn("quadrants"))
     assert "random" in texts(drawn("quadrants"))
-    lonely = quadrants(*fake_images(seeds=(3,)), **TASK, explainer="gradient", protected="ink")
+    lonely = quadrants(*fake_images(seeds=(3,)), protected="ink")
     assert "1 seed." in texts(lonely)
     assert "PA: ink." in texts(lonely)
     without = drawn("quadrants, no control")
@@ -354,8 +395,9 @@ def test_the_ranking_shows_the_best_and_the_last_by_rank() -> None:
     np.testing.assert_allclose(points[:, 0], rows["estimate"])
     assert (np.diff(points[:, 1]) > 0).all()
     labels = [label.get_text() for label in left.get_yticklabels()]
-    ends = [f"of {e}  {int(r)}" for e, r in zip(rows["explainer"], rows["rank"], strict=True)]
-    assert all(label.endswith(end) for label, end in zip(labels, ends, strict=True))
+    for label, row in zip(labels, rows.to_dict("records"), strict=True):
+        assert label.startswith(f"{row['rank']:.0f}.  ")
+        assert label.endswith(f" of {row['explainer']}")
     assert "The best 20 and the last 5 of 168; 143 not shown." in texts(figure)
     bars = [segment[:, 0] for segment in left.collections[0].get_segments()]
     np.testing.assert_allclose(bars, rows[["ci_low", "ci_high"]])
@@ -392,7 +434,7 @@ def test_the_heatmap_writes_each_correlation_and_brackets_the_unsure() -> None:
         assert written[place] == text
         assert axes.images[0].get_array()[place[1], place[0]] == pytest.approx(row["estimate"])
     assert rows[0] == "gradient"
-    assert set(rows[-2:]) == set(CONTROLS)
+    assert set(rows[-2:]) == {"random", "edges"}
 
 
 def test_the_heatmap_leaves_out_what_is_missing_and_numbers_without_room() -> None:
@@ -420,12 +462,18 @@ def markers(axes: Axes) -> list[tuple[float, float, str, bool, float]]:
     ]
 
 
+def panel_of(figure: Figure, metric: str) -> Axes:
+    return next(a for a in figure.axes if a.get_title(loc="left") == short_name(metric))
+
+
 def test_reliance_has_a_dot_per_model_where_and_as_the_table_says() -> None:
     frame = fake_reliance()
     figure = drawn("reliance")
     ours = frame[(frame["explainer"] == "gradient") & (frame["shown"] == "with")]
     assert len(figure.axes) == len(METRICS)
-    for axes, metric in zip(figure.axes, METRICS, strict=True):
+    assert {axes.get_title(loc="left") for axes in figure.axes} == set(map(short_name, METRICS))
+    for metric in METRICS:
+        axes = panel_of(figure, metric)
         rows = ours[ours["metric"] == metric]
         assert len(rows) == 2 * 3 * 3 * 2
         expected = [
@@ -441,7 +489,7 @@ def test_reliance_has_a_dot_per_model_where_and_as_the_table_says() -> None:
 
 def test_reliance_marks_the_unknown_and_the_constant_and_explains_the_marks() -> None:
     figure, frame = drawn("reliance, crossed"), crossed()
-    axes = figure.axes[0]
+    axes = panel_of(figure, METRICS[0])
     rows = frame[(frame["metric"] == METRICS[0]) & (frame["shown"] == "with")]
     small = [mark for mark in markers(axes) if mark[4] == 2]
     assert len(small) == (rows["level"] == 0.25).sum()
@@ -483,7 +531,7 @@ def test_sanity_lines_are_means_over_models_in_the_layers_order() -> None:
 
 def test_sanity_shows_fifteen_lines_that_differ_and_names_the_others() -> None:
     many = (*EXPLAINERS, *(f"own_{i}" for i in range(4)))
-    figure = sanity(fake_sanity(many, LAYERS[:2], levels=(0.0,), seeds=(0,)), **TASK)
+    figure = sanity(fake_sanity(many, LAYERS[:2], levels=(0.0,), seeds=(0,)))
     lines = [line for line in figure.axes[0].lines if line.get_marker() != "None"]
     looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}
     assert len(lines) == len(looks) == 15
@@ -493,20 +541,10 @@ def test_sanity_shows_fifteen_lines_that_differ_and_names_the_others() -> None:
 def test_sanity_numbers_layers_that_differ_between_models() -> None:
     frame = fake_sanity(("lrp",), LAYERS[:3])
     frame.loc[frame["seed"] == 1, "layer"] += "_other"
-    axes = sanity(frame, **TASK).axes[0]
+    axes = sanity(frame).axes[0]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "2", "3"]
-    only = sanity(frame[frame["similarity"] == "ssim"], **TASK)
+    only = sanity(frame[frame["similarity"] == "ssim"])
     assert [a.get_title(loc="left") for a in only.axes[:-1]] == ["SSIM"]
-
-
-def test_explainers_styles_differ_up_to_sixteen() -> None:
-    names = [*EXPLAINERS, "own_0", "own_1"]
-    styles = explainer_styles(names)
-    assert len(set(styles.values())) == 16
-    assert list(styles) == names
-    assert {to_rgba(style.color) for style in CONTROLS.values()} == {
-        to_rgba(styles[name].color) for name in ("random", "edges")
-    }
 
 
 def test_fake_tables_have_no_columns_that_real_ones_lack() -> None:
@@ -519,28 +557,74 @@ def test_fake_tables_have_no_columns_that_real_ones_lack() -> None:
             assert len(as_table(frames[name], name)) == len(frames[name])
 
 
-def test_rules_plan_what_a_study_has(tmp_path: Path) -> None:
-    space = Workspace(tmp_path)
-    task = {"dataset": "synthfaces", "target": "Smiling", "roi": {"artifact": "ink"}}
-    sets = {"main": {"lrp": {}, "random": {}}, "boxes": {}}
-    for grid in (4, 2):
-        sets["boxes"][f"occlusion_{grid}"] = {"kind": "occlusion", "grid": grid}
-    injected = tiny(
-        artifacts={"ink": {"kind": "watermark"}, "tint": {}},
-        tasks={f"smiling_by_{a}": {**task, "protected": a} for a in ("ink", "tint")},
-        designs={"artifact_fraction": {"levels": [0.0, 1.0]}},
-        methods={"vanilla": {}},
-        explain={"images": 16, "sets": sets},
-        report={"page_images": 8},
+# From files, as the stages leave them
+
+
+def test_models_side_by_side_are_the_normal_one_and_each_tasks_strongest(tmp_path: Path) -> None:
+    """The first task at level 0, then every task at its strongest level, all seeds."""
+    tasks, parts = ("by_watermark", "by_tint"), {}
+    groups = [Group(dataset="pets", task=task, design="artifact_fraction", level=level, seed=seed)
+              for task in tasks for level in LEVELS for seed in (0, 1)]  # fmt: skip
+    for i, group in enumerate(groups):
+        parts[group] = fake_part(group.level, ("gradient",), (1, 2 + i, 3, 4 + i), seed=i)
+        np.savez(tmp_path / f"{i}.npz", **parts[group])
+    files = {"mean_maps": tuple(tmp_path / f"{i}.npz" for i in range(len(groups)))}
+    what = given(explainers=("gradient",), groups=groups, files=files, over=("dataset", "design"),
+                 dataset="pets", task=tasks[0], facts={"protected": "watermark"})  # fmt: skip
+    first = what.study.tasks[tasks[0]]
+    both = {tasks[0]: first, tasks[1]: first.model_copy(update={"protected": "tint"})}
+    study = what.study.model_copy(update={"tasks": both})
+    figure = made_up.drawn("mystery_models", replace(what, study=study))
+    models = [("normal\nlevel 0", tasks[0], 0.0), ("watermark\nlevel 1", tasks[0], 1.0),
+              ("tint\nlevel 1", tasks[1], 1.0)]  # fmt: skip
+    for axes, (name, task, level) in zip(figure.axes[:3], models, strict=True):
+        seeds = [part for g, part in parts.items() if (g.task, g.level) == (task, level)]
+        assert len(seeds) == 2
+        count = sum(part["n"][[1, 3]].sum() for part in seeds)
+        assert axes.get_title() == f"{name}\n{count} images"
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_occlusion_shows_single_images_only_where_they_may_be_shown(
+    shown: bool, tmp_path: Path
+) -> None:
+    explainers = OCCLUSIONS[:2]
+    group = Group(dataset="pets", **TASK, level=1.0, seed=0)
+    part = fake_part(explainers=explainers)
+    np.savez(tmp_path / "mean.npz", **part)
+    pool = np.random.default_rng(0).integers(0, 256, (8, SIZE, SIZE, 3), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", pool)
+    rows = pd.DataFrame({"row": [3, 11, 5, 13], "image_id": list("abcd"),
+                         "target": [0, 0, 1, 1], "protected": [0, 1, 0, 1]})  # fmt: skip
+    maps = np.random.default_rng(1).standard_normal((2, 4, SIZE, SIZE)).astype(np.float32)
+    np.save(tmp_path / "maps.npy", maps)
+    index = pd.concat([rows.assign(explainer=name) for name in explainers])
+    index.to_parquet(tmp_path / "maps.parquet")
+    files = {"mean_maps": "mean.npz", "images": "images.npy", "maps": "maps.npy",
+             "map_index": "maps.parquet"}  # fmt: skip
+    asked = []
+
+    def roi(of: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        asked.append(of.tolist())
+        return np.ones((len(of), *shape), bool)
+
+    what = given(
+        explainers=explainers,
+        groups=[group],
+        files={name: (tmp_path / path,) for name, path in files.items()},
+        over=("task", "design"),
+        facts={"boxes": explainers, "artifact": Chosen(name="tint", kind="tint")},
+        of_dataset={"shows_images": shown},
+        roi=roi,
     )
-    space.configure(injected)
-    jobs = space.planned()
-    assert jobs["page"] == jobs["figure_occlusion_grids"] == 2
-    assert jobs["figure_quadrants"] == 2 * 4
-    assert jobs["figure_reliance"] == 3  # not for the control
-    for name in ("figure_mystery_models", "figure_yardstick", "figure_yardstick_heatmap"):
-        assert jobs[name] == 1
-    space.configure(tiny())  # twins, no artifacts
-    jobs = space.planned()
-    assert jobs["figure_yardstick"] == 1
-    assert not {"page", "figure_quadrants", "figure_mystery_models", "figure_sanity"} & set(jobs)
+    figure = made_up.drawn("occlusion_grids", what)
+    assert ("An image of each quadrant." in texts(figure)) == shown
+    assert asked == [rows["row"].tolist()] * shown
+    pictures = [axes.images[0].get_array() for axes in figure.axes]
+    if shown:
+        np.testing.assert_array_equal(pictures[0], pool[3])
+        assert (pictures[3] != pool[3]).any()  # row 11 is row 3 with the tint
+        np.testing.assert_array_equal(pictures[1], maps[0, 0])
+    else:
+        np.testing.assert_array_equal(pictures[0], part["image"][0])
+        np.testing.assert_array_equal(pictures[1], part["map/occlusion_2/vanilla"][0])

@@ -7,10 +7,6 @@ import itertools
 import numpy as np
 import pandas as pd
 
-FIGURES = (
-    "quadrants", "occlusion_grids", "mystery_models", "reliance", "yardstick",
-    "yardstick_heatmap", "sanity",
-)  # fmt: skip
 TASK = {"task": "cat_by_watermark", "design": "artifact_fraction"}
 KEY = {"study": "fake", "dataset": "pets", **TASK}
 LEVELS = (0.0, 0.5, 1.0)

@@ -17,6 +17,8 @@ A method is a function `method(context: Context, params) -> Debiased`, registere
 - `baseline`: True for the training on balanced data that Table 1 compares with.
 - `small`: parameters with which it is quick, for tests.
 - `exempt`: why a test of the contract is not for it, by the test's name.
+- `style`: its colour, marker and line in figures, as matplotlib has them; empty for spare ones.
+- `hides`: the parameter that says how much of an image it hides; empty where it hides nothing.
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ METHODS = Registry(
         "baseline": False,
         "small": {},
         "exempt": {},
+        "style": (),
+        "hides": "",
     },
 )
 

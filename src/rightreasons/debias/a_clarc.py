@@ -21,6 +21,7 @@ class AClarcParams(CavParams, TuningParams):
     paper="Anders et al. 2022",
     params=AClarcParams,
     uses_protected=("fit",),
+    style=("#009E73", ">", "--"),
 )
 def a_clarc(context: Context, params: AClarcParams) -> Debiased:
     """Return vanilla fine-tuned with x <- x - v v^T (x - z) in place, which is removed after it.

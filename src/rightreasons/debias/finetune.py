@@ -15,7 +15,12 @@ class FinetuneParams(TuningParams):
 
 
 @METHODS.register(
-    "finetune", title="Fine-tuning", paper="control", params=FinetuneParams, reference=True
+    "finetune",
+    title="Fine-tuning",
+    paper="control",
+    params=FinetuneParams,
+    reference=True,
+    style=("#808080", "s", "-"),
 )
 def finetune(context: Context, params: FinetuneParams) -> Debiased:
     """Return vanilla fine-tuned with cross-entropy and nothing else."""

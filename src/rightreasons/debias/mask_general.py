@@ -14,6 +14,7 @@ from rightreasons.debias._input import PAPER, MaskParams, general_region, mask, 
     needs=("regions",),
     uses_protected=("regions",),
     scheme="General Mask",
+    hides="quantile",
 )
 def mask_general(context: Context, params: MaskParams) -> Debiased:
     """Return vanilla trained anew, on images that are grey where the general map is high."""

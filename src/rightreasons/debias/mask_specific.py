@@ -14,6 +14,7 @@ from rightreasons.debias._input import PAPER, MaskParams, mask, retrain, specifi
     needs=("regions",),
     uses_protected=("regions",),
     scheme="Specific Mask",
+    hides="quantile",
 )
 def mask_specific(context: Context, params: MaskParams) -> Debiased:
     """Return vanilla trained anew, on images that are grey where their own map is high."""

@@ -21,6 +21,7 @@ from rightreasons.debias._input import (
     needs=("regions",),
     uses_protected=("regions",),
     scheme="General Noise",
+    hides="quantile",
 )
 def noise_general(context: Context, params: NoiseParams) -> Debiased:
     """Return vanilla trained anew, on images that are noisy where the general map is high."""

@@ -21,6 +21,7 @@ from rightreasons.debias._input import (
     needs=("regions",),
     uses_protected=("regions",),
     scheme="Specific Noise",
+    hides="quantile",
 )
 def noise_specific(context: Context, params: NoiseParams) -> Debiased:
     """Return vanilla trained anew, on images that are noisy where their own map is high."""

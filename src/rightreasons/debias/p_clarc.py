@@ -24,6 +24,7 @@ class PClarcParams(CavParams, DecisionParams):
     params=PClarcParams,
     uses_protected=("fit",),
     random=False,
+    style=("#CC79A7", "<", "--"),
 )
 def p_clarc(context: Context, params: PClarcParams) -> Debiased:
     """Return vanilla with x <- x - v v^T (x - z), z the mean feature of images without PA."""

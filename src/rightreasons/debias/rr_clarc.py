@@ -38,6 +38,7 @@ class RRClarcParams(CavParams, TuningParams):
     paper="Dreyer et al. 2024",
     params=RRClarcParams,
     uses_protected=("fit",),
+    style=("#999933", "h", "--"),
 )
 def rr_clarc(context: Context, params: RRClarcParams) -> Debiased:
     """Return vanilla fine-tuned with cross-entropy + lambda (v . d f / d a)^2."""

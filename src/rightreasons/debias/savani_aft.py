@@ -15,6 +15,7 @@ from rightreasons.debias._tuning import check_finite, pick_decision
     params=SavaniAftParams,
     uses_protected=("fit",),
     small={"rounds": 2, "model_steps": 2, "critic_warmup": 20},
+    style=("#E69F00", "D", "-"),
 )
 def savani_aft(context: Context, params: SavaniAftParams) -> Debiased:
     """Return vanilla tuned on cross-entropy * max(1, lambda (critic - eps + delta) + 1)."""

@@ -26,6 +26,7 @@ class ThroptParams(Params):
     changes="decision",
     uses_protected=("fit",),
     random=False,
+    style=("#56B4E9", "^", ":"),
 )
 def thropt(context: Context, params: ThroptParams) -> Debiased:
     """Return vanilla with the threshold of least equalized odds on the debias split."""

@@ -13,6 +13,7 @@ from rightreasons.debias import METHODS, Context, Debiased
     changes="nothing",
     reference=True,
     random=False,
+    style=("#000000", "o", "-"),
 )
 def vanilla(context: Context, params: Params) -> Debiased:
     """Return the network and the decision at 0.5 unchanged."""

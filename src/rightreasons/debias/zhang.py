@@ -52,6 +52,7 @@ class ZhangParams(DecisionParams):
     params=ZhangParams,
     uses_protected=("fit",),
     small={"steps": 6},
+    style=("#D55E00", "P", "-"),
 )
 def zhang(context: Context, params: ZhangParams) -> Debiased:
     """Return vanilla tuned so that an adversary cannot read the protected attribute."""

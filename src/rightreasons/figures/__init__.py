@@ -1,44 +1,78 @@
-"""Figures of a study: pure functions from the tables to a matplotlib figure.
+"""Figures of a study, one file each: `FIGURES` finds them all.
 
-`FIGURES` names them; `load` imports one (and matplotlib) only when it is drawn.
+A figure is a function `figure(given: Given, params)` that draws one picture and returns a
+matplotlib figure, or a text per format where it is no picture. It is registered with
+
+- `caption`: what the picture shows, as reStructuredText. In braces: the names of `over`, and
+  target, protected, level (the design's strongest), original and references.
+- `category`: the heading that it stands under in Snakemake's report.
+- `label`: what the report calls it there; empty for nothing.
+- `over`: what there is one drawing for each of: any of dataset, task, design, explainer (those of
+  `WILDCARDS`). Tasks come with their own designs, and with the explainers that the study shows.
+- `when`: conditions that a dataset, task, design and explainer must meet: names in `CONDITIONS`.
+- `tables`: the tables that it needs. Where the study does not write them it is not drawn.
+- `files`: what it needs of single groups and datasets beside tables: names in `FILES`.
+- `levels`, `seeds`: of which groups: "all", or the "strongest" level, the "first" seed.
+- `formats`: what its files are: "png" and "svg", below `report/figures`; or texts such as "html"
+  and "txt", in `report`.
+- `stem`: what its files' names begin with; its own name where empty.
+- `in_report`: False where Snakemake's report is not to hold it.
+
+Figure files must not import matplotlib at the top: planning reads them. `_style` gives what
+most figures need of it.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from rightreasons.core.registry import Params, Registry
+from rightreasons.figures._given import Given
 
-from rightreasons.core.errors import UserError
-from rightreasons.core.registry import suggestion
+__all__ = ["CONDITIONS", "FIGURES", "FILES", "WILDCARDS", "Given", "Params"]
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+#: What there can be a drawing for each of, in the order of a file's name.
+WILDCARDS = ("dataset", "task", "design", "explainer")
 
-FIGURES = {
-    "mean_maps": "mean image and mean map of every protected x target cell, a row per method",
-    "metrics_by_level": "every metric against the level, a line per method",
-    "fairness_against_saliency": "change of equalized odds against shift of saliency, all cells",
-    "comparisons": "every method against vanilla and against finetune, with intervals",
-    "runtimes": "wall time of a job, by stage and method",
-    "reliability": "accuracy against confidence of every patch classifier, with the histogram",
-    "position_maps": "accuracy and calibration error of every patch position",
-    "noise_types": "the schemes of mask and noise at one quantile, beside their baselines",
-    "quantiles": "accuracy and gap of every scheme against the quantile",
-    "quadrants": "a dot per image: its map's top fraction, by level and protected x target cell",
-    "occlusion_grids": "occlusion maps as the grid gets finer",
-    "mystery_models": "mean maps of models that rely on nothing, on an artifact, on another",
-    "reliance": "every metric of maps against what models truly rely on, a dot per model",
-    "yardstick": "ranking of explainers and metrics by what models truly rely on",
-    "yardstick_heatmap": "rank correlation with true reliance, explainers x metrics",
-    "sanity": "similarity of maps while layers become random, a line per explainer",
+#: What can be asked of what a drawing is of.
+CONDITIONS = {
+    "regions": "the dataset has patch classifiers",
+    "looks_away": "a method of the task uses attribution maps",
+    "artifact": "the task's protected attribute is an artifact",
+    "twins": "the task's test images exist with and without the protected attribute",
+    "shows_images": "single images of the dataset may be shown",
+    "boxes": "the task has several explainers that hide boxes",
+    "rivals": "the task has methods beside the original",
+    "strengths": "the task's methods hide different shares of an image",
+    "shown": "the study shows explainers of the task",
+    "signal": "the explainer is more than noise",
 }
 
+#: What a figure can need beside tables, with the names of the files in `Given.files`.
+FILES = {
+    "mean_maps": ("mean_maps",),  # of each of `Given.groups`
+    "dots": ("image_metrics", "predictions"),  # of each group: all methods', the original's
+    "maps": ("maps", "map_index"),  # the original's maps, of each group by every set of explainers
+    "pool": ("images", "masks", "index", "pool"),  # of the dataset
+    # What `Given.roi` reads: the pool, and the attribution maps of an ROI that is their top.
+    "roi": ("images", "masks", "pool", "roi_region", "roi_confidence", "roi_mean"),
+    # Of each attribute of the dataset with a patch classifier; of a task's protected one alone.
+    "regions": ("region", "confidence", "mean"),
+}
 
-def load(name: str) -> Callable[..., Figure]:
-    """Return the function that draws a figure; a UserError lists what there is otherwise."""
-    if name not in FIGURES:
-        raise UserError(
-            f"unknown figure {name!r}{suggestion(name, FIGURES)} Allowed: {', '.join(FIGURES)}."
-        )
-    return getattr(importlib.import_module(f"rightreasons.figures.{name}"), name)
+FIGURES = Registry(
+    "rightreasons.figures",
+    "figure",
+    traits={
+        "caption": "",
+        "category": "",
+        "label": "",
+        "over": (),
+        "when": (),
+        "tables": (),
+        "files": (),
+        "levels": "all",
+        "seeds": "all",
+        "formats": ("png", "svg"),
+        "stem": "",
+        "in_report": True,
+    },
+)

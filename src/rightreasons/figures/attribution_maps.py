@@ -1,35 +1,67 @@
-"""Attribution maps of single images (data-attribution paper, Fig. 3) and their means (4, 5)."""
+"""Attribution maps of single images (data-attribution paper, Fig. 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
+from pydantic import Field
 
 from rightreasons.core.errors import UserError
-from rightreasons.figures.style import styled
-from rightreasons.figures.tiles import (
-    MASK,
-    REGION,
-    blank,
-    heading,
-    heat,
-    nothing,
-    outline,
-    overlay,
-    picture,
-    tiles,
-)
-from rightreasons.regions.attribution import top
+from rightreasons.data.attributes import binary
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._style import nothing
+from rightreasons.figures._tiles import heading, overlay, picture, tiles
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Array = np.ndarray
-COLUMNS = 5  # mean maps a row
+CAPTION = """
+Attribution maps of single images: how confident the patch classifier of each attribute is at every
+place, in colour over the image. Each map goes from its own lowest to its own highest confidence. No
+labels were needed for these maps.
+"""
 
 
-@styled
-def attribution_maps(
+class AttributionMapsParams(Params):
+    """Parameters of `attribution_maps`."""
+
+    images: int = Field(4, ge=1, description="images shown, or more where more attributes are")
+
+
+@FIGURES.register(
+    "attribution_maps",
+    title="Attribution maps of single images, a column per attribute",
+    paper="Mitigating Bias Using Model-Agnostic Data Attribution, Fig. 3",
+    params=AttributionMapsParams,
+    caption=CAPTION,
+    category="6 Where attributes are",
+    label="single images",
+    over=("dataset",),
+    when=("regions", "shows_images"),
+    files=("pool", "regions"),
+)
+def attribution_maps(given: Given, params: AttributionMapsParams) -> Figure:
+    """Draw the first images that have each attribute, and the pool's first, with their maps."""
+    stored, index = given.attributions(), given.index()
+    having = [
+        int(found[0])
+        for maps in stored
+        if maps.attribute in index and len(found := np.flatnonzero(binary(maps.attribute, index)))
+    ]
+    rows = list(dict.fromkeys([*having, *range(min(len(index), params.images))]))
+    rows = rows[: max(params.images, len(stored))]
+    return maps_of_images(
+        given.images()[rows],
+        {maps.attribute: maps.specific(np.array(rows)) for maps in stored},
+        labels=[str(name) for name in index["image_id"].iloc[rows]],
+        title=f"{given.dataset}: attribution maps of single images",
+    )
+
+
+def maps_of_images(
     images: Array, maps: Mapping[str, Array], *, labels: Sequence[str] = (), title: str = ""
 ) -> Figure:
     """Return a row per image: the image, and over it in colour its map of every attribute.
@@ -66,82 +98,3 @@ def attribution_maps(
     grid.colorbar("confidence of each map")
     grid.title(title or "Where the patch classifier is confident")
     return grid.figure
-
-
-@styled
-def mean_attribution_maps(
-    maps: Mapping[str, Array],
-    *,
-    quantile: float,
-    image: Array | None = None,
-    masks: Mapping[str, Array] | None = None,
-    region_maps: pd.DataFrame | None = None,
-    title: str = "",
-) -> Figure:
-    """Return every attribute's mean map, its top outlined, with the known region where given.
-
-    maps: by attribute (h, w) in [0, 1]. quantile: where a map is above it, it is outlined in
-    white. image: mean image (H, W, 3), drawn first. masks: by attribute (H, W) bool, or shares of
-    images, outlined in orange where half of the largest share is reached. region_maps: the table;
-    its mean maps' IoU and shares are written below. An attribute without a mask has neither.
-    """
-    if not maps:
-        return nothing("no maps")
-    masks = {name: mask for name, mask in (masks or {}).items() if name in maps}
-    overlaps = {name: _overlap(region_maps, name) for name in maps}
-    remarks = _remarks(quantile, bool(masks), any(overlaps.values()))
-    count = len(maps) + (image is not None)
-    columns = min(count, COLUMNS)
-    lines = max(heading(name).count("\n") for name in maps)
-    below = 0.3 if any(overlaps.values()) else 0.0
-    grid = tiles(
-        -(-count // columns),
-        columns,
-        right=0.95,
-        top=0.45 + 0.13 * lines,
-        bottom=0.15 + 0.15 * len(remarks) + below,
-        gap=(0.12, 0.22 + 0.13 * lines + below),
-        smallest_width=4.6,
-    )
-    places = [axes for row in grid.panels for axes in row]
-    if image is not None:
-        first = places.pop(0)
-        picture(first, image)
-        first.set_title("mean image", loc="center", pad=3)
-    for axes, (name, map_) in zip(places, maps.items(), strict=False):
-        if np.isnan(map_).any():
-            blank(axes, "no map")
-        else:
-            heat(axes, map_)
-        outline(axes, top(map_, quantile), REGION)
-        if name in masks:
-            outline(axes, masks[name], MASK)
-        axes.set_title(heading(name), loc="center", pad=3)
-        axes.set_xlabel(overlaps[name], labelpad=2)
-    for axes in places[len(maps) :]:
-        axes.set_visible(False)
-    grid.colorbar("confidence of each map")
-    grid.title(title or "Mean attribution maps")
-    grid.note(remarks)
-    return grid.figure
-
-
-def _remarks(quantile: float, masks: bool, overlaps: bool) -> list[str]:
-    orange = " Orange dashes: the known region." if masks else ""
-    lines = [f"White: the highest {1 - quantile:.0%} of the map.{orange}"]
-    if overlaps:
-        lines.append("IoU of the two. Mass: the map's share in the known region, and its area's.")
-    return lines
-
-
-def _overlap(region_maps: pd.DataFrame | None, attribute: str) -> str:
-    """Return what the table says of a mean map's overlap with the known region; "" for nothing."""
-    if region_maps is None:
-        return ""
-    ours = (region_maps["attribute"] == attribute) & (region_maps["kind"] == "mean")
-    rows = region_maps[ours].dropna(subset=["iou"])
-    if rows.empty:
-        return ""
-    row = rows.iloc[0]
-    mass, area = f"{row['mask_mass']:.2f}", f"{row['mask_share']:.2f}"
-    return f"IoU {row['iou']:.2f}\nmass {mass}, area {area}"

@@ -1,106 +1,138 @@
-"""Forest plot: every method against vanilla and against finetune."""
+"""Forest plot: every method against the references, such as the original and plain fine-tuning."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from rightreasons.figures.cells import collapsed_cells
-from rightreasons.figures.metric_labels import better, short_name
-from rightreasons.figures.style import (
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._cells import collapsed_cells
+from rightreasons.figures._labels import better, initials, short_name
+from rightreasons.figures._style import (
     GREY,
-    WIDTH,
-    empty,
+    handle,
     method_order,
+    nothing,
+    page,
     panel_title,
     spread,
-    styled,
+    title,
 )
+from rightreasons.metrics import headline
 
-SHOWN = ("equalized_odds", "accuracy", "rrf", "twin_flip_rate")
-REFERENCES = ("vanilla", "finetune")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CAPTION = """
+Every method of task ``{task}`` against {references} on the same images, seeds pooled: mean
+difference with 95 % interval. Shade and marker: level of design ``{design}``. Filled: p < 0.05
+after Holm's correction over the methods. What differs from ``{original}`` but not from another
+reference, which is trained as long, is no merit of the method. Crossed: a constant classifier with
+at least one seed.
+"""
 MARKERS = "os^Dvph<>P"
 ALPHA = 0.05
+COLUMNS = 6
+#: Metric and explainer of a panel; "" where no explainer applies.
+Panel = tuple[str, str]
 
 
-@styled
-def comparisons(
-    tests: pd.DataFrame,
-    cell_metrics: pd.DataFrame,
-    *,
-    task: str,
-    design: str,
-    metrics: Sequence[str] = SHOWN,
-) -> Figure:
-    """Return effects with 95 % intervals: a column per metric, a block per reference.
+@FIGURES.register(
+    "comparisons",
+    title="Every method against the references, with intervals",
+    paper="Own",
+    caption=CAPTION,
+    category="4 Comparisons",
+    label="comparisons",
+    over=("task", "design"),
+    when=("rivals",),
+    tables=("tests", "cell_metrics"),
+)
+def comparisons(given: Given, params: Params) -> Figure:
+    """Draw effects with 95 % intervals: a column per metric, a block per reference.
 
-    tests: the table; its paired comparisons of this task and design are shown, a row per method
-    and a shade per level. Filled: p below 0.05 after Holm's correction. cell_metrics says which
-    models are constant classifiers: crossed. Missing comparisons are left out and counted.
+    A row per method and a shade per level. Filled: p below 0.05 after Holm's correction. Constant
+    classifiers are crossed. Missing comparisons are left out and counted.
     """
-    rows = _paired(tests, task, design, metrics)
-    cells = cell_metrics[(cell_metrics["task"] == task) & (cell_metrics["design"] == design)]
+    rows = _paired(given)
+    if rows["effect"].isna().all():
+        return nothing("no comparisons")
+    cells = given.table("cell_metrics")
     collapsed = set(collapsed_cells(cells)[["level", "method"]].itertuples(index=False, name=None))
-    panels = _panels(rows, metrics)
-    references = [r for r in REFERENCES if (rows["reference"] == r).any()] or ["vanilla"]
-    levels = sorted(rows["level"].unique())
+    panels, levels = _panels(rows), sorted(rows["level"].unique())
     colors = _shades(levels)
-    blocks = {r: method_order(rows.loc[rows["reference"] == r, "method"]) for r in references}
-    figure, grid = _grid(blocks, len(panels), len(levels))
-    for axes_row, (reference, methods) in zip(grid, blocks.items(), strict=True):
+    blocks = [
+        (reference, some, method_order(part["method"], given.roles))
+        for reference in given.roles.references
+        if len(part := rows[rows["reference"] == reference])
+        for some in _split(panels)
+    ]
+    figure, grid = _grid([len(methods) for _, _, methods in blocks], len(blocks[0][1]), len(levels))
+    same: dict[Panel, list[Axes]] = {}
+    for axes_row, (reference, some, methods) in zip(grid, blocks, strict=True):
         of_reference = rows[rows["reference"] == reference]
-        for axes, (metric, explainer) in zip(axes_row, panels, strict=True):
+        for axes in axes_row[len(some) :]:
+            axes.set_visible(False)
+        for axes, (metric, explainer) in zip(axes_row, some, strict=False):
             part = of_reference[of_reference["metric"] == metric]
-            if explainer:
-                part = part[part["explainer"] == explainer]
+            part = part[part["explainer"].fillna("") == explainer]
             _forest(axes, part, methods, colors, collapsed)
-            name = f"{short_name(metric)} {_initials(explainer)}".strip()
-            panel_title(axes, name, better(metric))
+            same.setdefault((metric, explainer), []).append(axes)
+            name = f"{short_name(metric)} {initials(explainer)}".strip()
+            panel_title(axes, fill(name, 14), better(metric))
+            if (reference, some) == blocks[-1][:2]:
+                axes.set_xlabel("difference")
         axes_row[0].set_yticks(range(len(methods)), methods)
         axes_row[0].set_ylabel(f"against {reference}", fontweight="bold")
-    for axes in grid[-1]:
-        axes.set_xlabel("difference")
-    _finish(figure, task, panels, colors, bool(collapsed), int(rows["effect"].isna().sum()))
+    for panels_of_one in same.values():
+        _share(panels_of_one)
+    _finish(figure, given.task, panels, colors, bool(collapsed), int(rows["effect"].isna().sum()))
     return figure
 
 
-def _paired(tests: pd.DataFrame, task: str, design: str, metrics: Sequence[str]) -> pd.DataFrame:
-    ours = (tests["task"] == task) & (tests["design"] == design)
-    ours &= tests["reference"].isin(REFERENCES) & tests["metric"].isin(metrics)
-    return tests[ours & tests["seed"].isna()]
+def _paired(given: Given) -> pd.DataFrame:
+    """Return the comparisons of this task and design, by the explainers that are shown."""
+    tests = given.table("tests")
+    ours = tests["reference"].isin(given.roles.references) & tests["seed"].isna()
+    ours &= tests["metric"].isin(headline("comparisons"))
+    return tests[ours & (tests["explainer"].isna() | tests["explainer"].isin(given.facts.shown))]
 
 
-def _panels(rows: pd.DataFrame, metrics: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the (metric, explainer) pairs of the rows; "" where no explainer applies."""
+def _panels(rows: pd.DataFrame) -> list[Panel]:
+    """Return the metrics and explainers of the rows, in the metrics' order."""
     found = rows[["metric", "explainer"]].fillna("").drop_duplicates()
-    pairs = [
+    return [
         (metric, explainer)
-        for metric in metrics
+        for metric in headline("comparisons")
         for explainer in found.loc[found["metric"] == metric, "explainer"]
     ]
-    return pairs or [(metrics[0], "")]
+
+
+def _split(panels: Sequence[Panel]) -> list[Sequence[Panel]]:
+    """Return the panels in rows of about the same length, none wider than the page."""
+    count = -(-len(panels) // COLUMNS)
+    width = -(-len(panels) // count)
+    return [panels[i * width : (i + 1) * width] for i in range(count)]
 
 
 def _shades(levels: Sequence[float]) -> dict[float, tuple[Any, str]]:
     """Return a colour from light to dark and a marker for each level."""
+    from matplotlib import colormaps
+
     colors = colormaps["cividis"](0.34 - spread(len(levels), 0.34))
     return {level: (colors[i], MARKERS[i % len(MARKERS)]) for i, level in enumerate(levels)}
 
 
-def _grid(
-    blocks: dict[str, list[str]], columns: int, levels: int
-) -> tuple[Figure, list[list[Axes]]]:
+def _grid(methods: Sequence[int], columns: int, levels: int) -> tuple[Figure, list[list[Axes]]]:
     tall = max(0.24, 0.06 * levels)
-    heights = [max(len(methods), 1) * tall + 0.7 for methods in blocks.values()]
-    figure = Figure((WIDTH, sum(heights) + 1.0), layout="constrained")
+    heights = [count * tall + 0.7 for count in methods]
+    figure = page(sum(heights) + 1.0)
     grid = figure.subplots(
-        len(blocks), columns, squeeze=False, sharey="row", sharex="col", height_ratios=heights
+        len(methods), columns, squeeze=False, sharey="row", height_ratios=heights
     )
     return figure, [list(row) for row in grid]
 
@@ -112,16 +144,12 @@ def _forest(
     colors: dict[float, tuple[Any, str]],
     collapsed: set[tuple[float, str]],
 ) -> None:
-    axes.set_ylim(max(len(methods), 1) - 0.5, -0.5)
-    known = rows.dropna(subset=["effect"])
-    if known.empty:
-        empty(axes, "no\ncomparisons")
-        return
+    axes.set_ylim(len(methods) - 0.5, -0.5)
     axes.axvline(0, color=GREY, lw=0.6, zorder=0)
     for i in range(0, len(methods), 2):
         axes.axhspan(i - 0.5, i + 0.5, color="#F4F4F4", zorder=-1, lw=0)
     shift = dict(zip(colors, spread(len(colors), 0.32), strict=True))
-    for row in known.to_dict("records"):
+    for row in rows.dropna(subset=["effect"]).to_dict("records"):
         color, marker = colors[row["level"]]
         y = methods.index(row["method"]) + shift[row["level"]]
         axes.hlines(y, row["ci_low"], row["ci_high"], color=color, lw=0.9, zorder=2)
@@ -130,40 +158,37 @@ def _forest(
         if (row["level"], row["method"]) in collapsed:
             axes.plot(row["effect"], y, "x", ms=5.5, mec="black", mew=0.8, zorder=4)
     axes.margins(x=0.08)
-    axes.locator_params(axis="x", nbins=4)
     axes.tick_params(axis="y", length=0)
 
 
-def _initials(explainer: str) -> str:
-    """Return a short name: integrated_gradients becomes IG."""
-    return (
-        "".join(word[0] for word in explainer.split("_")).upper()
-        if "_" in explainer
-        else (explainer)
-    )
+def _share(panels: Sequence[Axes]) -> None:
+    """Give the panels of one metric the same scale."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = zip(*(axes.get_xlim() for axes in panels), strict=True)
+    for axes in panels:
+        axes.set_xlim(min(low), max(high))
+        axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
 
 
 def _finish(
     figure: Figure,
     task: str,
-    panels: list[tuple[str, str]],
+    panels: Sequence[Panel],
     colors: dict[float, tuple[Any, str]],
     collapsed: bool,
     missing: int,
 ) -> None:
     handles = [
-        Line2D([], [], color=c, marker=m, ms=4, lw=0.9, label=f"level {level:g}")
+        handle(f"level {level:g}", color=c, marker=m, ms=4, lw=0.9, ls="-")
         for level, (c, m) in colors.items()
     ]
-    handles.append(Line2D([], [], color=GREY, marker="o", ms=4, ls="", label="Holm p < 0.05"))
-    handles.append(
-        Line2D([], [], color=GREY, marker="o", mfc="white", ms=4, ls="", label="not significant")
-    )
+    handles.append(handle("Holm p < 0.05", color=GREY, marker="o", ms=4))
+    handles.append(handle("not significant", color=GREY, marker="o", mfc="white", ms=4))
     if collapsed:
-        cross = Line2D([], [], color="black", marker="x", ls="", label="constant classifier")
-        handles.append(cross)
-    long = sorted({e for _, e in panels if _initials(e) != e})
-    remarks = [f"{_initials(explainer)}: maps by {explainer}." for explainer in long]
+        handles.append(handle("constant classifier", color="black", marker="x"))
+    long = sorted({explainer for _, explainer in panels if initials(explainer) != explainer})
+    remarks = [f"{initials(explainer)}: maps by {explainer}." for explainer in long]
     if missing:
         remarks.append(f"Missing comparisons left out: {missing}.")
     figure.legend(
@@ -174,4 +199,4 @@ def _finish(
         title_fontproperties={"size": 7},
         alignment="left",
     )
-    figure.suptitle(f"{task}: differences with 95 % intervals, seeds pooled", x=0.01, ha="left")
+    title(figure, f"{task}: differences with 95 % intervals, seeds pooled")

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from rightreasons.core.files import whole
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._labels import ARROWS, initials, short_name
+from rightreasons.metrics import METRICS, headline, ranking
 
+CAPTION = """
+All methods at every level, means over seeds, ranked by the first number. Constant classifiers come
+last and carry no rank. A star marks a first number that differs from that of ``{original}`` (paired
+bootstrap over the same images, Holm-corrected p < 0.05).
+"""
 ALPHA = 0.05
 BOARD = ["task", "design", "level"]
 DASH = "–"
+ROOM = 100  # characters of a line of text
 STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 1.5em; color: #222; background: #fff; }
 table { border-collapse: collapse; margin: .4em 0 1.6em; font-variant-numeric: tabular-nums; }
@@ -27,65 +36,89 @@ tr.reference td { background: #f3f3f3; }
 h2 { font-size: 1.1em; margin: 1.2em 0 0; }
 p { max-width: 60em; }
 """
-EXPLANATION = (
-    "Means over seeds. Rank: by equalized odds among methods that are no constant classifier "
-    "(under 5 % of decisions differ) in any seed. Lower is fairer: equalized odds [95 % interval], "
-    "flips (share of decisions that switching the protected attribute alone flips). Higher is "
-    "better: accuracy, worst (accuracy of the worst group). RRF: relevance in the ROI, lower looks "
-    "there less. ADR: its decrease against vanilla, higher looks there less. * equalized odds "
-    "differ from vanilla's (Holm-corrected p < 0.05)."
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers: a metric, by an explainer where it is one of maps ("" elsewhere)."""
+
+    metric: str
+    explainer: str = ""
+
+    @property
+    def head(self) -> str:
+        """The column's head in lines: the metric, the way to better, the explainer."""
+        name, arrow = short_name(self.metric), ARROWS.get(METRICS[self.metric].traits["better"], "")
+        if not self.explainer:
+            return fill(f"{name} {arrow}", 8, break_long_words=False)
+        return "\n".join(
+            [fill(name, 8, break_long_words=False), f"{arrow} {_short(self.explainer)}"]
+        )
+
+
+@FIGURES.register(
+    "leaderboard",
+    title="All methods, ranked, as a page and as text",
+    paper="Own",
+    caption=CAPTION,
+    category="0 Leaderboard",
+    label="leaderboard",
+    tables=("leaderboard",),
+    formats=("html", "txt"),
 )
+def leaderboard(given: Given, params: Params) -> dict[str, str]:
+    """Write the leaderboard with the explainers that each task shows."""
+    board, shown = given.tables["leaderboard"], given.study.tasks
+    chosen = np.array(
+        [
+            pd.isna(explainer) or explainer in shown[task].shown
+            for task, explainer in zip(board["task"], board["explainer"], strict=True)
+        ],
+        dtype=bool,
+    )
+    original = given.roles.original
+    return {
+        "html": render_html(board[chosen], original),
+        "txt": render_text(board[chosen], original),
+    }
 
 
-def render_text(leaderboard: pd.DataFrame) -> str:
+def render_text(leaderboard: pd.DataFrame, original: str) -> str:
     """Return one block per task and design at its strongest level (farthest from 0).
 
     leaderboard: the table, with a row per method and explainer (or without explainers). Methods
-    that collapsed come last and carry no rank. Missing numbers are dashes. A task with vanilla
-    alone has nothing to rank and is left out.
+    that collapsed come last and carry no rank. Missing numbers are dashes. Columns that a line has
+    no room for are left to the page. A task with the original alone has nothing to rank and is left
+    out.
     """
     rivals = leaderboard.groupby(BOARD)["method"].transform("nunique")
     leaderboard = leaderboard[rivals > 1]
-    blocks = []
+    blocks, shown, left_out = [], dict[Number, None](), False
     for title, board in _boards(leaderboard):
-        explainers = _explainers(board)
-        rows = [[*_head(explainers)], *[_cells(m, explainers) for m in _methods(board)]]
-        blocks.append("\n".join([title, "", *_aligned(rows)]))
+        columns = _columns(board)
+        while (width := _width(board, columns)) > ROOM and len(columns) > 1:
+            columns, left_out = [c for c in columns if c.metric != columns[-1].metric], True
+        shown |= dict.fromkeys(columns)
+        blocks.append("\n".join([title, "", *_aligned(_rows(board, columns), width)]))
     if not blocks:
         return "The leaderboard is empty.\n"
-    return "\n\n".join([*blocks, fill(_explanation(leaderboard), 100)]) + "\n"
+    words = _explanation(list(shown), original) + " The page has all columns." * left_out
+    return "\n\n".join([*blocks, fill(words, ROOM)]) + "\n"
 
 
-def render_html(leaderboard: pd.DataFrame) -> str:
+def render_html(leaderboard: pd.DataFrame, original: str) -> str:
     """Return a self-contained HTML page with one table per task, design and level."""
     tables = "\n".join(
-        f"<h2>{escape(title)}</h2>\n{_html_table(board)}"
+        f"<h2>{escape(title)}</h2>\n{_html_table(board, original)}"
         for title, board in _boards(leaderboard, every_level=True)
     )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>Leaderboard</title>'
         f"<style>{STYLE}</style></head>\n<body>\n<h1>Leaderboard</h1>\n"
-        f"<p>{escape(_explanation(leaderboard))}</p>\n"
+        f"<p>{escape(_explanation(_columns(leaderboard), original))}</p>\n"
         f"{tables or '<p>The leaderboard is empty.</p>'}\n"
         "</body>\n</html>\n"
     )
-
-
-def shown(leaderboard: pd.DataFrame, explainers: dict[str, list[str]]) -> pd.DataFrame:
-    """Return the rows of these explainers, by task, and those without any."""
-    chosen = [
-        pd.isna(explainer) or explainer in explainers[task]
-        for task, explainer in zip(leaderboard["task"], leaderboard["explainer"], strict=True)
-    ]
-    return leaderboard[chosen]
-
-
-def save(leaderboard: pd.DataFrame, html_path: Path, text_path: Path) -> None:
-    """Write the leaderboard as HTML and as text, whole or not at all."""
-    texts = {html_path: render_html(leaderboard), text_path: render_text(leaderboard)}
-    for path, text in texts.items():
-        with whole(path) as scratch:
-            scratch.write_text(text, encoding="utf-8")
 
 
 def _boards(
@@ -99,18 +132,50 @@ def _boards(
             yield f"{task}, {design} = {level:g}, {seeds} seed{'s' * (seeds > 1)}", board
 
 
-def _explanation(leaderboard: pd.DataFrame) -> str:
-    """Return what the columns mean, with the explainers whose names are shortened."""
-    names = [e for e in _explainers(leaderboard) if _short(e) != e]
-    return " ".join([EXPLANATION, *(f"{_short(name)}: {name}." for name in names)])
+def _explanation(columns: Sequence[Number], original: str) -> str:
+    """Return what the columns mean, with the names that are shortened."""
+    first = short_name(ranking().name)
+    metrics = list(dict.fromkeys(column.metric for column in columns))
+    named = [text for text in map(_meaning, metrics) if text]
+    explainers = list(dict.fromkeys(column.explainer for column in columns))
+    named += [f"{_short(e)}: {e}." for e in explainers if _short(e) != e]
+    return (
+        f"Means over seeds. Rank: by {first.lower()} [95 % interval] among methods that are no "
+        "constant classifier (under 5 % of decisions differ) in any seed. ↓: lower is better, ↑: "
+        f"higher. *: {first.lower()} differs from {original}'s (Holm-corrected p < {ALPHA:g}). "
+        + " ".join(named)
+    )
 
 
-def _explainers(board: pd.DataFrame) -> list[str]:
-    return list(board["explainer"].dropna().unique())
+def _meaning(metric: str) -> str:
+    """Return what a metric's short name stands for; "" where it says so itself."""
+    short, title = (
+        short_name(metric),
+        METRICS[metric].title.removesuffix(f" ({short_name(metric)})"),
+    )
+    return "" if title.lower().startswith(short.lower()) else f"{short}: {title.lower()}."
+
+
+def _columns(board: pd.DataFrame) -> list[Number]:
+    """Return the columns of numbers: of each metric in its order, the ranking one first."""
+    first = ranking().name
+    metrics = [first, *(m for m in headline("leaderboard") if m != first)]
+    explainers = list(board["explainer"].dropna().unique())
+    return [
+        Number(metric, explainer)
+        for metric in metrics
+        if metric in board
+        for explainer in (explainers if _of_maps(metric) else [""])
+    ]
+
+
+def _of_maps(metric: str) -> bool:
+    return METRICS[metric].traits["kind"] in ("image", "pair", "test")
 
 
 def _methods(board: pd.DataFrame) -> list[pd.DataFrame]:
     """Return each method's rows, ranked first, then unranked, then constant classifiers."""
+    by = ranking().name
 
     def place(rows: pd.DataFrame) -> tuple[bool, bool, float, float]:
         first = rows.iloc[0]
@@ -118,45 +183,45 @@ def _methods(board: pd.DataFrame) -> list[pd.DataFrame]:
             first["n_collapsed"] > 0,
             bool(pd.isna(first["rank"])),
             float(first["rank"]) if pd.notna(first["rank"]) else 0.0,
-            float(first["equalized_odds"]) if pd.notna(first["equalized_odds"]) else 2.0,
+            float(first[by]) if pd.notna(first[by]) else np.inf,
         )
 
     return sorted((rows for _, rows in board.groupby("method", sort=False)), key=place)
 
 
-def _head(explainers: list[str]) -> list[str]:
-    maps = [f"{name} {_short(e)}" for name in ("RRF", "ADR") for e in explainers]
-    return ["rank", "method", "equalized odds", "accuracy", "worst", *maps, "flips", ""]
+def _rows(board: pd.DataFrame, columns: Sequence[Number]) -> list[list[str]]:
+    """Return the board as text, its head first."""
+    head = ["rank", "method", *(column.head for column in columns), ""]
+    return [head, *(_cells(rows, columns) for rows in _methods(board))]
 
 
-def _cells(rows: pd.DataFrame, explainers: list[str]) -> list[str]:
+def _cells(rows: pd.DataFrame, columns: Sequence[Number]) -> list[str]:
     """Return one method's cells as text."""
     first = rows.iloc[0]
     by_explainer = rows.drop_duplicates("explainer").set_index("explainer")
-    maps = [
-        _number(by_explainer[name].get(e), signed=name == "adr")
-        for name in ("rrf", "adr")
-        for e in explainers
+    numbers = [
+        _first(first)
+        if column.metric == ranking().name
+        else _number(
+            by_explainer[column.metric].get(column.explainer)
+            if column.explainer
+            else first[column.metric],
+            signed=METRICS[column.metric].traits["bounds"][0] < 0,
+        )
+        for column in columns
     ]
     rank = DASH if first["n_collapsed"] > 0 or pd.isna(first["rank"]) else f"{first['rank']:.0f}"
-    return [
-        rank,
-        str(first["method"]),
-        _odds(first),
-        _number(first["accuracy"]),
-        _number(first["worst_group_accuracy"]),
-        *maps,
-        _number(first["twin_flip_rate"]),
-        _collapse(first),
-    ]
+    return [rank, str(first["method"]), *numbers, _collapse(first)]
 
 
-def _odds(row: pd.Series) -> str:
-    low, high = row["equalized_odds_low"], row["equalized_odds_high"]
+def _first(row: pd.Series) -> str:
+    """Return the number that methods are ranked by, with its interval and star."""
+    name = ranking().name
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
     interval = "" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]"
-    p = row["equalized_odds_change_p"]
+    p = row[f"{name}_change_p"]
     star = "*" if pd.notna(p) and p < ALPHA else " "
-    return f"{_number(row['equalized_odds'])}{interval}{star}"
+    return f"{_number(row[name])}{interval}{star}"
 
 
 def _collapse(row: pd.Series) -> str:
@@ -174,26 +239,40 @@ def _number(value: Any, *, signed: bool = False) -> str:
 
 def _short(explainer: str) -> str:
     """Return initials for names of several words: integrated_gradients is ig."""
-    return "".join(word[:1] for word in explainer.split("_")) if "_" in explainer else explainer
+    return initials(explainer).lower() if initials(explainer) != explainer else explainer
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def _widths(rows: list[list[str]]) -> list[int]:
+    heads = [max(map(len, head.split("\n"))) for head in rows[0]]
+    return [max(heads[i], *(len(row[i]) for row in rows[1:])) for i in range(len(heads))]
+
+
+def _width(board: pd.DataFrame, columns: Sequence[Number]) -> int:
+    """Return the characters of a line, without what is said of constant classifiers."""
+    widths = _widths(_rows(board, columns))
+    return sum(widths[:-1]) + 2 * (len(widths) - 2)
+
+
+def _aligned(rows: list[list[str]], width: int) -> list[str]:
     """Return lines with the method and the last column to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    left = {1, len(widths) - 1}
+    widths, left = _widths(rows), {1, len(rows[0]) - 1}
 
-    def line(row: list[str]) -> str:
-        pads: list[Callable[[int], str]] = [
-            cell.ljust if i in left else cell.rjust for i, cell in enumerate(row)
+    def line(row: Sequence[str]) -> str:
+        cells = [
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        return "  ".join(pad(width) for pad, width in zip(pads, widths, strict=True)).rstrip()
+        return "  ".join(cells).rstrip()
 
-    return [line(rows[0]), "─" * (sum(widths[:-1]) + 2 * len(widths) - 4), *map(line, rows[1:])]
+    heads = [head.split("\n") for head in rows[0]]
+    tall = max(map(len, heads))
+    head = [line(part) for part in zip(*([""] * (tall - len(h)) + h for h in heads), strict=True)]
+    return [*head, "─" * width, *map(line, rows[1:])]
 
 
-def _html_table(board: pd.DataFrame) -> str:
-    explainers = _explainers(board)
-    words = {1, len(_head(explainers)) - 1}
+def _html_table(board: pd.DataFrame, original: str) -> str:
+    rows = _rows(board, _columns(board))
+    words = {1, len(rows[0]) - 1}
 
     def row(cells: list[str], tag: str, css: str = "") -> str:
         marked = "".join(
@@ -203,13 +282,14 @@ def _html_table(board: pd.DataFrame) -> str:
         return f"<tr{f' class={css}' if css else ''}>{marked}</tr>"
 
     body = [
-        row(_cells(rows, explainers), "td", _row_class(rows.iloc[0])) for rows in _methods(board)
+        row(cells, "td", _row_class(of_method.iloc[0], original))
+        for cells, of_method in zip(rows[1:], _methods(board), strict=True)
     ]
-    head = row(_head(explainers), "th")
+    head = row([cell.replace("-\n", "-").replace("\n", " ") for cell in rows[0]], "th")
     return f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>\n</table>"
 
 
-def _row_class(row: pd.Series) -> str:
+def _row_class(row: pd.Series, original: str) -> str:
     if row["n_collapsed"] > 0:
         return "collapsed"
-    return "reference" if row["method"] == "vanilla" else ""
+    return "reference" if row["method"] == original else ""

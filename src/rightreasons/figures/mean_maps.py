@@ -3,50 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from rightreasons.figures.signed_maps import (
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._cells import collapsed_cells
+from rightreasons.figures._signed_maps import (
     Array,
-    Part,
     average,
     colorbar,
     limit_of,
     picture,
     signed_map,
 )
-from rightreasons.figures.style import GREY, styled
+from rightreasons.figures._style import GREY
 from rightreasons.metrics.measures import CELLS
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CAPTION = """
+Mean test images and mean {explainer} maps of task ``{task}`` at ``{design}`` = {level}, averaged
+over all seeds. A column per combination of protected attribute (PA, ``{protected}``) and target (T,
+``{target}``), a row per network: methods that only decide differently share the row of
+``{original}``. Every map is divided by its largest absolute value before averaging. Red speaks for
+the explained class, blue against it; all maps share one scale. The outline is the region of
+interest. A method that leaves the protected attribute alone has no colour inside the outline.
+"""
 MEANING = "mean of R / max |R|, same scale for all maps\n← against      for the class →"
 
 
-@styled
-def mean_maps(
-    npz_parts: Sequence[Part],
-    *,
-    methods: Sequence[str],
-    explainer: str,
-    title: str = "",
-    target: str = "T",
-    protected: str = "PA",
-    collapsed: Collection[str] = (),
-) -> Figure:
-    """Return a column per (PA, T) cell; first row mean images, then each method's mean maps.
+@FIGURES.register(
+    "mean_maps",
+    title="Mean images and mean maps of every protected x target cell, a row per method",
+    paper="Investigating the Relationship Between Debiasing and Artifact Removal, Fig. 2",
+    caption=CAPTION,
+    category="1 Mean maps",
+    label="mean maps",
+    over=("task", "design", "explainer"),
+    when=("shown",),
+    tables=("cell_metrics",),
+    files=("mean_maps",),
+    levels="strongest",
+)
+def mean_maps(given: Given, params: Params) -> Figure:
+    """Draw a column per (PA, T) cell; first the mean images, then each method's mean maps.
 
-    npz_parts: `mean_maps.npz` of every seed (metrics.measures.mean_maps), averaged with the
-    images per cell as weights. collapsed: methods that are constant classifiers in some seed; they
-    are marked. A cell without images stays blank.
+    Seeds are averaged with the images per cell as weights. Methods that are constant classifiers
+    in some seed are marked. A cell without images stays blank.
     """
-    counts = np.array([part["n"] for part in npz_parts])
-    roi = np.mean([part["roi"] for part in npz_parts], axis=0)
-    images = average(npz_parts, "image", counts)
-    maps = {m: average(npz_parts, f"map/{explainer}/{m}", counts) for m in methods}
+    parts = [given.mean_maps(group) for group in given.groups]
+    cells = given.table("cell_metrics")
+    collapsed = set(collapsed_cells(cells[cells["level"] == given.strongest])["method"])
+    counts = np.array([part["n"] for part in parts])
+    roi = np.mean([part["roi"] for part in parts], axis=0)
+    images = average(parts, "image", counts)
+    every = {m: average(parts, f"map/{given.explainer}/{m}", counts) for m in given.facts.methods}
+    sharing = _sharing(every)
+    maps = {first: every[first] for first in sharing}
     limit = limit_of(list(maps.values()))
-    remarks = _remarks(target, protected, len(npz_parts), counts, collapsed)
-    figure, panels, bar = _grid(len(methods) + 1, roi.shape, len(remarks))
+    remarks = _remarks(given, counts, collapsed & set(every))
+    figure, panels, bar = _grid(len(maps) + 1, roi.shape, len(remarks))
     for column, (p, t) in enumerate(CELLS):
         panels[0][column].set_title(
             f"PA={p}, T={t}\n{counts[:, column].sum()} images", loc="center", pad=3
@@ -54,18 +73,30 @@ def mean_maps(
         picture(panels[0][column], images[column], roi)
         for axes, map_ in zip(panels[1:], maps.values(), strict=True):
             signed_map(axes[column], map_[column], limit, roi)
-    labels = ["mean image", *(_label(m, maps, collapsed) for m in methods)]
+    labels = ["mean image", *(_label(names, collapsed) for names in sharing.values())]
     for axes, label in zip(panels, labels, strict=True):
         axes[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=6)
     colorbar(figure, bar, limit, MEANING)
     height = figure.get_figheight()
-    figure.suptitle(title or f"Mean maps by {explainer}", x=0.01, y=1 - 0.08 / height, ha="left")
+    title = f"{given.task}, {given.design} = {given.strongest:g}: mean maps by {given.explainer}"
+    figure.suptitle(title, x=0.01, y=1 - 0.08 / height, ha="left")
     figure.supxlabel("\n".join(remarks), fontsize=7, color=GREY, x=0.01, ha="left", y=0.06 / height)
     return figure
 
 
+def _sharing(maps: Mapping[str, Array]) -> dict[str, list[str]]:
+    """Return the methods with the same maps, by the first of each."""
+    found: dict[str, list[str]] = {}
+    for method, map_ in maps.items():
+        same = (first for first in found if np.array_equal(maps[first], map_, equal_nan=True))
+        found.setdefault(next(same, method), []).append(method)
+    return found
+
+
 def _grid(rows: int, shape: tuple[int, ...], remarks: int) -> tuple[Figure, list[list[Axes]], Axes]:
     """Return the figure, its panels and the colorbar's axes, placed in inches on a page's width."""
+    from matplotlib.figure import Figure
+
     aspect, gap, left, top, bottom = shape[0] / shape[1], 0.05, 1.2, 0.5, 0.15 + 0.15 * remarks
     width = min(1.15, 9.2 / (rows * aspect))
     across, down = width + gap, width * aspect + gap
@@ -91,19 +122,16 @@ def _grid(rows: int, shape: tuple[int, ...], remarks: int) -> tuple[Figure, list
     return figure, panels, bar
 
 
-def _label(method: str, maps: Mapping[str, Array], collapsed: Collection[str]) -> str:
-    lines = [method]
-    if method != "vanilla" and "vanilla" in maps:
-        same = np.array_equal(maps[method], maps["vanilla"], equal_nan=True)
-        lines += ["(vanilla's maps)"] if same else []
-    return "\n".join([*lines, "⊗ constant"] if method in collapsed else lines)
+def _label(methods: Sequence[str], collapsed: Collection[str]) -> str:
+    return "\n".join(f"{m} ⊗" if m in collapsed else m for m in methods)
 
 
-def _remarks(
-    target: str, protected: str, seeds: int, counts: Array, collapsed: Collection[str]
-) -> list[str]:
-    average = f"Averages over the test images of {seeds} seed{'s' * (seeds > 1)}."
-    lines = [f"PA: {protected}. T: {target}. Black outline: ROI.", average]
+def _remarks(given: Given, counts: Array, collapsed: Collection[str]) -> list[str]:
+    seeds = len(given.groups)
+    lines = [
+        f"PA: {given.facts.protected}. T: {given.facts.target}. Black outline: ROI.",
+        f"Averages over the test images of {seeds} seed{'s' * (seeds > 1)}.",
+    ]
     if (counts.sum(axis=0) == 0).any():
         lines.append("Blank: no test image with a map in this cell.")
     if collapsed:

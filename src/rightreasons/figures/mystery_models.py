@@ -3,27 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from rightreasons.figures.signed_maps import Array, Part, average, limit_of
-from rightreasons.figures.style import GREY, styled
-from rightreasons.figures.tiles import REGION, blank, heat, nothing, outline, picture, tiles
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._signed_maps import Array, Part, average, limit_of
+from rightreasons.figures._style import GREY, nothing
+from rightreasons.figures._tiles import REGION, blank, heat, outline, picture, tiles
 from rightreasons.metrics.measures import CELLS
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CAPTION = """
+Models that rely on nothing, or on an artifact, side by side: mean maps of every explainer over the
+test images with the artifact. Every map is divided by its largest absolute value before averaging;
+the mean of each class then counts by its size, whether it speaks for the class or against it.
+Bright: much. The maps of a row share one scale, whose end is written beside it. The outline is the
+region of interest. Which model looks at what?
+"""
 WITH = [i for i, (protected, _) in enumerate(CELLS) if protected == 1]
 TALLEST = 9.0  # inches: a page
 TITLE = 0.9  # inches that a column's title needs
 
 
-@styled
-def mystery_models(
+@FIGURES.register(
+    "mystery_models",
+    title="Mean maps of models that rely on nothing, on an artifact, on another, side by side",
+    paper="Searching for Unintended Biases With Saliency",
+    caption=CAPTION,
+    category="8 Artifacts",
+    label="models side by side",
+    over=("dataset", "design"),
+    when=("artifact",),
+    files=("mean_maps",),
+)
+def mystery_models(given: Given, params: Params) -> Figure:
+    """Draw the normal model (level 0 of the first task), and each task's at the strongest level."""
+    every = [e for facts in given.study.tasks.values() for e in facts.explainers]
+    return side_by_side(
+        _models(given),
+        explainers=list(dict.fromkeys(every)),
+        method=given.roles.original,
+        title=f"{given.dataset}, {given.design}: models side by side",
+    )
+
+
+def _models(given: Given) -> list[tuple[str, list[Part]]]:
+    """Return a title and the seeds' mean maps of each model, the normal one first."""
+    tasks = list(dict.fromkeys(group.task for group in given.groups))
+    wanted = [(f"{given.study.tasks[t].protected}\nlevel {given.strongest:g}", t, given.strongest)
+              for t in tasks]  # fmt: skip
+    if 0 in given.study.designs[given.design].levels:
+        wanted.insert(0, ("normal\nlevel 0", tasks[0], 0.0))
+    return [
+        (title, [given.mean_maps(g) for g in given.groups if (g.task, g.level) == (task, level)])
+        for title, task, level in wanted
+    ]
+
+
+def side_by_side(
     models: Sequence[tuple[str, Sequence[Part]]],
     *,
     explainers: Sequence[str],
-    method: str = "vanilla",
+    method: str,
     title: str = "",
 ) -> Figure:
     """Return a column per model; first row mean images, then the mean maps of each explainer.

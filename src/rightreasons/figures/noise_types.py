@@ -2,58 +2,83 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from pydantic import Field
 
-from rightreasons.figures.schemes import (
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._schemes import (
     NAMES,
     NUMBERS,
-    REMARKS,
+    ORIGINAL,
     STYLES,
+    direction,
     interval,
     models_of,
     seeds_remark,
     title_of,
     view,
 )
-from rightreasons.figures.style import GREY, WIDTH, empty, note, panel_title, spread, styled
+from rightreasons.figures._style import GREY, note, nothing, page, panel_title, spread, title
 
-QUANTILE = 0.7  # of the paper's figure
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CAPTION = """
+Schemes of noise compared on task ``{task}``, design ``{design}``: accuracy on the test images,
+accuracy of either class of the target (T, ``{target}``), and the gap between them. Original:
+trained on the biased data as they are. Balanced: on as many images without the bias. General and
+Specific: the region comes from the mean map, or from each image's own. q: the quantile above which
+a map's pixels are changed. Bars: 95 % Student-t intervals over seeds, from three seeds on.
+"""
 
 
-@styled
-def noise_types(
-    data_attribution: pd.DataFrame,
-    *,
-    task: str,
-    design: str,
-    level: float | None = None,
-    quantile: float = QUANTILE,
-    classes: tuple[str, str] = ("class 0", "class 1"),
-) -> Figure:
-    """Return a panel per number (accuracy, of both classes, gap), with a row per training.
+class NoiseTypesParams(Params):
+    """Parameters of `noise_types`."""
 
-    data_attribution: the table; shown are one task and level (farthest from 0 if not given), the
-    baselines and every scheme at its quantile nearest to `quantile`. classes: names of target
-    classes 0 and 1. Schemes that the study lacks have no row. With under three seeds there are no
+    quantile: float = Field(
+        0.7, ge=0, le=1, description="each scheme is shown at its quantile nearest to this one"
+    )
+
+
+@FIGURES.register(
+    "noise_types",
+    title="The schemes of mask and noise at one quantile, beside their baselines",
+    paper="Mitigating Bias Using Model-Agnostic Data Attribution, Fig. 7",
+    params=NoiseTypesParams,
+    caption=CAPTION,
+    category="7 Looking away",
+    label="noise types",
+    over=("task", "design"),
+    when=("looks_away",),
+    tables=("data_attribution",),
+)
+def noise_types(given: Given, params: NoiseTypesParams) -> Figure:
+    """Draw a panel per number (accuracy, of both classes, gap), with a row per training.
+
+    Shown are the strongest level, the baselines and every scheme at its quantile nearest to
+    `quantile`. Schemes that the study lacks have no row. With under three seeds there are no
     intervals, only the seeds' values.
     """
-    models, name = models_of(data_attribution, task=task, design=design, level=level)
-    shown = {kind: _nearest(models, kind, quantile) for kind in NAMES}
+    models, name = models_of(given)
+    shown = {kind: _nearest(models, kind, params.quantile) for kind in NAMES}
     shown = {kind: part for kind, part in shown.items() if len(part)}
-    figure = Figure((WIDTH, 1.15 + 0.24 * max(len(shown), 2)), layout="constrained")
+    if not shown:
+        return nothing("no models that look away")
+    figure = page(1.15 + 0.24 * max(len(shown), 2))
     panels = list(figure.subplots(1, len(NUMBERS), sharey=True))
     for axes, metric in zip(panels, NUMBERS, strict=True):
         _panel(axes, {kind: part[metric].to_numpy(float) for kind, part in shown.items()})
-        panel_title(axes, title_of(metric, classes), REMARKS.get(metric, "share, ↑ better"))
+        panel_title(axes, title_of(metric), direction(metric))
     panels[0].set_yticks(range(len(shown)), [_label(kind, part) for kind, part in shown.items()])
-    panels[0].set_ylim(max(len(shown), 1) - 0.5, -0.5)
-    figure.suptitle(f"{name}: schemes of noise compared", x=0.01, ha="left")
+    panels[0].set_ylim(len(shown) - 0.5, -0.5)
+    title(figure, f"{name}: schemes of noise compared")
     dots = "Small dots: seeds. " if models["seed"].nunique() > 1 else ""
-    dashed = "Dashed: the original training." if "vanilla" in shown else ""
-    note(figure, [seeds_remark(models), dots + dashed] if shown else [])
+    dashed = "Dashed: the original training. " if ORIGINAL in shown else ""
+    note(figure, [seeds_remark(models), f"{dots}{dashed}T: {given.facts.target}."])
     return figure
 
 
@@ -71,9 +96,6 @@ def _label(kind: str, part: pd.DataFrame) -> str:
 
 
 def _panel(axes: Axes, values: dict[str, np.ndarray]) -> None:
-    if not values:
-        empty(axes, "no models")
-        return
     ends = []
     for y, (kind, of_seeds) in enumerate(values.items()):
         style = STYLES[kind]
@@ -87,8 +109,8 @@ def _panel(axes: Axes, values: dict[str, np.ndarray]) -> None:
             continue
         places = y + 0.28 + spread(len(of_seeds), 0.06)
         axes.plot(of_seeds, places, ".", color=style.color, ms=2.5, zorder=2)
-    if "vanilla" in values:
-        axes.axvline(interval(values["vanilla"])[0], color=GREY, lw=0.7, ls="--", zorder=0)
+    if ORIGINAL in values:
+        axes.axvline(interval(values[ORIGINAL])[0], color=GREY, lw=0.7, ls="--", zorder=0)
     axes.set_xlim(*view(np.concatenate(list(values.values())), np.array(ends)))
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=3)
     axes.tick_params(axis="y", length=0)

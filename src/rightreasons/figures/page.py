@@ -8,44 +8,98 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rightreasons.figures.dots import (
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._dots import (
     QUADRANTS,
     RIGHT,
     WRONG,
     cell_name,
+    chance_of,
+    dots_of,
     quadrant,
     summary,
 )
-from rightreasons.figures.metric_labels import short_name
-from rightreasons.figures.page_data import Array, Maps, column, page_columns
+from rightreasons.figures._labels import short_name
+from rightreasons.figures._page_data import (
+    Array,
+    Maps,
+    choose_images,
+    column,
+    maps_of_images,
+    page_columns,
+)
+from rightreasons.metrics import headline
 
 if TYPE_CHECKING:
     from bokeh.models import ColumnDataSource, LayoutDOM
     from bokeh.plotting import figure
 
-WIDTH, HEIGHT = 290, 170  # px, of a panel
+CAPTION = """
+One dot per test image of task ``{task}`` and design ``{design}``: one seed of ``{original}``, all
+levels, a tab per explainer. Point at a dot for its image, its map and the model's decision.
+"""
+WIDTH, HEIGHT = 290, 185  # px, of a panel
 PICTURE = 144  # px, of a picture in a tooltip
 NOT_SHOWN = "Images of this dataset may not be shown."
 
 
-def page(
+# Not in Snakemake's report: it embeds HTML as an address, which Chromium refuses above 2 MB.
+@FIGURES.register(
+    "page",
+    title="A page with a dot per image, and its picture and map under the mouse",
+    paper="Searching for Unintended Biases With Saliency",
+    caption=CAPTION,
+    category="8 Artifacts",
+    label="page of dots",
+    over=("task", "design"),
+    when=("artifact", "shown"),
+    files=("dots", "maps", "roi"),
+    seeds="first",
+    formats=("html",),
+    stem="quadrants",
+    in_report=False,
+)
+def page(given: Given, params: Params) -> dict[str, str]:
+    """Write the page of one seed, with at most as many images as the study says."""
+    facts, metric = given.facts, headline("images")[0]
+    dots = dots_of(given, metric)
+    sets = {group.level: given.map_sets(group) for group in given.groups}
+    chosen = choose_images(sets, given.study.page_images)
+    shape = next(iter(sets.values()))[0].maps.shape[2:]
+    shown = given.study.datasets[given.dataset].shows_images
+    html = page_of(
+        dots,
+        chosen,
+        maps_of_images(sets, chosen["image_id"].tolist(), facts.shown),
+        images=given.images(facts.artifact) if shown else None,
+        roi=given.roi(chosen["row"].to_numpy(), shape),
+        title=f"{given.task}, {given.design}: {given.roles.original}, seed {given.groups[0].seed}",
+        metric=short_name(metric),
+        chance=chance_of(dots, given.roles.noise),
+        target=facts.target,
+        protected=facts.protected,
+    )
+    return {"html": html}
+
+
+def page_of(
     dots: pd.DataFrame,
     chosen: pd.DataFrame,
     maps: Maps,
     *,
     images: Any,
+    metric: str,
     roi: Array | None = None,
     title: str = "",
-    metric: str = "top_fraction",
     chance: float = np.nan,
     target: str = "T",
     protected: str = "PA",
 ) -> str:
     """Return the page as HTML: a tab per explainer, a row per level, a column per quadrant.
 
-    dots: of one seed and method (rightreasons.figures.dots.image_dots). chosen: the images of the
-    page, maps: their maps, as rightreasons.figures.page_data gives them. images: what gives the
-    images (n, H, W, 3) uint8 of pool rows by `images[rows]`, or None where they may not be shown.
+    dots: of one seed and method (`_dots.image_dots`). chosen: the images of the page, maps: their
+    maps, as `_page_data` gives them. images: what gives the images (n, H, W, 3) uint8 of pool rows
+    by `images[rows]`, or None where they may not be shown. metric: what the dots' values are.
     roi: (H, W) or (n, H, W) bool, outlined in the maps. chance: where a dashed line stands. The
     page loads nothing from elsewhere.
     """
@@ -59,12 +113,11 @@ def page(
     source = ColumnDataSource(page_columns(dots, chosen, maps, images, roi))
     tabs = [
         TabPanel(
-            child=_grid(source, dots, chosen, maps, explainer, short_name(metric), chance),
-            title=explainer,
+            child=_grid(source, dots, chosen, maps, explainer, metric, chance), title=explainer
         )
         for explainer in dict.fromkeys(explainer for _, explainer in maps)
     ]
-    head = Div(text=_head(title, short_name(metric), chance, target, protected, images is not None))
+    head = Div(text=_head(title, metric, chance, target, protected, images is not None))
     return file_html(stacked(head, Tabs(tabs=tabs)), INLINE, title or "Dots")
 
 
@@ -89,7 +142,7 @@ def _grid(
         row: list[LayoutDOM | None] = []
         for cell in QUADRANTS:
             part = quadrant(ours[ours["level"] == level], *cell)
-            name = f"level {level:g}, {cell_name(*cell)}: {summary(part)}"
+            name = f"level {level:g}, {cell_name(*cell)}\n{summary(part)}"
             title = Title(text=name, text_font_size="11px")
             places = quadrant(chosen, *cell).index.to_list()
             panel = _panel(source, places, level, explainer, metric, title=title, **ranges)

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from rightreasons.figures.style import styled
-from rightreasons.figures.tiles import blank, heading, heat, nothing, tiles
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._style import nothing
+from rightreasons.figures._tiles import blank, heading, heat, tiles
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CAPTION = """
+Where in the image a patch classifier is right, and where it is calibrated: accuracy and expected
+calibration error (ECE) of the validation images' patches by the position of the patch. Each square
+is a position of the grid, each map goes from its own lowest to its own highest value, written below
+it. An attribute that is nowhere in the image has the accuracy of chance everywhere.
+"""
 COLUMNS = 5
 CLASSIFIER = ["dataset", "attribute", "network"]
 SHOWN = {"accuracy": "accuracy", "ece": "ECE"}
 Array = np.ndarray
 
 
-@styled
-def position_maps(region_positions: pd.DataFrame) -> Figure:
-    """Return two rows of maps: accuracy, and below it ECE, of every patch position.
+@FIGURES.register(
+    "position_maps",
+    title="Accuracy and calibration error of every patch position",
+    paper="Mitigating Bias Using Model-Agnostic Data Attribution",
+    caption=CAPTION,
+    category="6 Where attributes are",
+    label="by position",
+    tables=("region_positions",),
+)
+def position_maps(given: Given, params: Params) -> Figure:
+    """Draw two rows of maps: accuracy, and below it ECE, of every patch position.
 
-    region_positions: the table. A column per patch classifier (dataset, attribute, network), its
-    seeds averaged, at most 5 beside one another. Every map has its own scale, from its lowest to
-    its highest value, which are written below it: classifiers differ in classes and chance. A
-    position without validation patches is left blank.
+    A column per patch classifier (dataset, attribute, network), its seeds averaged, at most 5
+    beside one another. Every map has its own scale, from its lowest to its highest value, which are
+    written below it: classifiers differ in classes and chance. A position without validation
+    patches is left blank.
     """
+    region_positions = given.tables["region_positions"]
     groups = list(region_positions.groupby(CLASSIFIER, sort=False, dropna=False))
     if not groups:
         return nothing("no patch classifiers")

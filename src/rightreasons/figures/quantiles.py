@@ -2,69 +2,80 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from rightreasons.figures.cells import STUDENT_SEEDS
-from rightreasons.figures.schemes import (
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._cells import STUDENT_SEEDS
+from rightreasons.figures._schemes import (
     BASELINES,
     NAMES,
     NUMBERS,
-    REMARKS,
     SCHEMES,
     STYLES,
+    direction,
     interval,
     models_of,
     seeds_remark,
     title_of,
     view,
 )
-from rightreasons.figures.style import WIDTH, empty, note, panel_title, spread, styled
+from rightreasons.figures._style import handle, note, nothing, page, panel_title, spread, title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+CAPTION = """
+What the quantile does on task ``{task}``, design ``{design}``: the higher q, the less of the
+training images is masked or noised (q = 0.7 changes the highest 30 % of a map). Lines: the four
+schemes, shifted sideways; across: the trainings on original and on balanced data, which have no
+quantile. T: ``{target}``. Bars and bands: 95 % Student-t intervals over seeds, from three seeds on.
+"""
 
 
-@styled
-def quantiles(
-    data_attribution: pd.DataFrame,
-    *,
-    task: str,
-    design: str,
-    level: float | None = None,
-    classes: tuple[str, str] = ("class 0", "class 1"),
-) -> Figure:
-    """Return a panel per number (accuracy, of both classes, gap): quantile against mean.
+@FIGURES.register(
+    "quantiles",
+    title="Accuracy and gap of every scheme against the quantile",
+    paper="Mitigating Bias Using Model-Agnostic Data Attribution, Fig. 8",
+    caption=CAPTION,
+    category="7 Looking away",
+    label="quantiles",
+    over=("task", "design"),
+    when=("looks_away", "strengths"),
+    tables=("data_attribution",),
+)
+def quantiles(given: Given, params: Params) -> Figure:
+    """Draw a panel per number (accuracy, of both classes, gap): quantile against mean.
 
-    data_attribution: the table; shown are one task and level (farthest from 0 if not given). A line
-    per scheme with intervals over seeds, shifted sideways; original and balanced, which have no
-    quantile, as lines across with their intervals as bands. classes: names of target classes 0 and
-    1. Schemes that the study lacks have no line, under three seeds have no intervals.
+    At the strongest level. A line per scheme with intervals over seeds, shifted sideways; original
+    and balanced, which have no quantile, as lines across with their intervals as bands. Schemes
+    that the study lacks have no line, under three seeds have no intervals.
     """
-    models, name = models_of(data_attribution, task=task, design=design, level=level)
+    models, name = models_of(given)
     kinds = [kind for kind in NAMES if (models["kind"] == kind).any()]
-    figure = Figure((WIDTH, 4.3), layout="constrained")
+    if not kinds:
+        return nothing("no models that look away")
+    figure = page(4.3)
     panels = list(figure.subplots(2, 2, sharex=True).flat)
     for axes, metric in zip(panels, NUMBERS, strict=True):
         _panel(axes, models, metric, kinds)
-        panel_title(axes, title_of(metric, classes), REMARKS.get(metric, "share, ↑ better"))
+        panel_title(axes, title_of(metric), direction(metric))
     for axes in panels[2:]:
         axes.set_xlabel("quantile q (→ less of the image is changed)")
-    title = f"{name}: how much of the image is masked or noised"
-    figure.suptitle(title, x=0.01, ha="left")
-    if kinds:
-        figure.legend(handles=[_handle(kind) for kind in kinds], loc="outside right upper")
-        banded = set(kinds) & set(BASELINES) and models["seed"].nunique() >= STUDENT_SEEDS
-        bands = " Bands: the baselines' intervals." if banded else ""
-        note(figure, [seeds_remark(models) + bands])
+    title(figure, f"{name}: how much of the image is masked or noised")
+    figure.legend(handles=[_handle(kind) for kind in kinds], loc="outside right upper")
+    banded = set(kinds) & set(BASELINES) and models["seed"].nunique() >= STUDENT_SEEDS
+    bands = " Bands: the baselines' intervals." if banded else ""
+    note(figure, [seeds_remark(models) + bands, f"T: {given.facts.target}."])
     return figure
 
 
 def _panel(axes: Axes, models: pd.DataFrame, metric: str, kinds: list[str]) -> None:
     known = models.dropna(subset=[metric])
-    if known.empty:
-        empty(axes, "no models")
-        return
     places = np.sort(known["quantile"].dropna().unique())
     gap = float(np.diff(places).min()) if len(places) > 1 else 0.1
     shifts = dict(zip(SCHEMES, spread(len(SCHEMES), 0.2 * gap), strict=True))
@@ -108,6 +119,4 @@ def _line(axes: Axes, part: pd.DataFrame, metric: str, kind: str, shift: float) 
 def _handle(kind: str) -> Line2D:
     style = STYLES[kind]
     marker = "" if kind in BASELINES else style.marker
-    return Line2D(
-        [], [], color=style.color, ls=style.line, marker=marker, ms=4, lw=1, label=NAMES[kind]
-    )
+    return handle(NAMES[kind], color=style.color, ls=style.line, marker=marker, ms=4, lw=1)

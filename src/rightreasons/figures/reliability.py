@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from rightreasons.figures.style import GREY, WIDTH, note, panel_title, styled
-from rightreasons.figures.tiles import nothing
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._style import GREY, WIDTH, note, nothing, page, panel_title, title
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CAPTION = """
+Are the patch classifiers calibrated? Above: accuracy of the patches of all validation images in
+bins of equal width of the largest softmax; on the dashed line a classifier is right as often as it
+says. Below: share of the patches in each bin. Pale bins hold under 0.1 % of the patches. ECE is the
+expected calibration error, chance the share of the largest class. Seeds are pooled.
+"""
 COLUMNS = 3
 CLASSIFIER = ["dataset", "attribute", "network"]
 BLUE, PALE = "#0072B2", "#BFD9EA"
@@ -19,23 +27,31 @@ NUMBERS = {"ece": "ECE", "accuracy": "accuracy", "chance": "chance"}
 RARE = 0.001  # share of all patches below which a bin says little
 
 
-@styled
-def reliability(region_reliability: pd.DataFrame, region_calibration: pd.DataFrame) -> Figure:
-    """Return a diagram per patch classifier: confidence against accuracy, histogram below.
+@FIGURES.register(
+    "reliability",
+    title="Accuracy against confidence of every patch classifier, with the histogram",
+    paper="Mitigating Bias Using Model-Agnostic Data Attribution, Fig. 2",
+    caption=CAPTION,
+    category="6 Where attributes are",
+    label="calibration",
+    tables=("region_reliability", "region_calibration"),
+)
+def reliability(given: Given, params: Params) -> Figure:
+    """Draw a diagram per patch classifier: confidence against accuracy, histogram below.
 
-    region_reliability, region_calibration: the tables. A classifier is a dataset, attribute and
-    network; its seeds are pooled, weighted by patches. Empty bins have no bar, bins with under
-    0.1 % of the patches a pale one.
+    A classifier is a dataset, attribute and network; its seeds are pooled, weighted by patches.
+    Empty bins have no bar, bins with under 0.1 % of the patches a pale one.
     """
+    region_reliability = given.tables["region_reliability"]
+    region_calibration = given.tables["region_calibration"]
     groups = list(region_reliability.groupby(CLASSIFIER, sort=False, dropna=False))
     if not groups:
         return nothing("no patch classifiers")
     columns = min(len(groups), COLUMNS)
     rows = -(-len(groups) // columns)
-    figure = Figure((max(2.3 * columns, 4.0), 0.6 + 2.65 * rows), layout="constrained")
-    figure.set_figwidth(min(figure.get_figwidth(), WIDTH))
+    figure = page(0.6 + 2.65 * rows, min(max(2.3 * columns, 4.0), WIDTH))
     grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[3, 1] * rows)
-    figure.suptitle("Are patch classifiers calibrated?", x=0.01, ha="left")
+    title(figure, "Are patch classifiers calibrated?")
     several = {name: region_reliability[name].nunique() > 1 for name in CLASSIFIER}
     for i in range(rows * columns):
         above, below = grid[2 * (i // columns) : 2 * (i // columns) + 2, i % columns]

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from pydantic import Field
 
-from rightreasons.figures.metric_labels import short_name
-from rightreasons.figures.style import (
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._labels import is_flag, short_name
+from rightreasons.figures._style import (
     GREY,
-    WIDTH,
     draw_legend,
+    handle,
     note,
+    nothing,
+    page,
     panel_title,
     spread,
-    styled,
     title_above,
 )
-from rightreasons.figures.tiles import nothing
+from rightreasons.metrics import METRICS
 
-COLUMNS = 4
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+CAPTION = """
+True reliance against what {explainer} maps say of it: a dot per model (task, design, level, seed,
+method), a panel per metric. Sideways: the share of decisions that the protected attribute alone
+flips. Filled: the metric makes its claim, as its interval lies beyond that of random maps (dashed:
+their mean). Triangles: the region of interest is not where the protected attribute is, so that no
+metric of the region can see it. Crossed: a constant classifier.
+"""
+COLUMNS, MOST_COLUMNS = 4, 5
 ENTRIES = 6  # in a line of the legend
 NAMES = {
     "flips": "decisions flipped",
@@ -34,29 +45,43 @@ NAMES = {
 CALLS = {"claim made": (4.0, True), "not made": (4.0, False), "no control": (2.0, False)}
 
 
-@styled
-def reliance(
-    reliance: pd.DataFrame,
-    yardstick: pd.DataFrame,
-    *,
-    explainer: str,
-    truth: str = "flips",
-) -> Figure:
-    """Return a panel per metric: true reliance against the metric's value, a dot per model.
+class RelianceParams(Params):
+    """Parameters of `reliance`."""
 
-    reliance, yardstick: the tables; rows of this explainer over the images with the protected
-    attribute, or over all for metrics that are tests. Filled: the metric's claim is made. Hollow:
-    it is not. Small: there is no control to tell. Triangles: the ROI is not where the protected
-    attribute is. Crossed: a constant classifier. Dashed: the control's mean value. Above:
-    Spearman's rho.
+    truth: Literal["flips", "logit_change", "accuracy_change"] = Field(
+        "flips", description="what true reliance is measured by"
+    )
+
+
+@FIGURES.register(
+    "reliance",
+    title="Every metric of maps against what models truly rely on, a dot per model",
+    paper="Own",
+    params=RelianceParams,
+    caption=CAPTION,
+    category="9 Yardstick",
+    label="reliance",
+    over=("explainer",),
+    when=("twins", "signal"),
+    tables=("reliance", "yardstick"),
+)
+def reliance(given: Given, params: RelianceParams) -> Figure:
+    """Draw a panel per metric: true reliance against the metric's value, a dot per model.
+
+    Of the images with the protected attribute, or of all for metrics that are tests. Filled: the
+    metric's claim is made. Hollow: it is not. Small: there is no control to tell. Triangles: the
+    ROI is not where the protected attribute is. Crossed: a constant classifier. Dashed: the
+    control's mean value. Above: Spearman's rho.
     """
+    reliance, yardstick = given.tables["reliance"], given.tables["yardstick"]
+    explainer, truth = given.explainer, params.truth
     rows = reliance[(reliance["explainer"] == explainer) & (reliance["shown"] != "without")]
     rows = rows.dropna(subset=["value", truth])
     rows = rows.assign(call=[_call(called) for called in rows["called"]])
     if rows.empty:
         return nothing(f"no reliance by {explainer}")
     colors = _shades(sorted(rows["level"].unique()))
-    metrics = list(dict.fromkeys(rows["metric"]))
+    metrics = sorted(dict.fromkeys(rows["metric"]), key=_place)
     crossed, handles = bool(rows["collapsed"].any()), _handles(rows, colors)
     lines = -(-(len(handles) + crossed) // ENTRIES)
     figure, panels = _grid(len(metrics), lines)
@@ -66,23 +91,35 @@ def reliance(
         ours = (yardstick["explainer"] == explainer) & (yardstick["metric"] == metric)
         ours &= (yardstick["truth"] == truth) & (yardstick["shown"] != "without")
         panel_title(axes, short_name(metric), _rho(yardstick[ours]))
-    for axes in panels[-COLUMNS:]:
+    for axes in panels[-_columns(len(metrics)) :]:
         axes.set_xlabel(NAMES[truth])
     place = title_above(figure, f"True reliance and saliency by {explainer}", lines)
     draw_legend(figure, handles, crossed=crossed, ncols=ENTRIES, **place)
     models = len(rows.groupby(["task", "design", "level", "seed", "method"]))
     note(figure, [f"A dot per model ({models}). Images with the protected attribute (tests: all). "
-                  "Dashed: mean of the control random."])  # fmt: skip
+                  f"Dashed: mean of {' and '.join(given.roles.noise)}."])  # fmt: skip
     return figure
 
 
 def _grid(count: int, lines: int) -> tuple[Figure, list[Axes]]:
-    rows = -(-count // COLUMNS)
-    figure = Figure((WIDTH, 0.75 + 0.15 * lines + 1.5 * rows), layout="constrained")
-    return figure, [figure.add_subplot(rows, COLUMNS, i + 1) for i in range(count)]
+    columns = _columns(count)
+    rows = -(-count // columns)
+    figure = page(0.75 + 0.15 * lines + 1.5 * rows)
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+
+
+def _columns(count: int) -> int:
+    return MOST_COLUMNS if count > 12 else COLUMNS
+
+
+def _place(metric: str) -> int:
+    """Return the place of a metric among those that are shown."""
+    return METRICS[metric].traits["order"] if metric in METRICS else 0
 
 
 def _shades(levels: Sequence[float]) -> dict[float, Any]:
+    from matplotlib import colormaps
+
     return dict(zip(levels, colormaps["viridis"](0.45 - spread(len(levels), 0.45)), strict=True))
 
 
@@ -101,6 +138,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, truth: str, colors: dict[float, Any])
         axes.plot(*at, marker, ms=size, mfc=face, zorder=3, **look)
         if row["collapsed"]:
             axes.plot(*at, "x", ms=6.5, zorder=4, **look)
+    if is_flag(rows["metric"].iloc[0]):
+        axes.set(yticks=[0, 1], yticklabels=["no", "yes"], ylim=(-0.25, 1.25))
     if rows["chance"].notna().any():
         axes.axhline(rows["chance"].mean(), color=GREY, lw=0.7, ls="--", zorder=0)
 
@@ -116,15 +155,15 @@ def _rho(found: pd.DataFrame) -> str:
 
 
 def _handles(rows: pd.DataFrame, colors: dict[float, Any]) -> list[Line2D]:
-    look: dict[str, Any] = {"ls": "", "ms": 4, "mew": 0.8}
+    look: dict[str, Any] = {"ms": 4, "mew": 0.8}
     handles = [
-        Line2D([], [], marker="o", color=color, label=f"level {level:g}", **look)
+        handle(f"level {level:g}", marker="o", color=color, **look)
         for level, color in colors.items()
     ]
     for call, (size, filled) in CALLS.items():
         if (rows["call"] == call).any():
             own = {**look, "ms": size, "mfc": GREY if filled else "none"}
-            handles.append(Line2D([], [], marker="o", color=GREY, label=call, **own))
+            handles.append(handle(call, marker="o", color=GREY, **own))
     if not rows["place"].all():
-        handles.append(Line2D([], [], marker="^", color=GREY, label="ROI elsewhere", **look))
+        handles.append(handle("ROI elsewhere", marker="^", color=GREY, **look))
     return handles

@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-from matplotlib.figure import Figure
 
-from rightreasons.figures.style import WIDTH, empty, method_order, note, styled
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._style import method_order, note, nothing, page, title
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rightreasons.core.roles import Roles
+
+CAPTION = """
+Median wall time of a job by stage and method, from Snakemake's benchmark files, with the number of
+jobs and the sum of their times. Jobs ran in parallel, so the sum is more than a user waits.
+"""
 STAGES = (
-    "fetch",
-    "pool",
-    "split",
-    "region",
-    "train",
-    "debias",
-    "explain",
-    "measure",
-    "tabulate",
-    "report",
-)
+    "fetch", "pool", "twins", "split", "region", "train", "debias", "explain", "sanity", "measure",
+)  # fmt: skip
 KEYS = ["stage", "method", "explainers"]
 
 
-@styled
-def runtimes(runtimes: pd.DataFrame) -> Figure:
-    """Return a bar per stage and method: median seconds of a job, with the number of jobs.
+@FIGURES.register(
+    "runtimes",
+    title="Wall time of a job, by stage and method",
+    paper="Own",
+    caption=CAPTION,
+    category="5 Run time",
+    label="all jobs",
+    tables=("runtimes",),
+)
+def runtimes(given: Given, params: Params) -> Figure:
+    """Draw a bar per stage and method: median seconds of a job, with the number of jobs.
 
-    runtimes: the table. Jobs without a time are left out and counted.
+    Jobs without a time are left out and counted.
     """
-    known = runtimes.dropna(subset=["seconds"])
-    bars = _bars(known)
-    figure = Figure((WIDTH, 1.2 + 0.17 * max(len(bars), 1)), layout="constrained")
-    axes = figure.add_subplot()
+    jobs = given.tables["runtimes"]
+    known = jobs.dropna(subset=["seconds"])
+    bars = _bars(known, given.roles)
     if bars.empty:
-        empty(axes, "no jobs with a time")
-        return figure
+        return nothing("no jobs with a time")
+    figure = page(1.0 + 0.17 * len(bars))
+    axes = figure.add_subplot()
     axes.barh(range(len(bars)), bars["median"], color="#0072B2", height=0.7)
-    for y, (median, jobs, total) in enumerate(bars[["median", "count", "sum"]].to_numpy()):
-        of_jobs = "1 job" if jobs == 1 else f"{jobs:.0f} jobs"
-        text = f"{median:.3g} s, {of_jobs}: {_duration(total)} in all"
+    for y, (median, count, total) in enumerate(bars[["median", "count", "sum"]].to_numpy()):
+        text = f"{_duration(median)}"
+        if count > 1:
+            text += f", {count:.0f} jobs: {_duration(total)} in all"
         axes.annotate(text, (median, y), (3, 0), textcoords="offset points", va="center")
     axes.set_yticks(range(len(bars)), bars["label"])
     axes.set_ylim(len(bars) - 0.4, -0.6)
@@ -46,19 +57,19 @@ def runtimes(runtimes: pd.DataFrame) -> Figure:
     axes.set_xlabel("median wall time of a job (s)   ← faster")
     devices = ", ".join(sorted(known["device"].dropna().unique()))
     total = _duration(known["seconds"].sum())
-    figure.suptitle(f"Run time by stage and method: {total} in all", x=0.01, ha="left")
-    missing = len(runtimes) - len(known)
+    title(figure, f"Run time by stage and method: {total} in all")
+    missing = len(jobs) - len(known)
     lines = [f"Networks ran on: {devices}."] if devices else []
     note(figure, lines + ([f"Jobs without a time left out: {missing}."] if missing else []))
     return figure
 
 
-def _bars(known: pd.DataFrame) -> pd.DataFrame:
+def _bars(known: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     """Return median, count, sum of seconds and label of each bar, stages in the DAG's order."""
     words = known[KEYS].fillna("")
     bars = known["seconds"].groupby([words[key] for key in KEYS]).agg(["median", "count", "sum"])
     bars = bars.reset_index()
-    methods = method_order(bars["method"])
+    methods = method_order(bars["method"], roles)
     stages = [*STAGES, *sorted(set(bars["stage"]) - set(STAGES))]
     bars["place"] = bars["stage"].map(stages.index)
     bars["rank"] = bars["method"].map(methods.index)

@@ -2,46 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from rightreasons.figures.explainer_styles import explainer_styles
-from rightreasons.figures.style import (
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._style import (
     GREY,
-    WIDTH,
-    MethodStyle,
+    Style,
     draw_legend,
+    explainer_styles,
     legend_handles,
     note,
+    nothing,
+    page,
     panel_title,
-    styled,
+    title,
 )
-from rightreasons.figures.tiles import nothing
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CAPTION = """
+Sanity check of the explainers (Adebayo et al. 2018) on task ``{task}``, design ``{design}``:
+similarity of a map to that of the trained network, while its layers become random one after the
+other, from the output down. A map that stays the same does not depend on what the network has
+learned. Means over models; bars are means of the 95 % intervals.
+"""
 MAX_LINES = 15
 PANELS = {"ssim": ("SSIM", "structural similarity"), "spearman": ("Spearman", "rank correlation")}
 
 
-@styled
-def sanity(sanity: pd.DataFrame, *, task: str, design: str) -> Figure:
-    """Return a panel per similarity: randomised layers against it, a line per explainer.
+@FIGURES.register(
+    "sanity",
+    title="Similarity of maps while layers become random, a line per explainer",
+    paper="Adebayo et al. 2018",
+    caption=CAPTION,
+    category="9 Yardstick",
+    label="sanity check",
+    over=("task", "design"),
+    tables=("sanity",),
+)
+def sanity(given: Given, params: Params) -> Figure:
+    """Draw a panel per similarity: randomised layers against it, a line per explainer.
 
-    sanity: the table; its cells of this task and design are averaged, and so are the ends of their
-    intervals (bars). Layers become random one after the other, from the output down. The first
-    15 explainers are shown; others are named below.
+    Cells of this task and design are averaged, and so are the ends of their intervals (bars).
+    Layers become random one after the other, from the output down. The first 15 explainers are
+    shown; others are named below.
     """
-    rows = sanity[(sanity["task"] == task) & (sanity["design"] == design)]
-    rows = rows.dropna(subset=["value"])
+    rows = given.table("sanity").dropna(subset=["value"])
     if rows.empty:
         return nothing("no sanity checks")
     names = list(dict.fromkeys(rows["explainer"]))
-    styles = explainer_styles(names[:MAX_LINES])
+    styles = explainer_styles(names[:MAX_LINES], given.roles)
     shown = [name for name in PANELS if (rows["similarity"] == name).any()]
-    figure = Figure((WIDTH, 3.4), layout="constrained")
+    figure = page(3.4)
     widths = [1.0] * len(shown) + [0.5]
     *panels, legend = figure.subplots(1, len(shown) + 1, gridspec_kw={"width_ratios": widths})
     for axes, similarity in zip(panels, shown, strict=True):
@@ -49,12 +66,12 @@ def sanity(sanity: pd.DataFrame, *, task: str, design: str) -> Figure:
         panel_title(axes, *PANELS[similarity])
         _layers(axes, rows)
     draw_legend(figure, legend_handles(styles), crossed=False, axes=legend)
-    figure.suptitle(f"{task}, {design}: maps while layers become random", x=0.01, ha="left")
+    title(figure, f"{given.task}, {given.design}: maps while layers become random")
     note(figure, _remarks(rows, names[MAX_LINES:]))
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, MethodStyle]) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, Style]) -> None:
     columns = ["value", "ci_low", "ci_high"]
     for name, style in styles.items():
         line = rows[rows["explainer"] == name].groupby("randomised")[columns].mean()

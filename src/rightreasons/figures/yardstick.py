@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from rightreasons.figures.explainer_styles import CONTROLS
-from rightreasons.figures.metric_labels import short_name
-from rightreasons.figures.style import GREY, WIDTH, note, panel_title, spread, styled, title_above
-from rightreasons.figures.tiles import nothing
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._labels import short_name
+from rightreasons.figures._style import (
+    GREY,
+    handle,
+    note,
+    nothing,
+    page,
+    panel_title,
+    spread,
+    title_above,
+)
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+CAPTION = """
+Which explainer and metric say what a model truly relies on? Test images exist with and without the
+protected attribute, so the share of decisions that it alone flips is known for every model. Left:
+Spearman's rank correlation over models between that share and what the metric claims, with its
+bootstrap interval. Right: how often the metric makes its claim (its interval lies beyond that of
+random maps) where it is true (hits), where it is not (false alarms), and where the region of
+interest is not the attribute's place at all. Grey: explainers that know nothing of the model.
+"""
 BEST, LAST = 20, 5
 BLUE = "#0072B2"
 # Column, label, colour and marker of each rate.
@@ -25,21 +43,35 @@ RATES = (
 )
 
 
-@styled
-def yardstick(yardstick: pd.DataFrame) -> Figure:
-    """Return a row per explainer and metric, by rank: rank correlation, hits, false alarms.
+@FIGURES.register(
+    "yardstick",
+    title="Ranking of explainers and metrics by what models truly rely on",
+    paper="Own",
+    caption=CAPTION,
+    category="9 Yardstick",
+    label="ranking",
+    tables=("yardstick",),
+)
+def yardstick(given: Given, params: Params) -> Figure:
+    """Draw a row per explainer and metric, by rank: rank correlation, hits, false alarms.
 
-    yardstick: the table; its rows that have a rank. Of more than 25 rows the best 20 and the last 5
-    are shown. Bars: 95 % intervals. The control explainers are grey.
+    Of more than 25 rows the best 20 and the last 5 are shown. Bars: 95 % intervals. The control
+    explainers are grey.
     """
-    ranked = yardstick.dropna(subset=["rank"]).sort_values(["rank", "explainer", "metric"])
+    ranked = (
+        given.tables["yardstick"]
+        .dropna(subset=["rank"])
+        .sort_values(["rank", "explainer", "metric"])
+    )
     if ranked.empty:
         return nothing("no ranking")
     rows, cut = _ends(ranked)
     places = [i + (0.6 if cut and i >= BEST else 0.0) for i in range(len(rows))]
-    figure = Figure((WIDTH, 1.6 + 0.17 * (len(rows) + cut)), layout="constrained")
+    figure = page(1.6 + 0.17 * (len(rows) + cut))
     left, right = figure.subplots(1, 2, sharey=True)
-    colors = [GREY if explainer in CONTROLS else BLUE for explainer in rows["explainer"]]
+    colors = [
+        GREY if explainer in given.roles.controls else BLUE for explainer in rows["explainer"]
+    ]
     _correlations(left, rows, places, colors)
     _rates(right, rows, places)
     left.set_yticks(places, [_label(row) for row in rows.to_dict("records")])
@@ -59,7 +91,7 @@ def _ends(ranked: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
 
 
 def _label(row: dict[Any, Any]) -> str:
-    return f"{short_name(row['metric'])} of {row['explainer']}  {int(row['rank'])}"
+    return f"{int(row['rank'])}.  {short_name(row['metric'])} of {row['explainer']}"
 
 
 def _correlations(axes: Axes, rows: pd.DataFrame, places: list[float], colors: list[str]) -> None:
@@ -83,7 +115,7 @@ def _rates(axes: Axes, rows: pd.DataFrame, places: list[float]) -> None:
 
 def _handles(rows: pd.DataFrame) -> list[Line2D]:
     return [
-        Line2D([], [], ls="", marker=marker, color=color, mew=0, ms=5, label=label)
+        handle(label, marker=marker, color=color, mew=0, ms=5)
         for column, label, color, marker in RATES
         if rows[column].notna().any()
     ]

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from pydantic import Field
 
-from rightreasons.figures.metric_labels import short_name
-from rightreasons.figures.style import WIDTH, note, styled
-from rightreasons.figures.tiles import nothing
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._labels import short_name
+from rightreasons.figures._style import note, nothing, page, title
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CAPTION = """
+Spearman's rank correlation over models between what a metric of maps claims and the share of
+decisions that the protected attribute alone flips, for every explainer and metric, over the test
+images with the protected attribute. Blue: the metric follows true reliance, red: it runs against
+it. In brackets: the bootstrap interval holds 0.
+"""
 TRUTHS = {
     "flips": "decisions that the protected attribute flips",
     "logit_change": "the change of the logit by the protected attribute",
@@ -21,15 +32,32 @@ NUMBERED = 14  # columns that leave room for numbers
 DARK = 0.6  # beyond this |ρ| numbers are white
 
 
-@styled
-def yardstick_heatmap(yardstick: pd.DataFrame, *, truth: str = "flips") -> Figure:
-    """Return explainers x metrics in the colour of Spearman's rho, its number written in.
+class HeatmapParams(Params):
+    """Parameters of `yardstick_heatmap`."""
 
-    yardstick: the table; its rows of this `truth` over images with the protected attribute, or
-    over all for metrics that are tests. The order is that of the means, best first. In brackets:
-    the 95 % interval holds 0. A pair that the table lacks is white. More than 14 metrics leave no
-    room for numbers.
+    truth: Literal["flips", "logit_change", "accuracy_change"] = Field(
+        "flips", description="what true reliance is measured by"
+    )
+
+
+@FIGURES.register(
+    "yardstick_heatmap",
+    title="Rank correlation with true reliance, explainers x metrics",
+    paper="Own",
+    params=HeatmapParams,
+    caption=CAPTION,
+    category="9 Yardstick",
+    label="heatmap",
+    tables=("yardstick",),
+)
+def yardstick_heatmap(given: Given, params: HeatmapParams) -> Figure:
+    """Draw explainers x metrics in the colour of Spearman's rho, its number written in.
+
+    Of images with the protected attribute, or of all for metrics that are tests. The order is that
+    of the means, best first. In brackets: the 95 % interval holds 0. A pair that the table lacks is
+    white. More than 14 metrics leave no room for numbers.
     """
+    yardstick, truth = given.tables["yardstick"], params.truth
     rows = yardstick[(yardstick["truth"] == truth) & (yardstick["shown"] != "without")]
     rows = rows.dropna(subset=["estimate"])
     if rows.empty:
@@ -37,7 +65,7 @@ def yardstick_heatmap(yardstick: pd.DataFrame, *, truth: str = "flips") -> Figur
     values = _ordered(rows.pivot(index="explainer", columns="metric", values="estimate"))
     unsure = rows.assign(unsure=(rows["ci_low"] <= 0) & (rows["ci_high"] >= 0))
     unsure = unsure.pivot(index="explainer", columns="metric", values="unsure")
-    figure = Figure((WIDTH, 1.6 + 0.21 * len(values)), layout="constrained")
+    figure = page(1.6 + 0.21 * len(values))
     axes = figure.subplots()
     image = axes.imshow(values, cmap=COLORS, vmin=-1, vmax=1, aspect="auto")
     numbered = len(values.columns) <= NUMBERED
@@ -48,9 +76,9 @@ def yardstick_heatmap(yardstick: pd.DataFrame, *, truth: str = "flips") -> Figur
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
-    bar.set_label("Spearman's ρ over models")
-    figure.suptitle(f"Claims of maps against {TRUTHS[truth]}", x=0.01, ha="left")
+    bar = figure.colorbar(image, ax=axes, pad=0.01, ticks=[-1, 0, 1])
+    bar.set_label("Spearman's ρ")
+    title(figure, f"Claims of maps against {TRUTHS[truth]}")
     brackets = " In brackets: the 95 % interval holds 0." * numbered
     note(figure, [f"Test images with the protected attribute (tests: all).{brackets}"])
     return figure

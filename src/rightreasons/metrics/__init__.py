@@ -30,8 +30,11 @@ A metric is a pure function registered with these traits:
 - `headline`: where it is shown beside the tables: in "figures" (by level), in "comparisons" of
   methods (the table `tests` and its figure), on the "leaderboard"; `HEADLINE` is all of them.
   A test is no number per image or model, so it cannot be compared.
+  "images": the metric of single images that the quadrants and pages of dots show.
+- `aim`: what a better value means in a word or two, such as "fairer"; "better", or less relevance
+  in the ROI for a metric of it, where empty.
 - `order`: its place among those that are shown, the smallest first.
-- `plays`: the parts that tables take it for (`playing`).
+- `plays`: the parts that tables and figures take it for (`playing`).
   "rank": methods are ranked by it (of several by that of the smallest `order`).
   "collapse": 1 says that a model is of no use, whatever its other numbers are. Such a model is
   not ranked, and left out of associations and yardstick.
@@ -89,6 +92,7 @@ METRICS = Registry(
         "formula": "",
         "short": "",
         "headline": (),
+        "aim": "",
         "order": 100,
         "plays": (),
         "table_one": "",
@@ -100,7 +104,7 @@ METRICS = Registry(
 
 
 def headline(place: str, *kinds: str) -> list[str]:
-    """Return the metrics that are shown in a place of `HEADLINE`, in their order.
+    """Return the metrics that are shown in a place of their trait `headline`, in their order.
 
     kinds: of these kinds only; all where none is named.
     """

@@ -14,6 +14,7 @@ from rightreasons.metrics._groups import gap, group_rates
     title="Equalized odds (difference)",
     short="Equalized odds",
     headline=HEADLINE,
+    aim="fairer",
     order=1,
     plays=("rank", "outcome"),
     paper="Hardt et al. 2016; Investigating the Relationship Between Debiasing and Artifact "

@@ -23,6 +23,7 @@ class TopFractionParams(SignParams):
     "top_fraction",
     title="Top fraction",
     short="Top fraction",
+    headline=("images",),
     paper="Searching for Unintended Biases With Saliency",
     params=TopFractionParams,
     needs="located",

@@ -20,6 +20,7 @@ from rightreasons.metrics import HEADLINE, METRICS, Twins
     better="lower",
     bounds=(0, 1),
     formula=r"P(\hat Y_{A \leftarrow 1} \neq \hat Y_{A \leftarrow 0})",
+    aim="fairer",
 )
 def twin_flip_rate(twins: Twins, params: Params) -> np.ndarray:
     """1 where image and twin are decided differently, else 0 (N,). Missing without a twin."""

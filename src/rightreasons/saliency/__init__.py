@@ -6,9 +6,11 @@ layers) is gone when the context ends.
 
 Traits: `check`, what the maps' sum is checked against: "conservation", "completeness" or "" (see
 `Attribution`); `control`, True for maps that are made without the network and the class; `noise`,
-True for a control that is nothing but chance; `least`, how many images its smallest pass through
-the network holds; `small`, parameters with which it is quick, for tests; `exempt`, why a test of
-the contract is not for it, by the test's name.
+True for a control that is nothing but chance; `style`, its colour, marker and line in figures, as
+matplotlib has them, empty for those of its turn; `boxes`, for one that hides boxes: the parameter
+that says how many a side; `least`, how many images its smallest pass through the network holds;
+`small`, parameters with which it is quick, for tests; `exempt`, why a test of the contract is not
+for it, by the test's name.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ EXPLAINERS = Registry(
         "check": "",
         "control": False,
         "noise": False,
+        "style": (),
+        "boxes": "",
         "least": 1,
         "small": {},
         "exempt": {},

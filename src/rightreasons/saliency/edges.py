@@ -18,7 +18,11 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 @EXPLAINERS.register(
-    "edges", title="Edges (Sobel)", paper="Control, as in Adebayo et al. 2018", control=True
+    "edges",
+    title="Edges (Sobel)",
+    paper="Control, as in Adebayo et al. 2018",
+    control=True,
+    style=("#666666", "+", ":"),
 )
 @contextmanager
 def edges(

@@ -35,6 +35,7 @@ class OcclusionParams(PassParams):
     title="Occlusion",
     paper="Zeiler and Fergus 2014",
     params=OcclusionParams,
+    boxes="grid",
 )
 @contextmanager
 def occlusion(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     paper="Control, as in Adebayo et al. 2022",
     control=True,
     noise=True,
+    style=("#000000", "x", ":"),
 )
 @contextmanager
 def random(

@@ -4,6 +4,7 @@ A design is a function `design(labels, level, params, rng) -> split`, registered
 that have at least `levels`. `labels` is the frame of `label`: one row per image. The split has
 one row per image and role: row, image_id, role, target, protected. No image has two of the roles
 train, debias and test; a design may add the role balanced, drawn from the same images as train.
+Its trait `symbol` is what figures call its level; empty for the design's name.
 
 Where the protected attribute is an injected artifact (`label_injected`), any image can
 have it. `_counts.cut` then gives every image without and with it; `_counts.settle` leaves one
@@ -40,7 +41,9 @@ COLUMNS = ("row", "image_id", "role", "target", "protected")
 #: Column of labels whose protected attribute is injected: the artifact's name.
 INJECTED = "injected"
 
-DESIGNS = Registry("rightreasons.splits", "design", traits={"small": {}, "exempt": {}})
+DESIGNS = Registry(
+    "rightreasons.splits", "design", traits={"symbol": "", "small": {}, "exempt": {}}
+)
 
 
 def label(index: pd.DataFrame, target: str, protected: str) -> pd.DataFrame:

@@ -45,6 +45,7 @@ class PhiParams(RoleParams):
     paper="Investigating the Relationship Between Debiasing and Artifact Removal using Saliency "
     "Maps, section on data",
     params=PhiParams,
+    symbol="φ",
 )
 def phi_split(
     labels: pd.DataFrame, level: float, params: PhiParams, rng: np.random.Generator

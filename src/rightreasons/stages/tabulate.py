@@ -256,7 +256,6 @@ class AttributionTables(Files):
 
     data_attribution: Path = Path("data_attribution.parquet")
     table_one: Path = Path("table_one.parquet")
-    text: Path = Path("table_one.txt")
 
 
 class AttributionTablesJob(CellsJob):
@@ -283,7 +282,6 @@ def tabulate_attribution(job: AttributionTablesJob, running: Running) -> None:
     from rightreasons.tables import tabulate as tables
     from rightreasons.tables.schema import read_table
     from rightreasons.tables.table_one import grid, table_one
-    from rightreasons.tables.table_one_text import save_text
 
     running.ready()
     cells = read_table(job.input.cell_metrics)
@@ -293,7 +291,6 @@ def tabulate_attribution(job: AttributionTablesJob, running: Running) -> None:
     best = table_one(full, job.paper)
     write_stamped([full], "data_attribution", job.output.data_attribution, stamp)
     write_stamped([best] if len(best) else [], "table_one", job.output.table_one, stamp)
-    save_text(best, job.paper, job.output.text, classes=("class 0", "class 1"))
 
 
 class RelianceInput(Files):

@@ -13,6 +13,7 @@ from rightreasons.core.roles import Roles
 from rightreasons.data import DATASETS
 from rightreasons.debias import METHODS
 from rightreasons.saliency import EXPLAINERS
+from rightreasons.splits import DESIGNS
 from rightreasons.study.sections import ArtifactRoi, AttributionRoi, MaskRoi, StudyConfig
 
 
@@ -176,6 +177,23 @@ class Grid:
         """Return the explainers with figures and a place in the pages: the config's, or four."""
         chosen, known = self.study.report.explainers, self.explainers(task)
         return known[:4] if chosen is None else [name for name in chosen if name in known]
+
+    def boxes(self, task: str) -> list[str]:
+        """Return a task's explainers that hide boxes, from the coarsest grid to the finest."""
+        chosen = {e: p for s in self.sets(task) for e, p in self.study.explain.sets[s].items()}
+        named = {e: EXPLAINERS[p["kind"]].traits["boxes"] for e, p in chosen.items()}
+        grids = {e: chosen[e][parameter] for e, parameter in named.items() if parameter}
+        return sorted(grids, key=lambda explainer: grids[explainer])
+
+    def strengths(self, task: str) -> set[float]:
+        """Return how much of an image the methods of a task hide, where they hide any of it."""
+        named = {method: str(self.trait(method, "hides")) for method in self.methods(task)}
+        return {self.study.methods[method][name] for method, name in named.items() if name}
+
+    def symbol(self, design: str) -> str:
+        """Return what figures call a design's level."""
+        kind = self.study.designs[design]["kind"]
+        return str(DESIGNS[kind].traits["symbol"]) or design
 
     def regions(self) -> dict[tuple[str, str], str]:
         """Return the attribute of every patch classifier, by (dataset, name of its folder).

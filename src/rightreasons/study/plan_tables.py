@@ -46,13 +46,12 @@ class TablePlan:
         if self.plan.regions:
             made.append(RegionTables.below(self.folder))
         if self.grid.looks_away():
-            made.append(self.attribution_files())
+            made.append(AttributionTables.below(self.folder))
         if self.grid.twinned():
             made.append(RelianceTables.below(self.folder))
         if self.plan.sanity_cells():
             made.append(SanityTable.below(self.folder))
-        found = {name: Path(str(path)) for one in made for name, path in one.named().items()}
-        return {name: path for name, path in found.items() if path.suffix == ".parquet"}
+        return {name: Path(str(path)) for one in made for name, path in one.named().items()}
 
     def tabulate(self) -> TabulateJob:
         """Return the job that makes the tables that every study has."""
@@ -172,19 +171,13 @@ class TablePlan:
                 cell_metrics=self.made.cell_metrics,
                 predictions=tuple(files.predictions for files in models),
             ),
-            output=self.attribution_files(),
+            output=AttributionTables.below(self.folder),
             study=self.study.study,
             groups=tuple(self.grid.groups()),
             methods=self._methods(),
             chosen=self.study.methods,
             paper=TableOne.registered(),
         )
-
-    def attribution_files(self) -> AttributionTables:
-        """Return the tables of data attribution; Table 1 as text lies in the report."""
-        made = AttributionTables.below(self.folder)
-        text = Path(self.plan.paths.folder("report")) / made.text.name
-        return made.model_copy(update={"text": text})
 
     def reliance(self) -> RelianceJob:
         """Return the job that makes the tables `reliance` and `yardstick`."""

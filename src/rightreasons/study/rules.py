@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from rightreasons.core.job import Files, Group, Job
+from rightreasons.figures import FIGURES
 from rightreasons.stages import files
 from rightreasons.stages.pool import Twins
 from rightreasons.stages.tabulate import (
+    AttributionTables,
     RegionTables,
     RelianceTables,
     Runtimes,
@@ -30,6 +32,7 @@ from rightreasons.stages.tabulate import (
     Tables,
 )
 from rightreasons.study.plan import Plan
+from rightreasons.study.plan_figures import FigurePlan
 from rightreasons.study.plan_tables import TablePlan
 
 #: A job's wildcards: text by name.
@@ -118,7 +121,7 @@ STAGES = {
     ),
     "tabulate_attribution": Stage(
         lambda plan, _: TablePlan(plan).attribution(),
-        lambda plan: TablePlan(plan).attribution_files(),
+        _tables(AttributionTables),
         "tabulate_attribution",
     ),
     "tabulate_reliance": Stage(
@@ -142,6 +145,11 @@ class Rules:
     def __init__(self, plan: Plan, first: Callable[[], None] = lambda: None) -> None:
         self.plan = plan
         self._first = cache(first)
+        self._figures = FigurePlan(plan)
+        self._stages = {
+            **STAGES,
+            **{f"figure_{name}": self._figure(name) for name in FIGURES.names()},
+        }
         self._known: dict[tuple[str, ...], Job] = {}
 
     def job(self, stage: str, wildcards: Wildcards) -> Job:
@@ -149,7 +157,7 @@ class Rules:
         self._first()
         key = (stage, *(f"{name}={value}" for name, value in sorted(wildcards.items())))
         if key not in self._known:
-            self._known[key] = STAGES[stage].describe(self.plan, wildcards).coded()
+            self._known[key] = self._stages[stage].describe(self.plan, wildcards).coded()
         return self._known[key]
 
     def input(self, stage: str) -> Callable[[Any], dict[str, str | list[str]]]:
@@ -158,7 +166,7 @@ class Rules:
 
     def output(self, stage: str) -> dict[str, str | list[str]]:
         """Return the patterns of a stage's output files by name."""
-        return STAGES[stage].output(self.plan).named()
+        return self._stages[stage].output(self.plan).named()
 
     def params(self, stage: str) -> Callable[[Any], dict[str, Any]]:
         """Return the function of Snakemake's wildcards that gives what a job is told."""
@@ -168,10 +176,40 @@ class Rules:
         """Return every table of the study by name."""
         return TablePlan(self.plan).files()
 
+    def figures(self) -> list[str]:
+        """Return the figures that the study has pictures of."""
+        return list(self._figures.pictures)
+
+    def pictures(self, figure: str) -> list[tuple[list[str], dict[str, Any] | None]]:
+        """Return the files of each picture of a figure, and what `report` is told of the first.
+
+        It is told nothing (None) of those that Snakemake's report is not to hold.
+        """
+        return [
+            (
+                [str(path) for path in self._figures.files(picture)],
+                {
+                    "caption": str(self._figures.caption(picture).absolute()),
+                    "category": picture.figure.traits["category"],
+                    "labels": picture.labels(),
+                }
+                if picture.figure.traits["in_report"]
+                else None,
+            )
+            for picture in self._figures.pictures[figure]
+        ]
+
     def log(self, stage: str) -> str:
         """Return the pattern of a stage's logs."""
-        return self.plan.paths.log(STAGES[stage].folder)
+        return self.plan.paths.log(self._stages[stage].folder)
 
     def benchmark(self, stage: str) -> str:
         """Return the pattern of a stage's benchmark files."""
-        return self.plan.paths.benchmark(STAGES[stage].folder)
+        return self.plan.paths.benchmark(self._stages[stage].folder)
+
+    def _figure(self, name: str) -> Stage:
+        return Stage(
+            lambda plan, _: self._figures.job(name),
+            lambda plan: self._figures.output(name),
+            f"report/{name}",
+        )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 import pandas as pd
 
-from rightreasons.core.files import whole
 from rightreasons.tables.parameters import TableOne
 from rightreasons.tables.table_one import GROUP
 
@@ -53,14 +51,6 @@ def render_text(
         )
     ]
     return "\n\n".join([*blocks, fill(EXPLANATION, 100)]) + "\n"
-
-
-def save_text(
-    table: pd.DataFrame, paper: TableOne, path: Path, *, classes: tuple[str, str]
-) -> None:
-    """Write Table 1 as text, whole or not at all; UserError where the disk does not let it."""
-    with whole(path) as scratch:
-        scratch.write_text(render_text(table, paper, classes=classes), encoding="utf-8")
 
 
 def _label(column: str, classes: tuple[str, str]) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.errors import UserError
-from rightreasons.figures.dots import QUADRANTS, quadrant
-from rightreasons.figures.pictures import image_uri, map_uri
+from rightreasons.figures._dots import QUADRANTS, quadrant
+from rightreasons.figures._pictures import image_uri, map_uri
 from rightreasons.metrics.measures import MapSet
 
 Array = np.ndarray

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 
-from rightreasons.figures.style import GREY
+from rightreasons.figures._style import GREY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Array = np.ndarray
 Part = Mapping[str, Array]  # a `mean_maps.npz` (rightreasons.metrics.measures.mean_maps)
@@ -74,6 +72,8 @@ def _show(axes: Axes, pixels: Array, **look: Any) -> None:
 
 def draw_roi(axes: Axes, roi: Array) -> None:
     """Outline the ROI: a rectangle as such, masks where half of their peak share is reached."""
+    from matplotlib.patches import Rectangle
+
     if box := rectangle(roi):
         x0, y0, x1, y1 = box
         edges = Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec="black", lw=0.9)
@@ -93,6 +93,10 @@ def rectangle(roi: Array) -> tuple[int, int, int, int] | None:
 
 def colorbar(figure: Figure, axes: Axes, limit: float, label: str) -> None:
     """Fill `axes` with the colours from -limit to limit and what they mean."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.ticker import MaxNLocator
+
     scale = ScalarMappable(Normalize(-limit, limit), COLORS)
     bar = figure.colorbar(scale, cax=axes, extend="both", ticks=MaxNLocator(5))
     bar.set_label(label)

@@ -4,36 +4,15 @@ from __future__ import annotations
 
 from rightreasons.metrics import METRICS
 
-SHORT = {
-    "accuracy": "Accuracy",
-    "equalized_odds": "Equalized odds",
-    "worst_group_accuracy": "Worst-group accuracy",
-    "twin_flip_rate": "Twin flip rate",
-    "rrf": "RRF",
-    "hrf": "HRF",
-    "mrr": "MRR",
-    "adr": "ADR",
-    "dif": "DIF",
-    "rddt": "RDDT",
-    "det": "DET",
-    "top_fraction": "Top fraction",
-    "pointing_game": "Pointing game",
-    "relevance_rank_accuracy": "Rank accuracy",
-    "localisation_auc": "Localisation AUC",
-    "k_ssd": "K-SSD",
-    "fam": "FAM",
-    "ccm": "CCM",
-}
-FAIRNESS = {"equalized_odds", "twin_flip_rate"}
 UNITS = {"fraction": "share", "intensity": "intensity", "ratio": "ratio", "probability": "prob."}
 ARROWS = {"lower": "↓", "higher": "↑"}
 
 
 def short_name(metric: str) -> str:
-    """Return the name for a narrow panel: ours, else the registered title, else the key."""
-    if metric in SHORT:
-        return SHORT[metric]
-    return METRICS[metric].title if metric in METRICS else metric
+    """Return the name for a narrow panel: the short one, else the title, else the key."""
+    if metric not in METRICS:
+        return metric
+    return METRICS[metric].traits["short"] or METRICS[metric].title
 
 
 def is_flag(metric: str) -> bool:
@@ -54,11 +33,8 @@ def better(metric: str) -> str:
     if metric not in METRICS or METRICS[metric].traits["better"] == "none":
         return ""
     traits = METRICS[metric].traits
-    word = "better"
-    if metric in FAIRNESS:
-        word = "fairer"
-    elif traits["needs"] in ("view", "pair", "located"):
-        word = "less in ROI"
+    of_region = traits["needs"] in ("view", "pair", "located")
+    word = traits["aim"] or ("less in ROI" if of_region else "better")
     return f"{ARROWS[traits['better']]} {word}"
 
 
@@ -67,6 +43,17 @@ def bounds(metric: str) -> tuple[float, float]:
     return METRICS[metric].traits["bounds"] if metric in METRICS else (-float("inf"), float("inf"))
 
 
+def compares(metric: str) -> bool:
+    """Return whether a metric compares a model's maps with the original's: 0 for the original."""
+    return metric in METRICS and METRICS[metric].traits["needs"] == "pair"
+
+
 def remark(metric: str) -> str:
     """Return unit and direction for below a panel's name."""
     return ", ".join(part for part in (unit(metric), better(metric)) if part)
+
+
+def initials(explainer: str) -> str:
+    """Return a short name: that of integrated_gradients is IG, that of lrp is lrp."""
+    words = explainer.split("_")
+    return "".join(word[:1] for word in words).upper() if len(words) > 1 else explainer

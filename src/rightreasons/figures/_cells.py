@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from rightreasons.metrics import playing
 from rightreasons.statistics.student import mean_interval
 
 CELL = ["task", "design", "level", "seed", "method"]
@@ -23,7 +24,7 @@ def metric_rows(
 
 def collapsed_cells(cell_metrics: pd.DataFrame) -> pd.DataFrame:
     """Return the keys (CELL) of the cells whose model is (nearly) a constant classifier."""
-    rows = metric_rows(cell_metrics, "collapsed_prediction")
+    rows = pd.concat([metric_rows(cell_metrics, metric) for metric in playing("collapse")])
     return rows.loc[rows["value"] == 1, CELL].drop_duplicates()
 
 
@@ -42,17 +43,19 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(summaries, columns=["level", "method", "mean", "low", "high", "seeds"])
 
 
-def changes(cell_metrics: pd.DataFrame, metric: str, explainer: str | None = None) -> pd.Series:
-    """Return a metric's value minus vanilla's of the same task, design, level and seed.
+def changes(
+    cell_metrics: pd.DataFrame, metric: str, original: str, explainer: str | None = None
+) -> pd.Series:
+    """Return a metric's value minus the original's of the same task, design, level and seed.
 
-    The index is CELL, without vanilla; missing where either value is missing.
+    The index is CELL, without the original; missing where either value is missing.
     """
     values = values_of(cell_metrics, metric, explainer)
     methods = values.index.get_level_values("method")
-    vanilla = values[methods == "vanilla"].droplevel("method")
-    others = values[methods != "vanilla"]
+    of_original = values[methods == original].droplevel("method")
+    others = values[methods != original]
     cells = others.index.droplevel("method")  # type: ignore[arg-type]
-    return others - vanilla.reindex(cells).to_numpy()
+    return others - of_original.reindex(cells).to_numpy()
 
 
 def values_of(cell_metrics: pd.DataFrame, metric: str, explainer: str | None = None) -> pd.Series:

@@ -79,7 +79,7 @@ def _around(inside: Array) -> Array:
 def _palette() -> bytes:
     from matplotlib import colormaps
 
-    from rightreasons.figures.signed_maps import COLORS
+    from rightreasons.figures._signed_maps import COLORS
 
     colors = colormaps[COLORS](np.linspace(0, 1, OUTLINE))[:, :3]
     return np.rint(np.vstack([colors, np.zeros(3)]) * 255).astype(np.uint8).tobytes()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
-from rightreasons.figures.style import GREY, WIDTH, empty
+from rightreasons.figures._style import GREY, WIDTH
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Array = np.ndarray
 COLORS = "viridis"  # dark to bright in print and for every eye
@@ -42,6 +41,9 @@ class Tiles:
 
     def colorbar(self, label: str) -> None:
         """Draw the colours of maps from their lowest to their highest value in the right margin."""
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
         _, _, top, bottom = self.sides
         width, height = self.figure.get_size_inches()
         tall = min(2.0, height - top - bottom)
@@ -73,6 +75,8 @@ def tiles(
     block: after how many rows there is how much more of a gap. largest: a panel's greatest side.
     smallest_width: of the figure, where titles need room.
     """
+    from matplotlib.figure import Figure
+
     every, more = block
     side = min(largest, (WIDTH - left - right - (columns - 1) * gap[0]) / columns)
     width = max(left + right + columns * side + (columns - 1) * gap[0], smallest_width)
@@ -89,13 +93,6 @@ def tiles(
 
     panels = [[panel(row, column) for column in range(columns)] for row in range(rows)]
     return Tiles(figure, panels, (left, right, top, bottom), side)
-
-
-def nothing(text: str) -> Figure:
-    """Return a small figure that says why there is nothing to show."""
-    figure = Figure((WIDTH / 2, 0.6), layout="constrained")
-    empty(figure.add_subplot(), text)
-    return figure
 
 
 def picture(axes: Axes, image: Array) -> None:
@@ -124,6 +121,8 @@ def overlay(axes: Axes, image: Array, map_: Array) -> None:
 
 def outline(axes: Axes, region: Array, look: dict[str, Any]) -> None:
     """Outline a region (H, W): bool, or shares, of which half of the largest counts as inside."""
+    from matplotlib.patheffects import withStroke
+
     shares = np.pad(np.asarray(region, float), 1)
     if shares.max() <= 0:
         return

@@ -5,55 +5,58 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rightreasons.figures.cells import STUDENT_SEEDS
-from rightreasons.figures.style import GREY, MethodStyle
+from rightreasons.figures import Given
+from rightreasons.figures._cells import STUDENT_SEEDS
+from rightreasons.figures._style import GREY, SPARE_METHODS, Style
 from rightreasons.statistics.student import mean_interval
 from rightreasons.tables.parameters import TableOne
 
 PAPER = TableOne.registered()
 SCHEMES, NUMBERS = PAPER.schemes, tuple(PAPER.numbers.values())
 
-#: The four numbers, with their titles; `accuracy_1` is of target class 1.
-TITLES = {
-    "accuracy": "Accuracy",
-    "accuracy_1": "Accuracy, {1}",
-    "accuracy_0": "Accuracy, {0}",
-    "gap": "Gap |{1} − {0}|",
-}
-REMARKS = {"gap": "share, ↓ more even"}
-BASELINES = {"vanilla": "Original", "balanced": "Balanced"}
-#: Blue masks and orange noises; dark general, light specific; dashes where maps are specific.
-STYLES = {
-    "vanilla": MethodStyle("#000000", "o", "--"),
-    "balanced": MethodStyle(GREY, "s", ":"),
-    "mask_general": MethodStyle("#0072B2", "o", "-"),
-    "noise_general": MethodStyle("#D55E00", "^", "-"),
-    "mask_specific": MethodStyle("#56B4E9", "s", "--"),
-    "noise_specific": MethodStyle("#E69F00", "D", "--"),
-}
-NAMES = {**BASELINES, **SCHEMES}
+#: The kinds without a scheme: trained on the biased data, and on as many without the bias.
+ORIGINAL, BALANCED = BASELINES = PAPER.original, PAPER.balanced
+NAMES = {ORIGINAL: "Original", BALANCED: "Balanced", **SCHEMES}
+#: The four numbers, with their titles, of classes 0 and 1 of the target.
+TITLES = dict(
+    zip(NUMBERS, ("Accuracy", "Accuracy, {1}", "Accuracy, {0}", "Gap |{1} − {0}|"), strict=True)
+)
+#: In the order of NAMES. Blue masks and orange noises; dark general, light specific, in dashes.
+LOOKS = (
+    Style("#000000", "o", "--"),
+    Style(GREY, "s", ":"),
+    Style("#0072B2", "o", "-"),
+    Style("#D55E00", "^", "-"),
+    Style("#56B4E9", "s", "--"),
+    Style("#E69F00", "D", "--"),
+    *SPARE_METHODS,
+)
+STYLES = dict(zip(NAMES, LOOKS, strict=False))
 
 
 def models_of(
-    data_attribution: pd.DataFrame, *, task: str, design: str, level: float | None
+    given: Given,
 ) -> tuple[pd.DataFrame, str]:
-    """Return a task's rows at one level, the farthest from 0 if not given, and their name.
+    """Return a task's rows of the table `data_attribution` at the strongest level, and their name.
 
-    Of several originals or balanced ones those with vanilla's epochs are kept.
+    Of several originals or balanced ones those with the original's epochs are kept.
     """
-    rows = data_attribution["task"] == task
-    part = data_attribution[rows & (data_attribution["design"] == design)]
-    if level is None and len(part):
-        level = max(part["level"], key=lambda value: (abs(value), value))
-    name = f"{task}, {design}" + ("" if level is None else f" = {level:.3g}")
-    part = part[part["level"] == level].sort_values(["epochs", "method"], na_position="first")
+    rows = given.table("data_attribution")
+    name = f"{given.task}, {given.design} = {given.strongest:.3g}"
+    part = rows[rows["level"] == given.strongest]
+    part = part.sort_values(["epochs", "method"], na_position="first")
     first = part["kind"].map(part.drop_duplicates("kind").set_index("kind")["method"])
     return part[(part["method"] == first) | part["kind"].isin(SCHEMES)], name
 
 
-def title_of(metric: str, classes: tuple[str, str]) -> str:
-    """Return a number's title with the names of target classes 0 and 1."""
-    return TITLES[metric].format(*classes)
+def title_of(number: str) -> str:
+    """Return a number's title; T is the target."""
+    return TITLES[number].format("T=0", "T=1")
+
+
+def direction(number: str) -> str:
+    """Return a number's unit and the direction of better."""
+    return "share, ↓ more even" if number == NUMBERS[-1] else "share, ↑ better"
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:

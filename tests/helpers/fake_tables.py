@@ -1,0 +1,251 @@
+"""Made-up tables and mean maps of a study, as its stages leave them."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from rightreasons.figures._schemes import STYLES
+from rightreasons.tables.table_one import SCHEMES
+
+METHODS = (
+    "vanilla", "finetune", "thropt", "thropt_group", "savani_aft", "zhang", "p_clarc", "a_clarc",
+    "rr_clarc",
+)  # fmt: skip
+EXPLAINERS = ("lrp", "integrated_gradients")
+TASK = {"task": "smiling_by_necktie", "design": "phi"}
+KEY = {"study": "fake", "dataset": "synthfaces", **TASK}
+GROUP_METRICS = ("accuracy", "equalized_odds", "worst_group_accuracy", "twin_flip_rate")
+MAP_METRICS = ("rrf", "hrf", "mrr", "adr", "dif", "rddt", "det")
+COLLAPSED = ("p_clarc", 0.9, 1)
+
+
+def fairness_of(method: str) -> float:
+    """Return how much a method does, from 0 (vanilla) up; methods of a user are in the middle."""
+    return METHODS.index(method) / 12 if method in METHODS else 0.4
+
+
+def fake_value(metric: str, method: str, level: float, rng: np.random.Generator) -> float:
+    """Return a number as real studies have them: bias grows with the level."""
+    strength = 1 - fairness_of(method)
+    shift = 0.0 if method in ("vanilla", "thropt", "thropt_group") else 1 - strength
+    centre = {
+        "accuracy": 0.86 - 0.15 * level * strength,
+        "equalized_odds": 0.06 + 0.6 * level * strength,
+        "worst_group_accuracy": 0.8 - 0.45 * level * strength,
+        "twin_flip_rate": 0.02 + 0.3 * level * strength,
+        "rrf": 0.11 + 0.1 * level * (1 - shift),
+        "hrf": 0.4 + 0.2 * level * (1 - shift),
+        "mrr": 1 + level * (1 - shift),
+        "adr": 0.05 * level * shift,
+        "dif": 0.9 * shift,
+    }
+    if metric in ("rddt", "det"):
+        return float(rng.random() < 0.2 + shift)
+    if shift == 0 and metric in ("adr", "dif"):
+        return 0.0
+    return centre[metric] + 0.02 * rng.standard_normal()
+
+
+def fake_cells(
+    methods: tuple[str, ...] = METHODS,
+    levels: tuple[float, ...] = (0.0, 0.5, 0.9),
+    seeds: tuple[int, ...] = (0, 1),
+    explainers: tuple[str, ...] = EXPLAINERS,
+    collapsed: tuple[str, float, int] = COLLAPSED,
+) -> pd.DataFrame:
+    """Return a table `cell_metrics`; the model of `collapsed` is a constant classifier."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for method, level, seed in itertools.product(methods, levels, seeds):
+        constant = (method, level, seed) == collapsed
+        key = {**KEY, "level": level, "seed": seed, "method": method}
+        rows.append({**key, "metric": "collapsed_prediction", "value": float(constant)})
+        pairs = [(m, None) for m in GROUP_METRICS]
+        pairs += [(m, e) for e in explainers for m in MAP_METRICS]
+        for metric, explainer in pairs:
+            value = fake_value(metric, method, level, rng)
+            if constant and explainer is None:
+                value = {"equalized_odds": 0.0, "accuracy": 0.5}.get(metric, 0.0)
+            interval = {"ci_low": value - 0.04, "ci_high": value + 0.04, "n": 200}
+            rows.append(
+                {**key, "explainer": explainer, "metric": metric, "value": value} | interval
+            )
+    return pd.DataFrame(rows)
+
+
+def fake_tests(cells: pd.DataFrame, explainers: tuple[str, ...] = EXPLAINERS) -> pd.DataFrame:
+    """Return a table `tests`: paired comparisons, and a significance test that is none."""
+    rng = np.random.default_rng(1)
+    rows = []
+    pairs = [(m, None) for m in GROUP_METRICS] + [("rrf", e) for e in explainers]
+    for reference in ("vanilla", "finetune"):
+        methods = [m for m in cells["method"].unique() if m not in ("vanilla", reference)]
+        for method, level, (metric, explainer) in itertools.product(
+            methods, cells["level"].unique(), pairs
+        ):
+            effect = -0.4 * level * fairness_of(method) + 0.03 * rng.standard_normal()
+            p = float(np.exp(-abs(effect) * 60))
+            row = {**KEY, "level": level, "method": method, "explainer": explainer}
+            row |= {"test": "paired bootstrap", "reference": reference, "metric": metric}
+            row |= {"effect": effect, "ci_low": effect - 0.05, "ci_high": effect + 0.05}
+            rows.append(row | {"p_value": p, "p_holm": min(1.0, 3 * p), "seed": None})
+    rddt = {**rows[0], "test": "rddt", "metric": "intensity", "seed": 0, "effect": 99.0}
+    return pd.DataFrame([*rows, rddt])
+
+
+def fake_associations(explainers: tuple[str, ...] = EXPLAINERS) -> pd.DataFrame:
+    rows = []
+    for explainer, predictor, model in itertools.product(
+        explainers, ("adr", "rrf_change"), ("spearman", "least squares")
+    ):
+        row = {"study": "fake", "explainer": explainer, "model": model, "predictor": predictor}
+        row |= {"outcome": "equalized_odds_change", "estimate": -0.42, "ci_low": -0.6}
+        rows.append(
+            row | {"ci_high": -0.2, "p_value": 0.0004 if model != "spearman" else None, "n": 48}
+        )
+    return pd.DataFrame(rows)
+
+
+def fake_runtimes(methods: tuple[str, ...] = METHODS) -> pd.DataFrame:
+    rows = [{"stage": stage, "seconds": 3.0} for stage in ("tabulate", "fetch", "pool")]
+    for i, method in enumerate(methods):
+        rows.append({"stage": "debias", "method": method, "seconds": 4.0 + i})
+        rows.append({"stage": "debias", "method": method, "seconds": 6.0 + i})
+        rows.append({"stage": "explain", "method": method, "explainers": "main", "seconds": 20.0})
+    return pd.DataFrame(
+        [{**KEY, "device": "cpu", "explainers": None, "method": None} | r for r in rows]
+    )
+
+
+def fake_leaderboard(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return a table `leaderboard` as `tabulate` makes it: a row per method and explainer."""
+    rows = []
+    values = cells.pivot_table(
+        index=["level", "method", "explainer"], columns="metric", values="value"
+    )
+    plain = cells[cells["explainer"].isna()]
+    groups = plain.pivot_table(index=["level", "method"], columns="metric", values="value")
+    for (level, method, explainer), of_maps in values.iterrows():
+        of_group = groups.loc[(level, method)]
+        odds = of_group["equalized_odds"]
+        collapsed = round(2 * of_group["collapsed_prediction"])
+        row = {**KEY, "level": level, "method": method, "explainer": explainer}
+        row |= {name: of_group[name] for name in GROUP_METRICS}
+        row |= {name: of_maps[name] for name in ("rrf", "adr", "dif", "rddt")}
+        row |= {"equalized_odds_low": odds - 0.04, "equalized_odds_high": odds + 0.04}
+        row |= {"equalized_odds_change_p": 0.001 if odds < 0.3 else 0.4}
+        rows.append(row | {"n_seeds": 2, "n_collapsed": collapsed})
+    board = pd.DataFrame(rows)
+    ranked = board[board["n_collapsed"] == 0].groupby(["level", "explainer"])["equalized_odds"]
+    return board.assign(rank=ranked.rank().astype("Int64"))
+
+
+def fake_part(
+    methods: tuple[str, ...] = METHODS, n: tuple[int, ...] = (50, 50, 50, 50), seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Return a `mean_maps.npz`: a face-like blob whose map is strong in the ROI."""
+    y, x = np.mgrid[0:64, 0:64]
+    face = np.exp(-(((x - 32) / 14) ** 2 + ((y - 28) / 18) ** 2))
+    image = (255 * (0.3 + 0.6 * face)[None, :, :, None] * np.array([1, 0.85, 0.75])).astype(
+        np.uint8
+    )
+    roi = np.zeros((64, 64), np.float32)
+    roi[51:60, 14:48] = 1
+    part: dict[str, np.ndarray] = {
+        "image": np.repeat(image, 4, axis=0),
+        "n": np.array(n),
+        "roi": roi,
+    }
+    mouth = np.exp(-(((x - 32) / 8) ** 2 + ((y - 40) / 4) ** 2))
+    empty = np.array(n) == 0
+    for explainer, method in itertools.product(EXPLAINERS, methods):
+        same = "vanilla" if method.startswith("thropt") else method
+        index = int(12 * fairness_of(same))
+        signs = np.array([1, -1, -1, 1])[:, None, None]
+        map_ = 0.15 * mouth + signs * 0.2 * roi * (1 - index / 9)
+        noise = np.random.default_rng([seed, index]).standard_normal(map_.shape)
+        part[f"map/{explainer}/{method}"] = (map_ + 0.02 * noise).astype(np.float32)
+        part[f"map/{explainer}/{method}"][empty] = np.nan
+    return part
+
+
+# Patch classifiers, and methods that look away
+
+PAPER = {"task": "Male_by_Wearing_Hat", "design": "one_sided"}
+PAPER_KEY = {"study": "fake", "dataset": "celeba", **PAPER}
+QUANTILES = (0.6, 0.7, 0.8, 0.9, 0.95)
+FEATURES = {"Wearing_Hat": (0.2, 0.5), "Eyeglasses": (0.42, 0.5), "Wearing_Necktie": (0.85, 0.5)}
+
+
+def fake_grid(
+    kinds: tuple[str, ...] = tuple(STYLES),
+    places: tuple[float, ...] = QUANTILES,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    level: float = 2 / 3,
+) -> pd.DataFrame:
+    """Return a table `data_attribution` in which schemes help men at the cost of women."""
+    rows = []
+    for i, kind in enumerate(kinds):
+        for quantile, seed in itertools.product(places if kind in SCHEMES else (np.nan,), seeds):
+            hidden = 0.0 if np.isnan(quantile) else 1 - quantile
+            noise = 0.012 * np.random.default_rng([i, seed, int(99 * hidden)]).standard_normal(2)
+            men = 0.62 + 0.25 * hidden + (0.14 if kind == "balanced" else 0.01 * i) + noise[0]
+            women = 0.88 - 0.2 * hidden * (1 + 0.2 * i) + noise[1]
+            name = kind if np.isnan(quantile) else f"{kind}_{round(100 * quantile)}"
+            row = {**PAPER_KEY, "level": level, "seed": seed, "method": name, "kind": kind}
+            numbers = {"accuracy_1": men, "accuracy_0": women, "gap": abs(men - women)}
+            rows.append({**row, "quantile": quantile, "accuracy": (men + women) / 2, **numbers})
+    return pd.DataFrame(rows)
+
+
+def fake_bins(
+    attributes: tuple[str, ...] = ("gender", "race", "age"), seeds: tuple[int, ...] = (0, 1)
+) -> pd.DataFrame:
+    """Return a table `region_reliability` with 100 bins, empty below chance."""
+    rows = []
+    for (i, attribute), seed in itertools.product(enumerate(attributes), seeds):
+        chance = 1 / (2, 7, 9)[i % 3]
+        rng = np.random.default_rng([i, seed])
+        for b in range(100):
+            middle = (b + 0.5) / 100
+            n = int(1e5 * np.exp(-(((middle - chance - 0.1) / 0.15) ** 2))) * (middle > chance)
+            accuracy = np.clip(middle + 0.5 * rng.standard_normal() / np.sqrt(n + 1), 0, 1)
+            row = {"dataset": "fairface", "study": "fake", "seed": seed, "attribute": attribute}
+            row |= {"network": "published", "bin": b, "low": b / 100, "high": (b + 1) / 100, "n": n}
+            known = {"confidence": middle, "accuracy": accuracy} if n else {}
+            rows.append(row | known)
+    return pd.DataFrame(rows)
+
+
+def fake_calibration(bins: pd.DataFrame) -> pd.DataFrame:
+    keys = bins[["study", "dataset", "seed", "attribute", "network"]].drop_duplicates()
+    numbers = {"ece": 0.0123, "accuracy": 0.456, "chance": 0.3}
+    return keys.assign(**numbers)
+
+
+def fake_positions(
+    attributes: tuple[str, ...] = tuple(FEATURES), grid: int = 15, networks: int = 1
+) -> pd.DataFrame:
+    """Return a table `region_positions`: right where the feature is."""
+    row, column = (a.ravel() for a in np.mgrid[:grid, :grid])
+    parts = []
+    for attribute, network in itertools.product(attributes, ("published", "dense")[:networks]):
+        y, x = FEATURES.get(attribute, (0.5, 0.5))
+        near = np.exp(-(((row / grid - y) / 0.2) ** 2) - ((column / grid - x) / 0.3) ** 2)
+        part = pd.DataFrame({"position": row * grid + column, "row": row, "column": column})
+        part = part.assign(accuracy=0.55 + 0.4 * near, ece=0.02 + 0.05 * (1 - near), n=300)
+        names = {"attribute": attribute, "network": network, "study": "f", "dataset": "synthfaces"}
+        parts.append(part.assign(**names))
+    return pd.concat(parts)
+
+
+def fake_region_maps() -> pd.DataFrame:
+    rows = [
+        {"attribute": name, "kind": kind, "iou": iou, "mask_mass": 0.31, "mask_share": 0.08}
+        for name, iou in (("Wearing_Hat", 0.52), ("Eyeglasses", None))
+        for kind in ("mean", "image")
+    ]
+    return pd.DataFrame(rows)
