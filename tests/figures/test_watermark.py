@@ -294,6 +294,12 @@ def test_quadrants_show_every_image_in_its_place_and_colour() -> None:
         )
 
 
+def test_every_quadrant_is_called_what_it_is() -> None:
+    figure = drawn("quadrants")
+    titles = [axes.get_title(loc="left") for axes in figure.axes[:4]]
+    assert titles == ["PA=0, T=0", "PA=1, T=0", "PA=0, T=1", "PA=1, T=1"]
+
+
 def test_quadrants_say_what_they_pool_and_what_is_missing() -> None:
     assert "2 seeds pooled: a dot per image and seed" in texts(drawn("quadrants"))
     assert "random" in texts(drawn("quadrants"))
@@ -435,6 +441,16 @@ def test_the_heatmap_writes_each_correlation_and_brackets_the_unsure() -> None:
         assert axes.images[0].get_array()[place[1], place[0]] == pytest.approx(row["estimate"])
     assert rows[0] == "gradient"
     assert set(rows[-2:]) == {"random", "edges"}
+
+
+def test_blue_follows_reliance_and_red_runs_against_it() -> None:
+    axes = drawn("yardstick_heatmap").axes[0]
+    (image,) = axes.images
+    values = np.asarray(image.get_array())
+    red, _, blue, _ = np.moveaxis(image.to_rgba(values), 2, 0)
+    assert (blue > red)[values > 0.1].all()
+    assert (red > blue)[values < -0.01].all()
+    assert (values < -0.01).any()
 
 
 def test_the_heatmap_leaves_out_what_is_missing_and_numbers_without_room() -> None:

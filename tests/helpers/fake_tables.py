@@ -7,8 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from rightreasons.figures._schemes import STYLES
-from rightreasons.tables.table_one import SCHEMES
+from rightreasons.figures._schemes import SCHEMES, STYLES
 
 METHODS = (
     "vanilla", "finetune", "thropt", "thropt_group", "savani_aft", "zhang", "p_clarc", "a_clarc",

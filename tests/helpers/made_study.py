@@ -28,6 +28,7 @@ from rightreasons.core.seeds import numpy_rng
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_tables import TablePlan
+from rightreasons.tables.parameters import TableOne
 from rightreasons.tables.schema import write_table
 from rightreasons.tables.table_one import table_one
 from study import tiny
@@ -143,7 +144,7 @@ def table(made: Plan, name: str) -> pd.DataFrame:
         "region_positions": lambda: fake_positions(ATTRIBUTES, 5).assign(**key),
         "region_maps": lambda: fake_region_maps().assign(**key),
         "data_attribution": lambda: schemes,
-        "table_one": lambda: table_one(schemes.assign(epochs=None)),
+        "table_one": lambda: table_one(schemes.assign(epochs=None), TableOne.registered()),
         "reliance": lambda: fake_reliance(every, seeds=seeds, levels=(0.0, 0.9)).assign(
             **key, **task
         ),

@@ -14,6 +14,7 @@ from rightreasons.core.registry import Registry, suggestion
 from rightreasons.data import DATASETS
 from rightreasons.data.attributes import parse
 from rightreasons.debias import METHODS
+from rightreasons.figures import FIGURES
 from rightreasons.learning.config import ModelConfig
 from rightreasons.metrics import METRICS
 from rightreasons.saliency import EXPLAINERS
@@ -59,7 +60,7 @@ def load_config(raw: dict[str, Any]) -> StudyConfig:
             config.task_model(task)
         except ValidationError as error:
             raise UserError(explain(error, ModelConfig, f"tasks.{task}.model")) from None
-    _check_metrics(config, kinds["metrics"])
+    _check_defaults(config, kinds)
     _check_original(filled["methods"], kinds["methods"])
     study = StudyConfig(**filled)
     _check_masks(study, kinds["datasets"])
@@ -107,12 +108,16 @@ def registries() -> dict[str, Registry]:
         "methods": METHODS,
         "explainers": EXPLAINERS,
         "metrics": METRICS,
+        "figures": FIGURES,
     }
 
 
-def _check_metrics(config: StudyConfig, metrics: Registry) -> None:
+def _check_defaults(config: StudyConfig, kinds: dict[str, Registry]) -> None:
+    """Raise UserError for parameters of metrics and figures that there are not."""
     for name, chosen in config.measure.metrics.items():
-        component_params(metrics, f"measure.metrics.{name}", name, chosen)
+        component_params(kinds["metrics"], f"measure.metrics.{name}", name, chosen)
+    for name, chosen in config.report.figures.items():
+        component_params(kinds["figures"], f"report.figures.{name}", name, chosen)
 
 
 def _check_original(methods: dict[str, dict[str, Any]], registry: Registry) -> None:

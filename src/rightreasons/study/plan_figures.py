@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from rightreasons.core.job import Chosen, Group
 from rightreasons.core.registry import Component
 from rightreasons.figures import FIGURES, FILES
@@ -115,10 +117,15 @@ class FigurePlan:
                 files=tuple(files),
             ),
             output=self.output(name),
-            figure=Chosen(name=name, kind=name, params=figure.params().model_dump(mode="json")),
+            figure=Chosen(name=name, kind=name, params=self._params(figure)),
             study=self._facts(pictures),
             drawings=drawings,
         )
+
+    def _params(self, figure: Component) -> dict[str, JsonValue]:
+        """Return a figure's parameters: its defaults, and what the study changes."""
+        chosen = self.plan.study.report.figures.get(figure.name, {})
+        return figure.params(**chosen).model_dump(mode="json")
 
     def output(self, name: str) -> FigureOutput:
         """Return the files of all pictures of a figure."""

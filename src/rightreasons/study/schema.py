@@ -23,6 +23,8 @@ def schema() -> dict[str, Any]:
     }
     measure = base["$defs"]["MeasureConfig"]["properties"]["metrics"]
     measure["additionalProperties"] = _components(kinds["metrics"], base)
+    report = base["$defs"]["ReportConfig"]["properties"]["figures"]
+    report["additionalProperties"] = _components(kinds["figures"], base)
     return base
 
 

@@ -224,6 +224,9 @@ class ReportConfig(Section):
         description="explainers that get figures of their own and a place in the pages of dots; by "
         "default a task's first four. Tables, yardstick and sanity checks have all",
     )
+    figures: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="parameters of figures that differ from their defaults"
+    )
 
 
 class StudyConfig(Section):
