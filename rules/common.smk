@@ -29,7 +29,8 @@ os.environ[SNAKEMAKE] = this_process()
 try:
     for configfile in workflow.configfiles:
         check_keys(Path(configfile))
-    RULES = Rules(Plan(load_config(config)))
+    FOLDERS = [Path(configfile).parent for configfile in workflow.configfiles]
+    RULES = Rules(Plan(load_config(config, FOLDERS)))
 except UserError as error:
     raise WorkflowError(str(error))
 

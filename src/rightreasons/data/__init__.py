@@ -32,6 +32,7 @@ DATASETS = Registry(
     "rightreasons.data",
     "dataset",
     traits={"twins": (), "masks": (), "licence": "", "page": "", "shows_images": False},
+    group="rightreasons.datasets",
 )
 
 #: Columns of an index that are no attributes.

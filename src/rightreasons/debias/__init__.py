@@ -39,6 +39,7 @@ METHODS = Registry(
     "rightreasons.debias",
     "method",
     traits={"changes": "weights", "reference": False, "needs": (), "uses_protected": ()},
+    group="rightreasons.methods",
 )
 
 

@@ -76,6 +76,7 @@ METRICS = Registry(
         "headline": (),
         "order": 100,
     },
+    group="rightreasons.metrics",
 )
 
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     import torch
 
 EXPLAINERS = Registry(
-    "rightreasons.saliency", "explainer", traits={"check": "", "control": False, "noise": False}
+    "rightreasons.saliency",
+    "explainer",
+    traits={"check": "", "control": False, "noise": False},
+    group="rightreasons.explainers",
 )
 
 

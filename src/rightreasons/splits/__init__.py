@@ -37,7 +37,7 @@ COLUMNS = ("row", "image_id", "role", "target", "protected")
 #: Column of labels whose protected attribute is injected: the artifact's name.
 INJECTED = "injected"
 
-DESIGNS = Registry("rightreasons.splits", "design")
+DESIGNS = Registry("rightreasons.splits", "design", group="rightreasons.designs")
 
 
 def label(index: pd.DataFrame, target: str, protected: str) -> pd.DataFrame:

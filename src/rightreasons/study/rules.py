@@ -13,12 +13,16 @@ A rule hands its wildcards over and takes files and parameters from here:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rightreasons.core.components import load_components
 from rightreasons.core.job import Files, Group, Job
+from rightreasons.core.registry import Registered
 from rightreasons.stages import files
 from rightreasons.stages.pool import Twins
 from rightreasons.stages.tabulate import (
@@ -129,6 +133,13 @@ STAGES = {
 }
 
 
+#: Stages whose descriptions name all components that they use. The others, which make tables and
+#: figures, look up what tables name.
+NAMING = frozenset(
+    {"fetch", "pool", "twins", "region", "split", "train", "debias", "explain", "sanity", "measure"}
+)
+
+
 class Rules:
     """What the rules of a study take from its plan."""
 
@@ -140,8 +151,27 @@ class Rules:
         """Return the description of one job; each is made once."""
         key = (stage, *(f"{name}={value}" for name, value in sorted(wildcards.items())))
         if key not in self._known:
-            self._known[key] = STAGES[stage].describe(self.plan, wildcards)
+            job = STAGES[stage].describe(self.plan, wildcards)
+            used = self.components(job if stage in NAMING else None)
+            self._known[key] = job.model_copy(update={"components": used})
         return self._known[key]
+
+    def components(self, job: Job | None = None) -> tuple[str, ...]:
+        """Return the user's files and modules that a job has to load; all where none is given.
+
+        A job's description names what it uses, so that one more file in a study makes no finished
+        job run again.
+        """
+        told = json.dumps(job.carried()) if job and self._loaded else ""
+        return tuple(
+            name
+            for name, made in self._loaded.items()
+            if job is None or any(json.dumps(one.component.name) in told for one in made)
+        )
+
+    @cached_property
+    def _loaded(self) -> dict[str, tuple[Registered, ...]]:
+        return load_components(self.plan.study.components)
 
     def input(self, stage: str) -> Callable[[Any], dict[str, str | list[str]]]:
         """Return the function of Snakemake's wildcards that names a job's input files."""
