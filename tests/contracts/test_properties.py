@@ -16,7 +16,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from test_splits import labels_of
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import derive
@@ -24,6 +23,7 @@ from rightreasons.metrics import METRICS, TestResult, Twins, region_view
 from rightreasons.metrics._located import LocatedMaps
 from rightreasons.splits import BALANCED, DESIGNS, achieved, label, label_injected
 from rightreasons.splits.phi_design import largest_counts
+from split_labels import labels_of
 
 FEW = {"min_images": {"train": 4, "debias": 4, "test": 4}}
 DESIGN_PARAMS: dict[str, dict[str, Any]] = {

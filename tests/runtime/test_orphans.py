@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import orphans as command
 import pytest
 import yaml
 
-import orphans as command
 from rightreasons.core.errors import UserError
 from rightreasons.runtime import guard, slurm
 from study import ROOT

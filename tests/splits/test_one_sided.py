@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from test_splits import labels_of
 
 from rightreasons.core.errors import UserError
 from rightreasons.splits import BALANCED, CELLS, ROLES, achieved
@@ -22,6 +21,7 @@ from rightreasons.splits.one_sided import (
     one_sided,
     train_counts,
 )
+from split_labels import labels_of
 
 SHARES = {"train": 0.6, "debias": 0.1, "test": 0.3}
 FEW = {"debias": 4, "test": 4}

@@ -14,10 +14,7 @@ from pydantic import ValidationError
 
 from rightreasons.core.errors import UserError
 from rightreasons.splits import (
-    BALANCED,
     CELLS,
-    DESIGNS,
-    ROLES,
     achieved,
     cell_counts,
     label,
@@ -27,28 +24,13 @@ from rightreasons.splits import (
 )
 from rightreasons.splits._slicing import slice_roles
 from rightreasons.splits.phi_design import PhiParams, largest_counts, phi_split
+from split_labels import labels_of
 
 FEW = {"train": 4, "debias": 4, "test": 4}
 LEVELS = st.one_of(
     st.sampled_from([-1.0, -0.5, 0.0, 0.3, 0.5, 0.9, 1.0]), st.floats(-1, 1, allow_nan=False)
 )
 TABLES = st.tuples(*[st.integers(0, 60)] * 4)
-
-
-def labels_of(counts: tuple[int, ...], identities: list[str | None] | None = None) -> pd.DataFrame:
-    """Rows with the given (n11, n10, n01, n00)."""
-    pairs = [cell for cell, count in zip(CELLS, counts, strict=True) for _ in range(count)]
-    protected, target = np.array(pairs, np.int8).reshape(-1, 2).T
-    number = np.arange(len(pairs))
-    return pd.DataFrame(
-        {
-            "row": number,
-            "image_id": [f"{k:05d}" for k in number],
-            "identity": pd.array(identities or [None] * len(pairs), dtype="string"),
-            "target": target,
-            "protected": protected,
-        }
-    )
 
 
 def pearson(n11: int, n10: int, n01: int, n00: int) -> float:
@@ -244,15 +226,3 @@ def test_label_evaluates_expressions_over_an_index() -> None:
     labels = label(index, "gender == M", "Hat")
     assert cell_counts(labels) == (1, 1, 1, 1)
     assert labels["target"].tolist() == [1, 0, 1, 0]
-
-
-@pytest.mark.parametrize("name", DESIGNS.names())
-def test_every_design_is_described_and_runs_on_its_defaults(name: str) -> None:
-    design = DESIGNS[name]
-    params = design.params()
-    assert design.title
-    assert design.paper
-    assert all(field.description for field in design.params.model_fields.values())
-    split = design.run(labels_of((4000,) * 4), params.levels[0], params, np.random.default_rng(0))
-    assert set(split["role"]) - {BALANCED} == set(ROLES)
-    assert not split.duplicated(["role", "row"]).any()

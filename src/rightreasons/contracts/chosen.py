@@ -1,0 +1,65 @@
+"""Which components the contract tests run over.
+
+The environment says it, so that processes of pytest-xdist know it too: `all`, or the names of
+files, folders and modules, separated as paths are; without it, the plug-ins that are installed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+
+from rightreasons.core.components import load_components
+from rightreasons.core.registry import Component, Registered, Registry
+from rightreasons.study.load import scanned
+
+#: The environment's variable.
+VARIABLE = "RIGHTREASONS_CONTRACTS"
+#: What it says for all components that are registered.
+ALL = "all"
+
+
+def chosen(registry: Registry, where: Callable[[Component], bool] = lambda _: True) -> list[str]:
+    """Return the names of a registry's components that are to be tested.
+
+    Parameters
+    ----------
+    registry
+        The registry.
+    where
+        Picks the components that a test is about.
+
+    Raises
+    ------
+    UserError
+        As `load_components` does.
+    """
+    names = {made.component.name for made in _named() if made.registry is registry}
+    wanted = os.environ.get(VARIABLE, "")
+    return [
+        component.name
+        for component in registry
+        if where(component)
+        and (
+            wanted == ALL
+            or component.name in names
+            or (not wanted and registry.is_foreign(component))
+        )
+    ]
+
+
+def sections() -> dict[str, list[str]]:
+    """Return the names of all components that are to be tested, by the registry's section."""
+    return {section: chosen(registry) for section, registry in scanned().items()}
+
+
+@cache
+def _named() -> tuple[Registered, ...]:
+    """Return what the files and modules that the environment names register."""
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted in ("", ALL):
+        return ()
+    scanned()
+    loaded = load_components(wanted.split(os.pathsep))
+    return tuple(made for components in loaded.values() for made in components)
