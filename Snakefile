@@ -2,9 +2,11 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if "study" not in config:
+if (
+    not config
+):  # a config without `study` is a mistake, and no layer over the default study
 
-    configfile: "config.yaml"
+    configfile: str(workflow.current_basedir.join("config.yaml"))
 
 
 include: "rules/common.smk"

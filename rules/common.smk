@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 # Planning and jobs use the library beside this workflow, whatever else is installed.
-LIBRARY = str(Path(workflow.basedir) / "src")
+LIBRARY = str(Path(str(workflow.current_basedir)).parent / "src")
 sys.path.insert(0, LIBRARY)
 os.environ.update(
     PYTHONPATH=os.pathsep.join([LIBRARY, *filter(None, [os.getenv("PYTHONPATH")])])
@@ -20,17 +20,36 @@ from rightreasons.runtime.guard import forget_jobs, hold
 from rightreasons.runtime.lifeline import SNAKEMAKE, this_process
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
+from rightreasons.study.record import check_record, write_record
 from rightreasons.study.rules import Rules
 from rightreasons.study.yaml_keys import check_keys
 
+SNAKEMAKES_RECORDS = Path(".snakemake")
 # Jobs end with the Snakemake that started them, killed or not.
 os.environ[SNAKEMAKE] = this_process()
+
+
+def check_results():
+    """Refuse results that another config made and that Snakemake would take for this one's."""
+    if workflow.is_main_process:
+        try:
+            check_record(
+                RULES.plan.study,
+                SNAKEMAKES_RECORDS,
+                triggers={trigger.name.lower() for trigger in workflow.rerun_triggers},
+                forced=workflow.dag_settings.forceall,
+            )
+        except (
+            UserError
+        ) as error:  # in a function of wildcards: any other exception gets a traceback
+            sys.exit(f"error: {error}")
+
 
 try:
     for configfile in workflow.configfiles:
         check_keys(Path(configfile))
     FOLDERS = [Path(configfile).parent for configfile in workflow.configfiles]
-    RULES = Rules(Plan(load_config(config, FOLDERS)))
+    RULES = Rules(Plan(load_config(config, FOLDERS)), first=check_results)
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -76,5 +95,7 @@ def hold_study():
             date_anew(LOCK.parent)
         else:
             refuse_future(LOCK.parent, LOCK.stat().st_mtime)
+        forced = workflow.dag_settings.forceall
+        write_record(RULES.plan.study, SNAKEMAKES_RECORDS, forced=forced)
     except UserError as error:
         raise WorkflowError(str(error))

@@ -25,7 +25,7 @@ class SubgParams(Params):
     uses_protected=("fit",),
 )
 def subg(context: Context, params: SubgParams) -> Debiased:
-    """Return vanilla fine-tuned on the debias split, every cell of it cut to the smallest's size."""
+    """Return vanilla fine-tuned on the debias split with its cells cut to the smallest."""
     import torch
 
     from rightreasons.learning.training import LabelledImages, Rows, train

@@ -19,6 +19,7 @@ from rightreasons.artifacts.injected import (
     open_twins,
 )
 from rightreasons.core.errors import UserError
+from rightreasons.core.job import Chosen
 
 SIZE = 40
 
@@ -46,10 +47,10 @@ def test_a_stamp_is_blended_as_the_formula_says() -> None:
 def test_jitter_moves_within_reach_and_stays_inside() -> None:
     pool = np.zeros((300, SIZE, SIZE, 3), np.uint8)
     position = [0.0, 0.5, 0.25, 0.75]
-    still = inject(pool, {"name": "p", "kind": "patch", "position": position})
+    still = inject(pool, Chosen.of("p", {"kind": "patch", "position": position}))
     assert (still.corners == [20, 0]).all()
     moved = inject(
-        pool, {"name": "p", "kind": "patch", "position": position, "jitter": 0.1}
+        pool, Chosen.of("p", {"kind": "patch", "position": position, "jitter": 0.1})
     ).corners
     assert moved[:, 1].min() == 0
     assert moved[:, 1].max() == 4
@@ -57,7 +58,7 @@ def test_jitter_moves_within_reach_and_stays_inside() -> None:
 
 
 def test_slices_and_single_sides_of_the_pool() -> None:
-    injected = inject(images(), {"name": "w", "kind": "watermark"})
+    injected = inject(images(), Chosen.of("w", {"kind": "watermark"}))
     assert len(injected) == 10
     assert injected.shape == (10, SIZE, SIZE, 3)
     assert np.array_equal(injected[3:7], injected[np.arange(3, 7)])
@@ -69,7 +70,7 @@ def test_open_images_and_twins(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", images())
     plain = open_images(tmp_path / "images.npy")
     assert open_twins(plain, None) is None
-    injected = open_images(tmp_path / "images.npy", {"name": "t", "kind": "tint"})
+    injected = open_images(tmp_path / "images.npy", Chosen.of("t", {"kind": "tint"}))
     assert isinstance(injected, Injected)
     assert isinstance(open_twins(injected, None), Switched)
     assert np.array_equal(open_twins(plain, tmp_path / "images.npy"), plain)
@@ -77,8 +78,8 @@ def test_open_images_and_twins(tmp_path: Path) -> None:
 
 def test_a_tint_has_no_place_and_a_frame_leaves_the_middle() -> None:
     pool = images(1)
-    assert inject(pool, {"name": "t", "kind": "tint"}).masks(np.array([0])).all()
-    frame = inject(pool, {"name": "f", "kind": "frame", "width": 0.1}).masks(np.array([0]))[0]
+    assert inject(pool, Chosen.of("t", {"kind": "tint"})).masks(np.array([0])).all()
+    frame = inject(pool, Chosen.of("f", {"kind": "frame", "width": 0.1})).masks(np.array([0]))[0]
     assert not frame[4:-4, 4:-4].any()
     assert frame[:4].all()
     assert frame[:, -4:].all()
@@ -90,13 +91,9 @@ def test_a_logo_keeps_its_transparency(tmp_path: Path) -> None:
     logo = np.zeros((8, 8, 4), np.uint8)
     logo[:, :4] = [10, 200, 30, 255]
     Image.fromarray(logo).save(tmp_path / "logo.png")
-    artifact = {
-        "name": "w",
-        "kind": "watermark",
-        "logo": str(tmp_path / "logo.png"),
-        "position": [0.0, 0.0, 0.2, 0.2],
-        "opacity": 1.0,
-    }
+    place = [0.0, 0.0, 0.2, 0.2]
+    given = {"logo": str(tmp_path / "logo.png"), "position": place, "opacity": 1.0}
+    artifact = Chosen.of("w", {"kind": "watermark", **given})
     injected = inject(np.full((1, SIZE, SIZE, 3), 90, np.uint8), artifact)
     image = injected[np.array([1])][0]
     assert image[2, 0].tolist() == [10, 200, 30]
@@ -106,9 +103,9 @@ def test_a_logo_keeps_its_transparency(tmp_path: Path) -> None:
 def test_a_logo_that_cannot_be_read_and_one_that_is_not_seen(tmp_path: Path) -> None:
     (tmp_path / "logo.png").write_text("no image")
     with pytest.raises(UserError, match=r"logo .*logo\.png cannot be read"):
-        inject(images(), {"name": "w", "kind": "watermark", "logo": str(tmp_path / "logo.png")})
+        inject(images(), Chosen.of("w", {"kind": "watermark", "logo": str(tmp_path / "logo.png")}))
     with pytest.raises(UserError, match="no visible pixel"):
-        inject(images(), {"name": "w", "kind": "watermark", "text": " "})
+        inject(images(), Chosen.of("w", {"kind": "watermark", "text": " "}))
 
 
 def test_both_versions_share_an_identity_and_nothing_else_changes() -> None:

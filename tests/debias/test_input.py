@@ -32,7 +32,7 @@ from rightreasons.regions.attribution import Attribution, top
 
 TRAINING = TrainingConfig(epochs=2, batch_size=16, learning_rate=1e-3, augment="flip")
 DATA = biased_images(44, 0.6, size=12)
-REGION = [name for name in METHODS.names() if METHODS[name].traits["regions"]]
+REGION = [name for name in METHODS.names() if "regions" in METHODS[name].traits["needs"]]
 CHANGED = ["mask_general", "mask_specific", "noise_general", "noise_specific"]
 
 
@@ -52,7 +52,7 @@ def same(first: torch.nn.Module, second: torch.nn.Module) -> bool:
 
 def test_the_methods_that_need_maps_say_so() -> None:
     assert sorted(CHANGED) == REGION
-    assert not METHODS["balanced"].traits["regions"]
+    assert "regions" not in METHODS["balanced"].traits["needs"]
 
 
 @pytest.mark.parametrize("name", CHANGED)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning import decisions, thresholds
+from rightreasons.debias import _thresholds as thresholds
+from rightreasons.learning import decisions
 from rightreasons.learning.decisions import Decision, GroupDecision
 
 

@@ -75,8 +75,8 @@ PREDICTIONS = {method: make_predictions(i) for i, method in enumerate(EXPLAINED)
 
 def measured(seed: int = 3, roi: Any = ROI, normal: Any = ()) -> dict[str, pd.DataFrame]:
     return measure_group(
-        PREDICTIONS, MAPS, EXPLAINED, roi, resolve(), scale="max", seed=seed, replicates=60,
-        progress=quiet, normal=normal,
+        PREDICTIONS, MAPS, EXPLAINED, roi, resolve(), original="vanilla", scale="max", seed=seed,
+        replicates=60, progress=quiet, normal=normal,
     )  # fmt: skip
 
 
@@ -262,7 +262,9 @@ IMAGES = np.random.default_rng(9).integers(0, 256, (N, *SIZE, 3), dtype=np.uint8
 @pytest.mark.parametrize("kind", ["rectangle", "masks"])
 def test_mean_maps_against_loops(kind: str) -> None:
     masks = np.random.default_rng(8).random((N, *SIZE)) < 0.5
-    got = mean_maps(MAPS, EXPLAINED, IMAGES, ROI if kind == "rectangle" else masks)
+    got = mean_maps(
+        MAPS, EXPLAINED, IMAGES, ROI if kind == "rectangle" else masks, original="vanilla"
+    )
     assert CELLS == ((0, 0), (1, 0), (0, 1), (1, 1))
     assert got["n"].tolist() == [6, 6, 6, 6]
     for i, (protected, target) in enumerate(CELLS):
@@ -284,7 +286,7 @@ def test_mean_maps_of_an_empty_cell_and_of_zero_maps() -> None:
     one = make_maps(1)
     one.maps[:, 0] = 0
     one.index["protected"] = 0
-    got = mean_maps({"vanilla": [one]}, {"vanilla": "vanilla"}, IMAGES, ROI)
+    got = mean_maps({"vanilla": [one]}, {"vanilla": "vanilla"}, IMAGES, ROI, original="vanilla")
     assert got["n"].tolist() == [12, 0, 12, 0]
     assert (got["image"][1] == 255).all()
     assert np.isnan(got["map/lrp/vanilla"][[1, 3]]).all()

@@ -16,6 +16,7 @@ import torch
 
 from fakes import CPU, biased_images, make_context, quiet
 from rightreasons.core.errors import UserError
+from rightreasons.core.job import Job
 from rightreasons.core.seeds import torch_generator
 from rightreasons.debias import METHODS, Context, Debiased, apply
 from rightreasons.learning.config import TrainingConfig
@@ -30,7 +31,7 @@ from rightreasons.learning.training import (
     train,
 )
 from rightreasons.models.architectures import GridAverage, build_classifier
-from rightreasons.runtime import devices
+from rightreasons.runtime import devices, job
 from rightreasons.runtime.devices import claim, count_gpus, fit_batch, fits, pick_device
 from study import Workspace, tinier
 
@@ -375,22 +376,20 @@ def test_the_grid_average_is_adaptive_average_pooling(size: int) -> None:
 def test_a_job_is_deterministic_where_the_config_says_so(
     deterministic: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import job
-
     called = []
     monkeypatch.setattr(devices, "be_deterministic", lambda: called.append(True))
     monkeypatch.delenv(job.SNAKEMAKE, raising=False)
     for name in ("begin_log", "limit_threads"):  # of this process they are pytest's business
         monkeypatch.setattr(job, name, lambda given: None)
     snakemake = SimpleNamespace(
-        input=None,
-        output=None,
-        params={"deterministic": deterministic},
+        input={},
+        output={},
+        params=SimpleNamespace(job={"deterministic": deterministic}),
         wildcards=[],
         threads=1,
         log=[tmp_path / "job.log"],
     )
-    job.run(lambda *given, **named: called.append("main"), snakemake)
+    job.run(lambda *given: called.append("main"), Job, snakemake)
     assert called == ([True, "main"] if deterministic else ["main"])
 
 

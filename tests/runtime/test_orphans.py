@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import orphans as command
 import pytest
 import yaml
 
 from rightreasons.core.errors import UserError
 from rightreasons.runtime import guard, slurm
+from rightreasons.runtime import orphans as command
 from study import ROOT
 
 Queue = Callable[[list[str]], None]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fakes import CPU, biased_images, quiet
+from rightreasons.core.job import Chosen
 from rightreasons.learning.training import Rows, normalise
 from rightreasons.models.architectures import build_classifier
 from rightreasons.saliency import EXPLAINERS
@@ -60,20 +61,20 @@ def test_fewer_images_are_among_more() -> None:
 
 
 DATA = biased_images(12, 0.0)
-CHOSEN = {
-    name: component_params(EXPLAINERS, name, name, chosen)
+CHOSEN = [
+    Chosen.of(name, component_params(EXPLAINERS, name, name, chosen))
     for name, chosen in {
         "lrp": {},
         "ig": {"kind": "integrated_gradients", "steps": 4},
     }.items()
-}
+]
 
 
 def made(batch_size: int, images: object = DATA.images) -> tuple[np.ndarray, np.ndarray]:
     model = build_classifier("small_cnn", seed=2).eval()
     return explain(
         model,
-        images,  # type: ignore[arg-type]
+        images,
         DATA.target,
         CHOSEN,
         device=CPU,
@@ -89,9 +90,9 @@ def test_maps_are_each_explainers_own_whatever_the_batches() -> None:
     assert errors.shape == (2, 12)
     assert maps.dtype == np.float32
     model = build_classifier("small_cnn", seed=2).eval()
-    for i, chosen in enumerate(CHOSEN.values()):
-        component = EXPLAINERS[chosen["kind"]]
-        params = component.params(**{k: v for k, v in chosen.items() if k != "kind"})
+    for i, chosen in enumerate(CHOSEN):
+        component = EXPLAINERS[chosen.kind]
+        params = component.params.model_validate(chosen.params)
         with component.run(model, params, torch.Generator().manual_seed(0)) as attribute:
             for n in (0, 7):
                 image = normalise(torch.from_numpy(DATA.images[n : n + 1]), CPU)

@@ -16,6 +16,7 @@ from skimage.metrics import structural_similarity
 
 from fakes import CPU, biased_images, quiet, trained
 from rightreasons.core.errors import UserError
+from rightreasons.core.job import Chosen
 from rightreasons.core.registry import Params
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.models.architectures import build_classifier
@@ -31,8 +32,11 @@ DATA = biased_images(16, 0.5)
 SMALL = ["trunk.conv1", "trunk.conv2", "trunk.conv3", "head"]
 
 
-def params_of(**chosen: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: component_params(EXPLAINERS, name, name, given) for name, given in chosen.items()}
+def params_of(**chosen: dict[str, Any]) -> list[Chosen]:
+    return [
+        Chosen.of(name, component_params(EXPLAINERS, name, name, given))
+        for name, given in chosen.items()
+    ]
 
 
 EXPLAINED = params_of(lrp={}, integrated_gradients={"steps": 4})
@@ -147,7 +151,7 @@ def test_values_are_means_of_similarities_to_the_original_maps(
     headless = copy.deepcopy(model)
     headless.head = copy.deepcopy(fresh.head)
     for layer, network in (("head", headless), ("trunk.conv1", fresh)):
-        for e, name in enumerate(EXPLAINED):
+        for e, name in enumerate(chosen.name for chosen in EXPLAINED):
             pairs = [np.abs(pair) for pair in zip(maps(model)[e], maps(network)[e], strict=True)]
             ssim = [structural_similarity(a / a.max(), b / b.max(), data_range=1) for a, b in pairs]
             ranks = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in pairs]

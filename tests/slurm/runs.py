@@ -68,7 +68,7 @@ class Site(Workspace):
     def orphans(self, *options: str) -> subprocess.Popen[str]:
         """Start the command that looks for orphans."""
         return subprocess.Popen(
-            [sys.executable, "workflow_scripts/orphans.py", "--poll", "0.5", *options],
+            [sys.executable, "-m", "rightreasons.runtime.orphans", "--poll", "0.5", *options],
             cwd=self.folder,
             env=self.cluster.environment,
             stdout=subprocess.PIPE,

@@ -12,8 +12,8 @@ import yaml
 
 from mutations import mutation
 from rightreasons.core.errors import UserError
-from rightreasons.study.grid import Grid, Paths
 from rightreasons.study.load import load_config, read_yaml
+from rightreasons.study.plan import Plan
 from rightreasons.study.sections import StudyConfig
 from rightreasons.study.yaml_keys import check_keys
 from study import demo
@@ -29,14 +29,13 @@ COUNT = 200
 def plan(config: dict[str, Any]) -> StudyConfig:
     """Do what the workflow does before its first job."""
     study = load_config(config)
-    grid, paths = Grid(study), Paths(study)
-    groups = grid.groups()
-    folders = [paths.model("vanilla", **group.as_dict()) for group in groups]
+    planned = Plan(study)
+    grid, groups = planned.grid, planned.grid.groups()
+    folders = [planned.paths.model(group, grid.original) for group in groups]
     assert len(set(folders)) == len(groups)
     assert all(folder.isprintable() and not set(folder) & set("{}") for folder in folders)
-    grid.regions()
     for task in study.tasks:
-        assert grid.models(task)[0] == "vanilla"
+        assert grid.models(task)[0] == grid.original
         grid.explainers(task)
         grid.twins(task)
     return study

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rightreasons.core.errors import UserError
-from rightreasons.study.grid import Grid, Group, Paths
+from rightreasons.core.job import Group
+from rightreasons.study.grid import Grid
 from rightreasons.study.load import load_config
+from rightreasons.study.paths import Paths
 from rightreasons.study.sections import StudyConfig
 from study import demo
 
@@ -35,24 +36,33 @@ def make_study(**changes: Any) -> StudyConfig:
 GRID = Grid(make_study())
 
 
+def group_of(task: str, design: str, level: float, seed: int) -> Group:
+    return Group(dataset="synthfaces", task=task, design=design, level=level, seed=seed)
+
+
 def test_every_cell_once() -> None:
     groups = GRID.groups()
     assert len(groups) == len(set(groups)) == 2 * 3 * 2
-    assert groups[0] == Group("tie", "phi", "0", "0")
-    assert {group.level for group in groups} == {"0", "0.25", "-0.5"}
-    assert {group.seed for group in groups} == {"0", "7"}
+    assert groups[0] == group_of("tie", "phi", 0.0, 0)
+    assert {group.level for group in groups} == {0.0, 0.25, -0.5}
+    assert {group.seed for group in groups} == {0, 7}
     assert len({group.folder for group in groups}) == 12
 
 
-def test_a_level_is_read_back_as_it_was() -> None:
-    for group, level in zip(GRID.groups()[::2], [0.0, 0.25, -0.5] * 2, strict=True):
-        assert float(group.level) == level
+@pytest.mark.parametrize("level", [0.0, 0.25, -0.5, 1e-5, 0.123456789])
+def test_a_group_is_read_back_from_the_name_of_its_folder(level: float) -> None:
+    group = GRID.group("tie", "phi", level, 7)
+    task, rest, seed = group.folder.split("/")
+    design, _, text = rest.partition("-")
+    assert GRID.group(task, design, text, seed.removeprefix("seed-")) == group
+    assert group.level == pytest.approx(level, rel=1e-5)
 
 
 def test_whose_maps_a_method_has() -> None:
     assert GRID.methods() == ["vanilla", "thropt", "tuned", "groups"]
     assert GRID.methods(changes="weights") == ["tuned"]
-    assert GRID.methods(changes="decision") == ["vanilla", "thropt", "groups"]
+    assert GRID.methods(changes="decision") == ["thropt", "groups"]
+    assert GRID.methods(changes="nothing") == [GRID.original] == ["vanilla"]
     explained = {method: GRID.explained(method) for method in GRID.methods()}
     assert explained == {
         "vanilla": "vanilla",
@@ -69,42 +79,58 @@ def test_twins_exist_where_the_dataset_can_switch_the_attribute() -> None:
     assert GRID.dataset("smile") == "synthfaces"
 
 
-def test_wildcards_of_a_group() -> None:
-    group = GRID.groups()[3]
-    assert Grid.group(SimpleNamespace(**group.as_dict(), method="thropt")) == group.as_dict()
+def test_the_original_and_the_references_are_known_by_what_they_are() -> None:
+    methods = {"tuned": {"kind": "finetune"}, "erm": {"kind": "vanilla"}, "thropt": {}}
+    grid = Grid(make_study(methods=methods))
+    assert grid.original == "erm"
+    assert grid.references() == ["erm", "tuned"]
+    assert grid.models("tie") == ["erm", "tuned"]
+    assert grid.explained("thropt") == "erm"
+    assert grid.roles.original == "erm"
+    assert grid.roles.methods == {"tuned": "finetune", "erm": "vanilla", "thropt": "thropt"}
+
+
+def test_controls_and_noise_are_told_apart() -> None:
+    sets = {"sets": {"main": {"lrp": {}, "dice": {"kind": "random"}, "edges": {}}}}
+    roles = Grid(make_study(explain=sets)).roles
+    assert roles.noise == ("dice",)
+    assert roles.controls == ("dice", "edges")
 
 
 def test_folders() -> None:
-    paths = Paths(make_study(study="mine", results="out"))
-    group = Group("tie", "phi", "0.25", "7").as_dict()
+    paths = Paths("out/mine", "vanilla")
+    group = GRID.group("tie", "phi", 0.25, 7)
     cell = "tie/phi-0.25/seed-7"
-    assert paths.stage("logs") == "out/mine/logs"
-    assert paths.pool("synthfaces") == "out/mine/pool/synthfaces"
-    assert paths.split(**group) == f"out/mine/split/{cell}/split.parquet"
-    assert paths.model("vanilla", **group) == f"out/mine/train/{cell}"
-    assert paths.model("tuned", **group) == f"out/mine/debias/{cell}/tuned"
-    assert paths.maps("tuned", "a", **group) == f"out/mine/explain/{cell}/tuned/a"
-    assert paths.measures(**group) == f"out/mine/measure/{cell}"
-    assert paths.sanity("a", **group) == f"out/mine/sanity/{cell}/a"
+    assert paths.folder("pool", dataset="synthfaces") == "out/mine/pool/synthfaces"
+    assert paths.folder("split", group) == f"out/mine/split/{cell}"
+    assert paths.model(group, "vanilla") == f"out/mine/train/{cell}"
+    assert paths.model(group, "tuned") == f"out/mine/debias/{cell}/tuned"
+    maps = paths.folder("explain", group, method="tuned", explainers="a")
+    assert maps == f"out/mine/explain/{cell}/tuned/a"
+    assert paths.folder("measure", group) == f"out/mine/measure/{cell}"
+    assert paths.folder("sanity", group, explainers="a") == f"out/mine/sanity/{cell}/a"
+    assert paths.region("faces", "gender == Male") == "out/mine/region/faces/gender_Male"
+    assert paths.timed("train", group).as_posix() == f"out/mine/benchmarks/train/{cell}.tsv"
+    assert paths.table("tests") == "out/mine/tables/tests.parquet"
 
 
 def test_no_two_results_share_a_folder() -> None:
-    paths = Paths(GRID.study)
+    paths = Paths("out", GRID.original)
     folders = [
         folder
         for group in GRID.groups()
         for method in GRID.methods()
         for folder in (
-            paths.model(method, **group.as_dict()),
-            *(paths.maps(method, s, **group.as_dict()) for s in ("a", "b")),
+            paths.model(group, method),
+            *(paths.folder("explain", group, method=method, explainers=s) for s in ("a", "b")),
         )
     ]
     assert len(folders) == len(set(folders)) == 12 * 4 * 3
 
 
-def test_a_group_needs_all_its_parts() -> None:
-    with pytest.raises(TypeError):
-        Paths(GRID.study).split(task="tie", design="phi", level="0")
+def test_a_folder_needs_all_its_parts() -> None:
+    with pytest.raises(KeyError, match="task"):
+        Paths("out", "vanilla").folder("split")
 
 
 def test_a_task_may_have_designs_methods_and_sets_of_its_own() -> None:
@@ -115,7 +141,7 @@ def test_a_task_may_have_designs_methods_and_sets_of_its_own() -> None:
     raw["tasks"]["smile"].update({**smile, "methods": ["tuned"], "sets": ["b"]})
     grid = Grid(load_config(raw))
     assert [g for g in grid.groups() if g.task == "smile"] == [
-        Group("smile", "artifact_fraction", "1", seed) for seed in ("0", "7")
+        group_of("smile", "artifact_fraction", 1.0, seed) for seed in (0, 7)
     ]
     assert ("tie", "artifact_fraction") in grid.pairs()
     assert grid.methods("smile") == ["vanilla", "tuned"]

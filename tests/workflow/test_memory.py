@@ -53,8 +53,8 @@ def test_more_models_need_no_more_memory_to_be_measured() -> None:
         maps = {name: [map_set(64)] for name in ["vanilla", *map(str, range(models - 1))]}
 
         def run(maps: dict[str, list[MapSet]] = maps) -> None:
-            of_models(maps, [0, 0, 1, 1], metrics, scale="max", seed=0, replicates=20,
-                      progress=quiet)  # fmt: skip
+            of_models(maps, [0, 0, 1, 1], metrics, original="vanilla", scale="max", seed=0,
+                      replicates=20, progress=quiet)  # fmt: skip
 
         peaks[models] = traced(run)
     assert peaks[10] - peaks[2] < 2 * 64 * MAP  # of 8 x 64 x MAP that their intensities take
@@ -67,7 +67,7 @@ def test_mean_maps_hold_one_map_at_a_time() -> None:
         images = np.zeros((count, SIZE, SIZE, 3), np.uint8)
 
         def run(maps: dict[str, list[MapSet]] = maps, images: np.ndarray = images) -> None:
-            mean_maps(maps, {"vanilla": "vanilla"}, images, [0, 0, 1, 1])
+            mean_maps(maps, {"vanilla": "vanilla"}, images, [0, 0, 1, 1], original="vanilla")
 
         peaks[count] = traced(run)
     assert peaks[1024] - peaks[256] < 20 * MAP  # of 192 more in each cell

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator
 
+from rightreasons.core.job import Chosen
 from rightreasons.core.registry import Params, Registry
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class PlacedParams(ArtifactParams):
         if not (position[0] < position[2] and position[1] < position[3]):
             raise ValueError("x0 must be below x1 and y0 below y1")
         return position
+
+
+def modules_of(*artifacts: Chosen | None) -> tuple[str, ...]:
+    """Return the modules of some artifacts, None among them left out."""
+    return tuple(ARTIFACTS[one.kind].module for one in artifacts if one is not None)
 
 
 def colour_of(rgb: Sequence[int]) -> np.ndarray:

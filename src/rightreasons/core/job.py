@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from pydantic import Field, JsonValue
 
+from rightreasons.core.code import digest
 from rightreasons.core.sections import Section
 
 T = TypeVar("T")
@@ -120,6 +121,14 @@ class Job(Section):
     code: str = ""
     components: tuple[str, ...] = ()
     deterministic: bool = False
+
+    def modules(self) -> tuple[str, ...]:
+        """Return the modules of the components that do the job, beside the stage's own."""
+        return ()
+
+    def coded(self) -> Self:
+        """Return the description with the digest of the code that does the job."""
+        return self.model_copy(update={"code": digest(type(self).__module__, *self.modules())})
 
     def carried(self) -> dict[str, Any]:
         """Return all but the files, as what JSON can hold: Snakemake compares it between runs."""

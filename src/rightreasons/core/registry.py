@@ -38,6 +38,11 @@ class Component:
     paper: str
     traits: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def module(self) -> str:
+        """The module that registered it: what makes its results."""
+        return self.run.__module__
+
 
 class Registry:
     """The components of one kind.

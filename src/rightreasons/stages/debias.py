@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rightreasons.artifacts import modules_of
 from rightreasons.core.job import Chosen, Group, Job, Running
+from rightreasons.debias import METHODS
 from rightreasons.stages.files import Model
 from rightreasons.stages.train import TrainInput
 
@@ -41,6 +43,10 @@ class DebiasJob(Job):
     method: Chosen
     artifact: Chosen | None
 
+    def modules(self) -> tuple[str, ...]:
+        """Return the method's and the artifact's modules."""
+        return (METHODS[self.method.kind].module, *modules_of(self.artifact))
+
 
 def debias(job: DebiasJob, running: Running) -> None:
     """Load the original network, call the method, predict, write."""
@@ -48,7 +54,7 @@ def debias(job: DebiasJob, running: Running) -> None:
 
     from rightreasons.artifacts.injected import open_images, open_twins
     from rightreasons.core.files import read_json
-    from rightreasons.debias import METHODS, apply, open_context
+    from rightreasons.debias import apply, open_context
     from rightreasons.learning.records import write_model
 
     method = METHODS[job.method.kind]

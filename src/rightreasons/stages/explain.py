@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from rightreasons.artifacts import modules_of
 from rightreasons.core.job import Chosen, Files, Group, Job, Running
+from rightreasons.saliency import EXPLAINERS
 from rightreasons.stages.files import Maps
 
 
@@ -41,6 +43,11 @@ class MapsJob(Job):
     images: int | Literal["all"]
     explained_class: Literal["true", "predicted"]
     batch_size: int
+
+    def modules(self) -> tuple[str, ...]:
+        """Return the explainers' and the artifact's modules."""
+        explainers = (EXPLAINERS[chosen.kind].module for chosen in self.explainers)
+        return (*explainers, *modules_of(self.artifact))
 
 
 class ExplainJob(MapsJob):

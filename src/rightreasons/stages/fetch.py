@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from rightreasons.core.job import Files, Job, Running
+from rightreasons.data import DATASETS
 from rightreasons.stages.files import Fetched
 
 
@@ -27,6 +28,10 @@ class DatasetJob(Job):
     kind: str
     params: dict[str, JsonValue]
     data: str
+
+    def modules(self) -> tuple[str, ...]:
+        """Return the dataset's module."""
+        return (DATASETS[self.kind].module,)
 
 
 class FetchJob(DatasetJob):

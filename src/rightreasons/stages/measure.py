@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from rightreasons.artifacts import modules_of
 from rightreasons.core.job import Chosen, Group, Job, Running
+from rightreasons.metrics import METRICS
 from rightreasons.stages.files import Measures
 from rightreasons.stages.roi import Roi, RoiInput
 
@@ -67,6 +69,11 @@ class MeasureJob(Job):
     scale: str
     replicates: int
     metrics: dict[str, dict[str, JsonValue]]
+
+    def modules(self) -> tuple[str, ...]:
+        """Return the metrics' and the artifacts' modules."""
+        metrics = (METRICS[name].module for name in self.metrics)
+        return (*metrics, *modules_of(self.artifact, self.roi.artifact))
 
 
 def measure(job: MeasureJob, running: Running) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rightreasons.artifacts import modules_of
 from rightreasons.core.job import Chosen, Job, Running
 from rightreasons.regions.params import RegionParams
 from rightreasons.stages import files
@@ -37,6 +38,10 @@ class RegionJob(Job):
     seed: int
     known: Region | None
     quantile: float
+
+    def modules(self) -> tuple[str, ...]:
+        """Return the artifact's module."""
+        return modules_of(self.artifact)
 
 
 def region(job: RegionJob, running: Running) -> None:

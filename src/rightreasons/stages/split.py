@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from rightreasons.core.job import Chosen, Files, Group, Job, Running
+from rightreasons.splits import DESIGNS
 from rightreasons.stages.files import Split
 
 
@@ -37,6 +38,10 @@ class SplitJob(Job):
     injected: bool
     design: Chosen
 
+    def modules(self) -> tuple[str, ...]:
+        """Return the design's module."""
+        return (DESIGNS[self.design.kind].module,)
+
 
 def split(job: SplitJob, running: Running) -> None:
     """Evaluate the task's attributes, let the design draw, write."""
@@ -44,7 +49,7 @@ def split(job: SplitJob, running: Running) -> None:
 
     from rightreasons.core.files import write_parquet
     from rightreasons.core.seeds import numpy_rng
-    from rightreasons.splits import DESIGNS, label, label_injected
+    from rightreasons.splits import label, label_injected
 
     running.ready()
     design, level = DESIGNS[job.design.kind], job.group.level

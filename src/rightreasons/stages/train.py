@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rightreasons.artifacts import modules_of
 from rightreasons.core.job import Chosen, Files, Group, Job, Running
 from rightreasons.learning.config import ModelConfig, TrainingConfig
 from rightreasons.stages.files import Model
@@ -36,6 +37,10 @@ class TrainJob(Job):
     artifact: Chosen | None
     model: ModelConfig
     training: TrainingConfig
+
+    def modules(self) -> tuple[str, ...]:
+        """Return the artifact's module."""
+        return modules_of(self.artifact)
 
 
 def train(job: TrainJob, running: Running) -> None:

@@ -67,6 +67,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
         except ValidationError as error:
             raise UserError(explain(error, ModelConfig, f"tasks.{task}.model")) from None
     _check_metrics(config, kinds["metrics"])
+    _check_original(filled["methods"], kinds["methods"])
     study = StudyConfig(**filled)
     _check_masks(study, kinds["datasets"])
     _check_expressions(study)
@@ -127,6 +128,18 @@ def registries() -> dict[str, Registry]:
 def _check_metrics(config: StudyConfig, metrics: Registry) -> None:
     for name, chosen in config.measure.metrics.items():
         component_params(metrics, f"measure.metrics.{name}", name, chosen)
+
+
+def _check_original(methods: dict[str, dict[str, Any]], registry: Registry) -> None:
+    """Raise UserError unless exactly one method changes nothing: all others start from it."""
+    kinds = [one.name for one in registry if one.traits["changes"] == "nothing"]
+    found = [name for name, chosen in methods.items() if chosen["kind"] in kinds]
+    if len(found) != 1:
+        has = f"it has {' and '.join(found)}" if found else "it has none"
+        raise UserError(
+            f"config: methods: needs `{kinds[0]}: {{}}` once, as every method starts from it and "
+            f"is compared with it; {has}."
+        )
 
 
 def _check_masks(study: StudyConfig, datasets: Registry) -> None:

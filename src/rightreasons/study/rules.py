@@ -13,10 +13,9 @@ A rule hands its wildcards over and takes files and parameters from here:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -133,40 +132,47 @@ STAGES = {
 }
 
 
-#: Stages whose descriptions name all components that they use. The others, which make tables and
-#: figures, look up what tables name.
+#: Stages whose jobs know all components that they use (`Job.modules`). The others make tables and
+#: figures, and look up what tables name.
 NAMING = frozenset(
     {"fetch", "pool", "twins", "region", "split", "train", "debias", "explain", "sanity", "measure"}
 )
 
 
 class Rules:
-    """What the rules of a study take from its plan."""
+    """What the rules of a study take from its plan.
 
-    def __init__(self, plan: Plan) -> None:
+    Parameters
+    ----------
+    first
+        Called once, before the first job is described: Snakemake's options are known by then.
+    """
+
+    def __init__(self, plan: Plan, first: Callable[[], None] = lambda: None) -> None:
         self.plan = plan
+        self._first = cache(first)
         self._known: dict[tuple[str, ...], Job] = {}
 
     def job(self, stage: str, wildcards: Wildcards) -> Job:
         """Return the description of one job; each is made once."""
+        self._first()
         key = (stage, *(f"{name}={value}" for name, value in sorted(wildcards.items())))
         if key not in self._known:
-            job = STAGES[stage].describe(self.plan, wildcards)
-            used = self.components(job if stage in NAMING else None)
+            job = STAGES[stage].describe(self.plan, wildcards).coded()
+            used = self.components(stage, job.modules())
             self._known[key] = job.model_copy(update={"components": used})
         return self._known[key]
 
-    def components(self, job: Job | None = None) -> tuple[str, ...]:
-        """Return the user's files and modules that a job has to load; all where none is given.
+    def components(self, stage: str, modules: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the user's files, folders and modules that a job has to load.
 
-        A job's description names what it uses, so that one more file in a study makes no finished
-        job run again.
+        They are those that register what the job names, so that one more file in a study makes no
+        finished job run again.
         """
-        told = json.dumps(job.carried()) if job and self._loaded else ""
         return tuple(
             name
             for name, made in self._loaded.items()
-            if job is None or any(json.dumps(one.component.name) in told for one in made)
+            if stage not in NAMING or any(one.component.module in modules for one in made)
         )
 
     @cached_property

@@ -296,8 +296,6 @@ class StudyConfig(Section):
             _check_known(f"tasks.{name}.dataset", [task.dataset], "dataset", self.datasets)
             self._check_task(name, task)
         _check_known("regions.attributes", self.regions.attributes, "dataset", self.datasets)
-        if self.methods.get("vanilla", {"kind": "none"}).get("kind", "vanilla") != "vanilla":
-            raise ValueError("methods: needs `vanilla: {}`; every method is compared with it")
         taken = [e for chosen in self.explain.sets.values() for e in chosen]
         if twice := {e for e in taken if taken.count(e) > 1}:
             raise ValueError(f"explain.sets: {', '.join(sorted(twice))} is in two sets")

@@ -1,0 +1,186 @@
+"""Every job script by itself, on tiny data: what it is told decides what it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.job import Chosen, Job
+from rightreasons.stages.files import Maps, Measures, Model
+from rightreasons.study.load import load_config
+from rightreasons.study.plan import Plan
+from rightreasons.study.rules import STAGES, Rules
+from rightreasons.tables.schema import TABLES, read_table
+from scripts import run_script
+from study import ROOT, tiny
+
+GROUP = {"task": "smiling_by_necktie", "design": "phi", "level": "0", "seed": "0"}
+METHODS = ("finetune", "thropt", "mask_general")
+
+
+def config(folder: Path) -> dict[str, Any]:
+    """Return a study of one level on few images, with every stage."""
+    raw = tiny(results=str(folder / "results"), data=str(folder / "data"))
+    raw["datasets"]["synthfaces"]["n_images"] = 500
+    raw["designs"]["phi"] = {
+        "levels": [0.0],
+        "max_images": {"train": 60, "debias": 40, "test": 40},
+        "min_images": {"train": 8, "debias": 8, "test": 8},
+    }
+    # At quantile 1 nothing is masked: the method is vanilla's training once more.
+    raw["methods"] = {"vanilla": {}, **{m: {} for m in METHODS}, "mask_general": {"quantile": 1}}
+    raw["sanity"] = {"images": 8, "stages": 2}
+    return raw
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Rules:
+    """The study, with every job done by its script, in the order of the stages."""
+    found = Rules(Plan(load_config(config(tmp_path_factory.mktemp("study")))))
+    threads = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    for stage, wildcards in in_order(found.plan):
+        job = run_script(found, stage, **wildcards)
+        assert all(Path(str(path)).exists() for path in job.output.named().values()), stage
+    for name, value in threads.items():
+        if value is None:
+            os.environ.pop(name, None)
+    return found
+
+
+def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
+    for stage in ("fetch", "pool"):
+        yield stage, {"dataset": "synthfaces"}
+    yield "twins", {"dataset": "synthfaces", "attribute": "Wearing_Necktie"}
+    for dataset, region in plan.regions:
+        yield "region", {"dataset": dataset, "region": region}
+    yield from ((stage, GROUP) for stage in ("split", "train"))
+    yield from (("debias", {**GROUP, "method": method}) for method in METHODS)
+    for method in ("vanilla", "finetune", "mask_general"):
+        yield "explain", {**GROUP, "method": method, "explainers": "main"}
+    yield "sanity", {**GROUP, "explainers": "main"}
+    yield "measure", GROUP
+    tables = ("", "_runtimes", "_regions", "_attribution", "_reliance", "_sanity")
+    yield from ((f"tabulate{name}", {}) for name in tables)
+
+
+def test_every_script_and_every_stage_is_run_here(rules: Rules) -> None:
+    run = {stage for stage, _ in in_order(rules.plan)}
+    assert run == set(STAGES)
+    figures = {"figure"}  # tests/figures
+    assert {path.stem for path in (ROOT / "workflow_scripts").glob("*.py")} == run | figures
+
+
+def test_every_table_fits_its_schema(rules: Rules) -> None:
+    found = rules.tables()
+    assert set(found) == set(TABLES)
+    for name, path in found.items():
+        table = read_table(path)
+        assert list(table.columns) == [column.name for column in TABLES[name].columns]
+    assert set(read_table(found["cell_metrics"])["method"]) == {"vanilla", *METHODS}
+
+
+def test_logs_say_where_and_how_long(rules: Rules) -> None:
+    for stage, wildcards in in_order(rules.plan):
+        lines = Path(rules.log(stage).format(**wildcards)).read_text().splitlines()
+        assert " SLURM job " in lines[0], stage
+        assert "ready after" in "".join(lines), stage
+        assert " done in " in lines[-1], stage
+
+
+def test_training_once_more_without_a_change_is_the_original_bit_for_bit(rules: Rules) -> None:
+    plan = rules.plan
+    group = plan.grid.group(*GROUP.values())
+    files = [plan.model_files(group, method).model for method in ("vanilla", "mask_general")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    other = plan.model_files(group, "finetune").model
+    assert other.read_bytes() != files[0].read_bytes()
+
+
+def test_a_method_that_changes_decisions_keeps_the_originals_weights(rules: Rules) -> None:
+    group = rules.plan.grid.group(*GROUP.values())
+    ours, vanilla = (rules.plan.model_files(group, m) for m in ("thropt", "vanilla"))
+    assert ours.model.read_bytes() == vanilla.model.read_bytes()
+    scores = [pd.read_parquet(files.predictions)["score"] for files in (ours, vanilla)]
+    pd.testing.assert_series_equal(*scores)
+
+
+def moved(job: Job, kind: type[Model | Maps | Measures], folder: Path) -> dict[str, Any]:
+    """Return the change that lets a job write into another folder."""
+    return {"output": kind.below(folder)}
+
+
+@pytest.mark.parametrize("chosen", ["true", "predicted"])
+def test_maps_explain_the_class_that_the_config_asks_for(
+    rules: Rules, chosen: str, tmp_path: Path
+) -> None:
+    wildcards = {**GROUP, "method": "vanilla", "explainers": "main"}
+    changes = {"explained_class": chosen, "output": Maps.below(tmp_path)}
+    run_script(rules, "explain", changes, **wildcards)
+    index = pd.read_parquet(tmp_path / "maps.parquet")
+    group = rules.plan.grid.group(*GROUP.values())
+    said = pd.read_parquet(rules.plan.model_files(group, "vanilla").predictions)
+    said = said[said["role"] == "test"].set_index("image_id")
+    predicted = (said["logit_1"] > said["logit_0"]).astype(int)[index["image_id"]].to_numpy()
+    assert (predicted != index["target"]).any()  # else this test could not fail
+    expected = index["target"].to_numpy() if chosen == "true" else predicted
+    assert (index["explained_class"] == expected).all()
+
+
+def test_intensity_has_the_scale_that_the_config_asks_for(rules: Rules, tmp_path: Path) -> None:
+    found = {}
+    for scale in ("max", "raw"):
+        changes = {"scale": scale, "output": Measures.below(tmp_path / scale)}
+        run_script(rules, "measure", changes, **GROUP)
+        cells = pd.read_parquet(tmp_path / scale / "cell_metrics.parquet")
+        found[scale] = cells.set_index(["method", "explainer", "metric"])["value"].sort_index()
+    pd.testing.assert_series_equal(
+        found["max"].xs("rrf", level="metric"), found["raw"].xs("rrf", level="metric")
+    )
+    mrr = [found[scale].xs("mrr", level="metric") for scale in ("max", "raw")]
+    assert not np.allclose(*mrr)
+
+
+def test_a_tasks_own_network_is_the_one_that_is_trained(rules: Rules, tmp_path: Path) -> None:
+    from rightreasons.learning.config import ModelConfig
+
+    own = ModelConfig(architecture="squeezenet1_1")
+    run_script(rules, "train", {"model": own, "output": Model.below(tmp_path)}, **GROUP)
+    assert json.loads((tmp_path / "model.json").read_text())["model"] == own.model_dump()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_job_has_the_threads_that_snakemake_gave_it(
+    rules: Rules, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    for name in names:
+        monkeypatch.setenv(name, "7")
+    split = rules.plan.split(rules.plan.grid.group(*GROUP.values())).output
+    changes = {"output": type(split).below(tmp_path)}
+    run_script(rules, "split", changes, threads=threads, **GROUP)
+    assert [os.environ[name] for name in names] == [str(threads)] * 3
+    again = pd.read_parquet(tmp_path / "split.parquet")
+    pd.testing.assert_frame_equal(again, pd.read_parquet(split.split))
+
+
+def test_what_the_user_did_wrong_is_one_line_and_the_log_has_the_rest(
+    rules: Rules, tmp_path: Path
+) -> None:
+    changes = {
+        "method": Chosen.of("mask_general", {"quantile": 0.8}),
+        "input": rules.job("debias", {**GROUP, "method": "finetune"}).input,
+        "output": Model.below(tmp_path),
+    }
+    with pytest.raises(SystemExit, match=r"^error: this cell has no attribution maps\."):
+        run_script(rules, "debias", changes, **GROUP, method="mask_general")
+    log = Path(rules.log("debias").format(**GROUP, method="mask_general"))
+    assert UserError.__name__ in log.read_text()
+    assert not (tmp_path / "model.json").exists()

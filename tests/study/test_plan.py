@@ -1,0 +1,265 @@
+"""The plan: which jobs there are, what each is told, and that nothing is lost on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rightreasons.core.job import Files, Group, Job
+from rightreasons.stages.measure import MeasureJob
+from rightreasons.study.load import load_config, read_yaml
+from rightreasons.study.paths import FOLDERS
+from rightreasons.study.plan import Plan
+from rightreasons.study.plan_tables import TablePlan
+from rightreasons.study.rules import STAGES, Rules
+from study import ROOT, demo, tiny
+
+STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))]
+
+
+def plan_of(**changes: Any) -> Plan:
+    return Plan(load_config({**tiny(), **changes}))
+
+
+def group_of(plan: Plan, level: float = 0.8) -> Group:
+    return plan.grid.group("smiling_by_necktie", "phi", level, 0)
+
+
+def jobs_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield stage and wildcards of every job before the tables, from the grid alone."""
+    grid = plan.grid
+    for dataset in plan.study.datasets:
+        yield "fetch", {"dataset": dataset}
+        yield "pool", {"dataset": dataset}
+    for dataset, attribute in plan.switched():
+        yield "twins", {"dataset": dataset, "attribute": attribute}
+    for dataset, region in plan.regions:
+        yield "region", {"dataset": dataset, "region": region}
+    for group in grid.groups():
+        task, design, level = group.stream
+        cell = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
+        yield from ((stage, cell) for stage in ("split", "train", "measure"))
+        for method in grid.methods(task):
+            own = {**cell, "method": method}
+            if method != grid.original:
+                yield "debias", own
+            if method in grid.models(task):
+                yield from (("explain", {**own, "explainers": e}) for e in grid.sets(task))
+    for group, explainers in plan.sanity_cells():
+        task, design, level = group.stream
+        cell = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
+        yield "sanity", {**cell, "explainers": explainers}
+    yield from ((name, {}) for name in tables_of(plan))
+
+
+def tables_of(plan: Plan) -> list[str]:
+    """Return the rules that make tables of a study, by what it has."""
+    grid = plan.grid
+    wanted = {
+        "tabulate_regions": bool(plan.regions),
+        "tabulate_attribution": grid.looks_away(),
+        "tabulate_reliance": bool(grid.twinned()),
+        "tabulate_sanity": bool(plan.sanity_cells()),
+    }
+    return ["tabulate", "tabulate_runtimes", *(name for name, there in wanted.items() if there)]
+
+
+def paths_of(files: Files) -> list[str]:
+    return [
+        path
+        for given in files.named().values()
+        for path in (given if isinstance(given, list) else [given])
+    ]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_input_is_some_jobs_output_and_every_output_is_one_jobs(path: Path) -> None:
+    rules = Rules(Plan(load_config(read_yaml(path))))
+    jobs = [rules.job(stage, wildcards) for stage, wildcards in jobs_of(rules.plan)]
+    made = [file for job in jobs for file in paths_of(job.output)]
+    assert len(made) == len(set(made))
+    needed = {file for job in jobs for file in paths_of(job.input)}
+    assert needed <= set(made)
+    assert {str(table) for table in rules.tables().values()} <= set(made)
+
+
+@pytest.mark.parametrize("path", STUDIES[:1], ids=lambda path: path.stem)
+def test_every_job_is_received_as_it_was_described(path: Path) -> None:
+    """Snakemake gives lists of paths by name and what was carried; nothing else."""
+    rules = Rules(Plan(load_config(read_yaml(path))))
+    for stage, wildcards in jobs_of(rules.plan):
+        job = rules.job(stage, wildcards)
+        got = type(job).received(job.input.named(), job.output.named(), job.carried())
+        assert got == job, stage
+        assert job.code
+
+
+@pytest.mark.parametrize("path", STUDIES[:1], ids=lambda path: path.stem)
+def test_patterns_with_a_jobs_wildcards_are_its_outputs(path: Path) -> None:
+    rules = Rules(Plan(load_config(read_yaml(path))))
+    for stage, wildcards in jobs_of(rules.plan):
+        patterns = rules.output(stage)
+        filled = {name: str(pattern).format(**wildcards) for name, pattern in patterns.items()}
+        assert filled == rules.job(stage, wildcards).output.named(), stage
+        assert set(STAGES) >= {stage}
+        for made in (rules.log(stage), rules.benchmark(stage)):
+            assert "{" not in made.format(**wildcards)
+
+
+def test_snakemakes_wildcards_are_enough() -> None:
+    rules = Rules(plan_of())
+    wildcards = {"task": "smiling_by_necktie", "design": "phi", "level": "0.8", "seed": "0"}
+    given = SimpleNamespace(items=wildcards.items)
+    assert rules.input("train")(given) == rules.job("train", wildcards).input.named()
+    assert rules.params("train")(given) == rules.job("train", wildcards).carried()
+
+
+def test_first_is_called_once_and_before_any_job() -> None:
+    called: list[str] = []
+    rules = Rules(plan_of(), first=lambda: called.append("first"))
+    assert called == []
+    rules.job("fetch", {"dataset": "synthfaces"})
+    rules.job("pool", {"dataset": "synthfaces"})
+    assert called == ["first"]
+
+
+# What single jobs are told
+
+
+def test_a_tasks_own_network_is_trained() -> None:
+    tasks = tiny()["tasks"]
+    tasks["own"] = {**tasks["smiling_by_necktie"], "model": {"architecture": "resnet18"}}
+    plan = plan_of(tasks=tasks)
+    trained = {
+        task: plan.train(plan.grid.group(task, "phi", 0.8, 0)).model.architecture for task in tasks
+    }
+    assert trained == {"smiling_by_necktie": "small_cnn", "own": "resnet18"}
+
+
+@pytest.mark.parametrize("chosen", ["true", "predicted"])
+def test_the_explained_class_is_the_configs(chosen: str) -> None:
+    explain = {**tiny()["explain"], "explained_class": chosen}
+    plan = plan_of(explain=explain, sanity={"images": 8})
+    assert plan.explain(group_of(plan), "vanilla", "main").explained_class == chosen
+    assert plan.sanity(group_of(plan), "main").explained_class == chosen
+
+
+@pytest.mark.parametrize("scale", ["max", "mass", "raw"])
+def test_the_scale_of_intensity_is_the_configs(scale: str) -> None:
+    plan = plan_of(measure={"scale": scale, "replicates": 70})
+    job = plan.measure(group_of(plan))
+    assert (job.scale, job.replicates) == (scale, 70)
+
+
+def test_parameters_of_metrics_reach_measure_and_the_comparisons() -> None:
+    metrics = {"top_fraction": {"top": 0.2}}
+    plan = plan_of(measure={"metrics": metrics, "replicates": 50})
+    assert plan.measure(group_of(plan)).metrics["top_fraction"]["top"] == 0.2
+    assert TablePlan(plan).tabulate().comparing.metrics["top_fraction"]["top"] == 0.2
+
+
+def test_maps_are_listed_model_by_model_and_set_by_set() -> None:
+    explain = {"images": 16, "sets": {"a": {"lrp": {}}, "b": {"gradient": {}}}}
+    plan = plan_of(explain=explain)
+    job = plan.measure(group_of(plan))
+    assert job.models == ("vanilla", "finetune", "mask_specific")
+    keys = [(path.parts[-3], path.parts[-2]) for path in job.input.maps]
+    assert keys == [(model, name) for model in job.models for name in ("a", "b")]
+    assert [path.parent for path in job.input.map_index] == [p.parent for p in job.input.maps]
+    assert job.methods["thropt"] == "vanilla"
+    normal = [(path.parts[-5], path.parts[-2]) for path in job.input.normal_maps]
+    assert [p.parts[-5:-2] for p in job.input.normal_maps] == [
+        ("phi-0", "seed-0", "vanilla"), ("phi-0", "seed-0", "vanilla")
+    ]  # fmt: skip
+    assert len(normal) == 2
+
+
+def test_a_design_without_level_0_has_no_normal_model() -> None:
+    designs = {"phi": {**tiny()["designs"]["phi"], "levels": [0.8]}}
+    plan = plan_of(designs=designs)
+    assert plan.measure(group_of(plan)).input.normal_maps == ()
+
+
+def test_maps_of_the_protected_attribute_go_to_methods_that_need_them() -> None:
+    plan = plan_of()
+    needs = {m: plan.debias(group_of(plan), m).input.confidence for m in plan.grid.methods()}
+    assert needs["finetune"] is None
+    assert needs["mask_specific"] == Path(
+        "results/tiny/region/synthfaces/Wearing_Necktie/confidence.npy"
+    )
+
+
+def test_a_deterministic_study_has_deterministic_jobs() -> None:
+    for chosen in (True, False):
+        plan = plan_of(deterministic=chosen, sanity={"images": 8})
+        group = group_of(plan)
+        jobs: list[Job] = [
+            plan.train(group),
+            plan.debias(group, "finetune"),
+            plan.explain(group, "vanilla", "main"),
+            plan.sanity(group, "main"),
+            plan.region("synthfaces", "coin_flip"),
+        ]
+        assert {job.deterministic for job in jobs} == {chosen}
+
+
+def test_an_artifact_is_laid_over_the_images_of_its_task_alone() -> None:
+    plan = Plan(load_config(read_yaml(ROOT / "config.yaml")))
+    mark = plan.grid.group("smiling_by_watermark", "artifact_fraction", 1.0, 0)
+    tie = plan.grid.group("smiling_by_necktie", "phi", 0.9, 0)
+    tint = plan.grid.group("smiling_by_tint", "artifact_fraction", 1.0, 0)
+    names = [getattr(plan.train(group).artifact, "name", None) for group in (mark, tie, tint)]
+    assert names == ["watermark", None, "tint"]
+    assert plan.split(mark).injected
+    assert not plan.split(tie).injected
+    assert plan.train(tie).input.twins == Path(
+        "results/demo/pool/synthfaces/twins_Wearing_Necktie.npy"
+    )
+    assert plan.train(mark).input.twins is None
+    measured: MeasureJob = plan.measure(tint)
+    assert measured.roi.artifact is not None
+    assert measured.roi.artifact.name == "watermark"
+
+
+def test_a_new_level_changes_no_other_job() -> None:
+    designs = {"phi": {**tiny()["designs"]["phi"], "levels": [0.0, 0.4, 0.8]}}
+    before, after = Rules(plan_of()), Rules(plan_of(designs=designs))
+    wanted = [(s, w) for s, w in jobs_of(before.plan) if not s.startswith("tabulate")]
+    assert all(before.job(s, w) == after.job(s, w) for s, w in wanted)
+
+
+def test_a_new_image_size_fetches_nothing() -> None:
+    small, large = (plan_of(datasets={"synthfaces": {"size": size}}) for size in (32, 64))
+    assert small.fetch("synthfaces").coded() == large.fetch("synthfaces").coded()
+    assert small.pool("synthfaces") != large.pool("synthfaces")
+
+
+@pytest.mark.parametrize(("levels", "count"), [("strongest", 1), ("all", 2)])
+def test_which_cells_have_a_sanity_check(levels: str, count: int) -> None:
+    plan = plan_of(sanity={"images": 8, "levels": levels})
+    assert len(plan.sanity_cells()) == count
+    assert plan_of().sanity_cells() == []
+
+
+def test_every_job_before_the_tables_is_timed() -> None:
+    rules = Rules(plan_of(sanity={"images": 8}))
+    timed = TablePlan(rules.plan).runtimes().timed
+    expected = {
+        rules.benchmark(stage).format(**wildcards)
+        for stage, wildcards in jobs_of(rules.plan)
+        if stage in FOLDERS
+    }
+    assert {str(job.path) for job in timed} == expected
+    assert len(timed) == len(expected)
+
+
+def test_tables_are_those_of_what_the_study_has() -> None:
+    full = set(TablePlan(Plan(load_config(demo()))).files())
+    assert {"cell_metrics", "region_maps", "reliance", "table_one", "runtimes"} <= full
+    assert "sanity" not in full
+    bare = plan_of(methods={"vanilla": {}}, regions={})
+    assert not {"region_maps", "table_one"} & set(TablePlan(bare).files())
