@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rightreasons.core.components import FOLDERS, load_components
+from rightreasons.core import code, components
+from rightreasons.core import registry as core
+from rightreasons.core.components import PACKAGES, load_components
 from rightreasons.core.errors import UserError
 from rightreasons.data import create
 from rightreasons.data.pool import Pool, build_pool
@@ -70,7 +73,8 @@ def forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     """Work in a folder of one's own and forget afterwards what was loaded."""
     for registry in scanned().values():
         monkeypatch.setattr(registry, "_components", dict(registry._components))
-    monkeypatch.setenv(FOLDERS, "")
+    monkeypatch.setattr(core, "_REGISTERED", list(core._REGISTERED))
+    monkeypatch.setenv(PACKAGES, "")
     monkeypatch.chdir(tmp_path)
     known = set(sys.modules)
     yield
@@ -307,3 +311,45 @@ def test_a_pool_of_a_dataset_from_a_file_is_built_by_workers() -> None:
     images = Pool.open("pool").images
     assert images[:, 0, 0, 0].tolist() == list(range(200))
     assert not here(images).any()
+
+
+def digest_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Load mine/lazy.py from a working directory as a new process does; return its digest."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv(PACKAGES, "")
+    for name in [name for name in sys.modules if name.startswith(f"{components.__name__}.")]:
+        del sys.modules[name]
+    for known in (code.digest, code._read, code._file):
+        known.cache_clear()
+    (made,) = load_components(["mine/lazy.py"])["mine/lazy.py"]
+    return code.digest(made.component.module)
+
+
+def test_the_code_of_a_file_is_its_helpers_too_and_not_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lazy = METHOD.format(name="lazy").replace("return", "from ._later import x\n    return")
+    write("old/mine/lazy.py", lazy)
+    write("old/mine/_later.py", "x = 1\n")
+    first = digest_in(tmp_path / "old", monkeypatch)
+    shutil.copytree("mine", tmp_path / "new/mine")
+    assert digest_in(tmp_path / "new", monkeypatch) == first
+    write("mine/_later.py", "x = 1  # a comment\n")
+    assert digest_in(tmp_path / "new", monkeypatch) == first
+    write("mine/_later.py", "x = 2\n")
+    assert digest_in(tmp_path / "new", monkeypatch) != first
+
+
+def test_a_file_in_the_working_directory_has_the_same_module_whatever_the_folder_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("my-study 2/mine.py", METHOD.format(name="mine"))
+    monkeypatch.chdir(tmp_path / "my-study 2")
+    load_components(["mine.py"])
+    assert METHODS["mine"].module == "rightreasons.core.components.here.mine"
+    monkeypatch.chdir(tmp_path)
+    write("other/my-study 2/two.py", METHOD.format(name="two"))
+    write("my-study-2/three.py", METHOD.format(name="three"))
+    load_components(["other/my-study 2/", "my-study-2/"])
+    assert METHODS["two"].module == "rightreasons.core.components.my_study_2.two"
+    assert METHODS["three"].module == "rightreasons.core.components.my_study_2_2.three"

@@ -2,18 +2,20 @@
 
 A file is imported as a module of its folder, which is a package below this module: two folders
 never meet, whatever their files are called, and a file imports the helpers beside it as
-`from ._helper import ...`. The folders are told to child processes by the environment, so that
-each of them finds these modules by their names, a freshly started one that unpickles too.
+`from ._helper import ...`. The packages are called as their folders, the working directory
+`here`, so that they keep their names where all is moved. Child processes are told of them by the
+environment: each finds these modules by their names, a freshly started one that unpickles too.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
+import itertools
 import os
+import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
@@ -23,8 +25,8 @@ from types import ModuleType
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.registry import Registered, registered_by
 
-#: The environment's variable with the folders of all files that were loaded.
-FOLDERS = "RIGHTREASONS_FOLDERS"
+#: The environment's variable with the packages of all files that were loaded: name=folder:...
+PACKAGES = "RIGHTREASONS_PACKAGES"
 
 __path__: list[str] = []  # a package, whose modules `_Folders` finds
 
@@ -99,11 +101,8 @@ def _load_file(file: Path) -> list[Registered]:
     if "." in file.stem:
         raise UserError(f"components: the name of {file} must have no dot but that of .py.")
     real = file.resolve()
-    folder, known = real.parent, list(_folders())
-    if folder not in known:
-        os.environ[FOLDERS] = os.pathsep.join(map(str, [*known, folder]))
     importlib.invalidate_caches()  # it may have been written a moment ago
-    return _import(f"{__name__}.{_package(folder)}.{real.stem}", str(file), folder)
+    return _import(f"{__name__}.{_package(real.parent)}.{real.stem}", str(file), real.parent)
 
 
 def _import(module: str, name: str, folder: Path | None = None) -> list[Registered]:
@@ -147,15 +146,25 @@ def _shown(filename: str | None) -> str:
     return str(path.relative_to(Path.cwd()) if Path.cwd() in path.parents else path)
 
 
-def _folders() -> Iterator[Path]:
-    """Yield the folders that this process or the one that started it has loaded files from."""
-    return map(Path, filter(None, os.environ.get(FOLDERS, "").split(os.pathsep)))
-
-
 def _package(folder: Path) -> str:
-    """Return the name of a folder's package: the same in every process, another for each folder."""
-    name = "".join(c if c.isalnum() else "_" for c in folder.name)
-    return f"{name}_{hashlib.blake2b(str(folder).encode(), digest_size=4).hexdigest()}"
+    """Return the name of a folder's package, a new one where it has none yet."""
+    known = _packages()
+    for name, place in known.items():
+        if place == folder:
+            return name
+    name = "here" if folder == Path.cwd().resolve() else re.sub(r"\W", "_", folder.name)
+    numbered = (f"{name}_{number}" for number in itertools.count(2))
+    new = next(free for free in itertools.chain([name], numbered) if free not in known)
+    pairs = [f"{one}={place}" for one, place in {**known, new: folder}.items()]
+    os.environ[PACKAGES] = os.pathsep.join(pairs)
+    return new
+
+
+def _packages() -> dict[str, Path]:
+    """Return the folders that this process or the one that started it has loaded files from."""
+    pairs = filter(None, os.environ.get(PACKAGES, "").split(os.pathsep))
+    split = (pair.split("=", 1) for pair in pairs)
+    return {name: Path(folder) for name, folder in split}
 
 
 class _Folders(MetaPathFinder):
@@ -168,7 +177,7 @@ class _Folders(MetaPathFinder):
         parent, _, name = fullname.rpartition(".")
         if parent != __name__:
             return None
-        folder = next((folder for folder in _folders() if _package(folder) == name), None)
+        folder = _packages().get(name)
         if folder is None:
             return None
         if (start := folder / "__init__.py").exists():

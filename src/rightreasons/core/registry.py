@@ -94,7 +94,7 @@ class Registry:
 
     def is_foreign(self, component: Component) -> bool:
         """Return whether a component is not one of the registry's own package."""
-        return not _within(component.run.__module__, self.package)
+        return not _within(component.module, self.package)
 
     def scan(self) -> None:
         """Import every component file of the package and every plug-in, once.
@@ -168,6 +168,11 @@ class Registered:
     registry: Registry
     component: Component
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it was not registered anew since, as a file that was mended and loaded again."""
+        return self.registry._components.get(self.component.name) is self.component
+
 
 #: Everything that was ever registered, in order.
 _REGISTERED: list[Registered] = []
@@ -182,9 +187,9 @@ def registered_by(module: str) -> list[Registered]:
     before = len(_REGISTERED)
     importlib.import_module(module)
     made = _REGISTERED[before:] or [
-        one for one in _REGISTERED if _within(one.component.run.__module__, module)
+        one for one in _REGISTERED if _within(one.component.module, module)
     ]
-    return [one for one in made if one.registry.is_foreign(one.component)]
+    return [one for one in made if one.is_current and one.registry.is_foreign(one.component)]
 
 
 @cache
