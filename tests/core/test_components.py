@@ -16,31 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rightreasons.core import code, components
-from rightreasons.core import registry as core
+from foreign import METHOD, METRIC, forgotten, unload, write
+from rightreasons.core import code
 from rightreasons.core.components import PACKAGES, load_components
 from rightreasons.core.errors import UserError
 from rightreasons.data import create
 from rightreasons.data.pool import Pool, build_pool
 from rightreasons.debias import METHODS
-from rightreasons.study.load import scanned
 
-METHOD = """\
-from rightreasons.debias import METHODS, Debiased
-
-
-@METHODS.register("{name}", title="Mine", paper="none")
-def {name}(context, params):
-    return Debiased()
-"""
-METRIC = """\
-from rightreasons.metrics import METRICS
-
-
-@METRICS.register("{name}", title="Mine", paper="none")
-def {name}(view, params):
-    return None
-"""
 DATASET = """\
 import os
 
@@ -69,25 +52,11 @@ class Shades(Dataset):
 
 
 @pytest.fixture(autouse=True)
-def forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Work in a folder of one's own and forget afterwards what was loaded."""
-    for registry in scanned().values():
-        monkeypatch.setattr(registry, "_components", dict(registry._components))
-    monkeypatch.setattr(core, "_REGISTERED", list(core._REGISTERED))
-    monkeypatch.setenv(PACKAGES, "")
     monkeypatch.chdir(tmp_path)
-    known = set(sys.modules)
-    yield
-    for name in set(sys.modules) - known:
-        if name.startswith("rightreasons.core.components."):
-            del sys.modules[name]
-
-
-def write(path: Path | str, text: str) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
+    with forgotten():
+        yield
 
 
 def refused(*names: str, folders: tuple[Path, ...] = ()) -> str:
@@ -317,8 +286,7 @@ def digest_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Load mine/lazy.py from a working directory as a new process does; return its digest."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv(PACKAGES, "")
-    for name in [name for name in sys.modules if name.startswith(f"{components.__name__}.")]:
-        del sys.modules[name]
+    unload()
     for known in (code.digest, code._read, code._file):
         known.cache_clear()
     (made,) = load_components(["mine/lazy.py"])["mine/lazy.py"]

@@ -159,6 +159,12 @@ def test_a_broken_plugin_is_named_with_its_package(
         assert "\n" not in said
 
 
+def test_a_plugin_may_be_imported_before_it_is_looked_for(install: Callable[..., Registry]) -> None:
+    herbs = install(MINT)
+    importlib.import_module("garden.mint")
+    assert herbs.names() == ["mint"]
+
+
 def test_installed_packages_are_read_once(install: Callable[..., Registry]) -> None:
     install(MINT).names()
     for registry in REGISTRIES:

@@ -67,6 +67,7 @@ class Registry:
         self.traits = traits or {}
         self.group = group
         self._components: dict[str, Component] = {}
+        self._package_scanned = False
         self._scanned = False
 
     def register(
@@ -79,7 +80,7 @@ class Registry:
         def decorate(run: Callable[..., Any]) -> Callable[..., Any]:
             component = Component(name, run, params, title, paper, {**self.traits, **traits})
             if self.is_foreign(component):
-                self.scan()  # so that it is the newcomer who is refused
+                self._scan_package()  # so that it is the newcomer who is refused
             known = self._components.get(name)
             if known is not None and known.run.__module__ != run.__module__:
                 raise UserError(
@@ -108,15 +109,22 @@ class Registry:
             return
         self._scanned = True
         try:
-            package = importlib.import_module(self.package)
-            for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-                if not module.name.startswith("_"):
-                    importlib.import_module(f"{self.package}.{module.name}")
+            self._scan_package()
             for plugin in _plugins().get(self.group, ()):
                 self._load(plugin)
         except BaseException:
             self._scanned = False
             raise
+
+    def _scan_package(self) -> None:
+        """Import every component file of the package, once."""
+        if self._package_scanned:
+            return
+        package = importlib.import_module(self.package)
+        for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"{self.package}.{module.name}")
+        self._package_scanned = True
 
     def _load(self, plugin: EntryPoint) -> None:
         """Import the module of an entry point; an error names the package that it is of."""
