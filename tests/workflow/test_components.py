@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -80,6 +81,13 @@ def test_methods_explainer_and_metric_are_in_the_tables(finished: Path) -> None:
     assert precision["value"].between(0, 1).any()
     of_maps = table[(table["metric"] == "rrf") & (table["explainer"] == "gradient_length")]
     assert set(of_maps["method"]) == {"vanilla", "equal", "reweighing"}
+
+
+def test_provenance_names_the_plugin(finished: Path) -> None:
+    table = read_table((finished / "workspace" / TABLE).with_name("provenance.parquet"))
+    (versions,) = map(json.loads, json.loads(table["versions"].item()))
+    assert versions["rightreasons-example"] == "0.1.0"
+    assert json.loads(table["config"].item())["components"] == ["../mine/my_method.py"]
 
 
 def test_a_changed_file_makes_what_it_made_anew_and_no_more(finished: Path) -> None:

@@ -207,6 +207,17 @@ def _plugins() -> dict[str, tuple[EntryPoint, ...]]:
     return {group: tuple(found.select(group=group)) for group in found.groups}
 
 
+def plugin_versions() -> dict[str, str]:
+    """Return the version of every installed package that offers components, by its name."""
+    found = (
+        one.dist
+        for group, points in _plugins().items()
+        if group.startswith("rightreasons.")
+        for one in points
+    )
+    return {dist.name: dist.version for dist in found if dist is not None}
+
+
 def _within(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 

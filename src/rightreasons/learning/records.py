@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rightreasons.core.files import whole, write_json, write_parquet
+from rightreasons.core.registry import plugin_versions
 from rightreasons.learning.decisions import Decision, GroupDecision, to_json
 from rightreasons.learning.predictions import collapsed, decide
 from rightreasons.runtime.devices import reductions
@@ -51,7 +52,7 @@ def write_model(
 
 
 def provenance(device: torch.device | str) -> dict[str, Any]:
-    """Return the device, its peak memory in MiB (CUDA only), what did not fit, and versions."""
+    """Return device, peak memory in MiB (CUDA only), what did not fit, versions (plug-ins' too)."""
     name, peak = "cpu", None
     if str(device).startswith("cuda"):
         import torch
@@ -64,7 +65,7 @@ def provenance(device: torch.device | str) -> dict[str, Any]:
         "peak_gpu_mib": peak,
         "reduced_batches": dict(reductions),
         "python": platform.python_version(),
-        "versions": {package: _version(package) for package in packages},
+        "versions": {**{name: _version(name) for name in packages}, **plugin_versions()},
     }
 
 
