@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from rightreasons.core.job import Job
+from rightreasons.runtime.job import ready
 from rightreasons.study.rules import Rules
 from study import ROOT
 
@@ -45,6 +46,7 @@ def run_script(
         threads=threads,
         log=[str(log)],
     )
+    ready.cache_clear()
     handlers = logging.getLogger().handlers[:]
     script = ROOT / "workflow_scripts" / f"{SCRIPTS.get(stage, stage)}.py"
     try:

@@ -144,8 +144,8 @@ def test_intensity_has_the_scale_that_the_config_asks_for(rules: Rules, tmp_path
     pd.testing.assert_series_equal(
         found["max"].xs("rrf", level="metric"), found["raw"].xs("rrf", level="metric")
     )
-    mrr = [found[scale].xs("mrr", level="metric") for scale in ("max", "raw")]
-    assert not np.allclose(*mrr)
+    adr = [found[scale].xs(("finetune", "lrp", "adr")) for scale in ("max", "raw")]
+    assert not np.isclose(*adr)
 
 
 def test_a_tasks_own_network_is_the_one_that_is_trained(rules: Rules, tmp_path: Path) -> None:

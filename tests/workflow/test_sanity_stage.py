@@ -26,6 +26,7 @@ def test_the_sanity_check_alone(tmp_path: Path) -> None:
     """The provenance is made up, so that the table does not wait for the rest of the study."""
     space = Workspace(tmp_path)
     space.configure(config(images=8, stages=3))
+    assert space.run("--until", "fetch").returncode == 0
     made_up = pd.DataFrame({"run": ["r"], "study": ["tiny"]})
     (tmp_path / TABLE).parent.mkdir(parents=True)
     write_table([made_up], "provenance", tmp_path / TABLE.replace("sanity", "provenance"))

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from rightreasons.tables.schema import TABLES
-from study import Workspace, tinier, tiny
+from study import ROOT, Workspace, tinier, tiny
 
 METHODS = ["vanilla", "finetune", "thropt", "mask_specific"]
 CELLS = 2 * len(METHODS)
@@ -215,6 +217,75 @@ def test_a_key_named_twice_is_refused(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "study.yaml: the key seeds is named twice" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "jobs"),
+    [
+        ("debias/finetune.py", {"debias": 2, "explain": 2, "measure": 2, "tabulate": 1}),
+        ("debias/thropt.py", {"decide": 2, "measure": 2, "tabulate": 1}),
+        ("saliency/lrp.py", {"explain": 6, "measure": 2, "tabulate": 1}),
+        ("metrics/rrf.py", {"measure": 2, "tabulate": 1}),
+        ("splits/phi_design.py", {"split": 2, "train": 2, "debias": 4, "tabulate": 1}),
+        ("tables/reliance.py", {"tabulate_reliance": 1}),
+        ("figures/metrics_by_level.py", {"figure_metrics_by_level": 1}),
+    ],
+)
+def test_edited_code_reruns_its_jobs_and_what_follows(
+    finished: Workspace, file: str, jobs: dict[str, int]
+) -> None:
+    path = finished.folder / "src/rightreasons" / file
+    text = path.read_text()
+    order = ["fetch", "pool", "split", "train", "debias", "decide", "explain", "measure"]
+    first = next(iter(jobs))
+    others = order[: order.index(first)] if first in order else [*order, "tabulate"]
+    try:
+        path.write_text(text.replace('"""', '"""Said otherwise. ', 1) + "\n# a remark\n")
+        assert finished.planned() == {}, "a comment and a docstring change nothing"
+        path.write_text(text + "\n_CHANGED = 1\n")
+        planned = finished.planned()
+    finally:
+        path.write_text(text)
+    assert {name: planned.get(name, 0) for name in jobs} == jobs
+    assert not set(others) & set(planned)
+    assert finished.planned() == {}
+
+
+def test_a_copied_folder_with_another_config_is_refused(copied: Workspace) -> None:
+    shutil.rmtree(copied.folder / ".snakemake")
+    assert "Nothing to be done" in copied.run().stdout
+    copied.configure(tiny(training={**tiny()["training"], "epochs": 5}))
+    for options in ((), ("-n",)):
+        done = copied.run(*options)
+        assert done.returncode != 0
+        assert "training.epochs was 1 and is 5" in done.stdout
+        assert "Traceback" not in done.stdout
+    assert copied.run("-n", "--forceall").returncode == 0
+
+
+def test_results_under_another_name_are_refused(copied: Workspace) -> None:
+    (copied.folder / "results/tiny").rename(copied.folder / "results/renamed")
+    copied.configure(tiny(study="renamed"))
+    done = copied.run()
+    assert done.returncode != 0
+    assert "results/renamed holds the results of the study 'tiny'" in done.stdout
+
+
+def test_a_config_without_a_study_is_no_layer_over_the_demo(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    space.configure({"seeds": [3]})
+    done = space.run("-n")
+    assert done.returncode != 0
+    assert "study is missing" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_the_default_study_lies_beside_the_snakefile(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--quiet", "rules"]
+    options = ["-s", str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "measure" in done.stdout + done.stderr
 
 
 def _plan(space: Workspace, config: dict) -> dict[str, int]:

@@ -40,6 +40,12 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     UserError
         With one line per mistake: the key, the value, what is allowed.
     """
+    if "study" not in raw:
+        raise UserError(
+            "config: study is missing. A config is a whole study with a name of its own. To change "
+            "some keys of a study, give its file first and yours after it, both behind one "
+            "--configfile: --configfile studies/STUDY.yaml CHANGES.yaml."
+        )
     try:
         config = StudyConfig.model_validate(raw)
     except ValidationError as error:
