@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -54,10 +53,10 @@ def examine(names: Sequence[str], everything: bool = False, options: Sequence[st
     UserError
         Without pytest, where nothing is to be tested, and as `load_components` does.
     """
-    if importlib.util.find_spec("pytest") is None:
-        raise UserError("the contract tests need pytest: pip install pytest.")
-    import pytest
-
+    try:
+        import pytest
+    except ImportError as error:
+        raise UserError("the contract tests need pytest: pip install pytest.") from error
     from rightreasons.contracts.chosen import ALL, VARIABLE, sections
 
     os.environ[VARIABLE] = ALL if everything else os.pathsep.join(names)
@@ -71,7 +70,8 @@ def examine(names: Sequence[str], everything: bool = False, options: Sequence[st
         print(f"{section}: {', '.join(components)}")
     folder = Path(__file__).parent
     tests = [folder / f"test_{name}.py" for name in ("components", *found)]
-    return int(pytest.main([*map(str, filter(Path.exists, tests)), "-q", *options]))
+    quiet = ("-q", "-p", "no:cacheprovider")  # nothing is left in the user's folder
+    return int(pytest.main([*map(str, filter(Path.exists, tests)), *quiet, *options]))
 
 
 if __name__ == "__main__":
