@@ -1,10 +1,10 @@
-# Two commands: `make demo` runs the default study, `make test` all checks and tests.
+# `make demo` runs the default study, `make test` all checks and tests, `make docs` builds the site.
 PYTHON ?= python3
 CORES ?= $(shell $(PYTHON) -c "import os; print(len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count())")
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: demo test check environment clean
+.PHONY: demo test check docs resolve environment clean
 
 demo: environment
 	@$(SNAKEMAKE)
@@ -16,7 +16,7 @@ demo: environment
 	@echo "Figures: results/demo/report/figures/, pages: results/demo/report/*.html"
 	@echo "Report:  results/demo/report.html"
 
-test: environment check
+test: environment check docs
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 check: environment
@@ -26,6 +26,14 @@ check: environment
 	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
 
+# Without pins, on the newest Python that can be had.
+resolve: environment
+	@.ci/resolve
+
+docs: environment
+	@$(BIN)/python -m sphinx -b html -c docs -d site/.doctrees -E --fail-on-warning --keep-going -q . site
+	@echo "Documentation: site/index.html"
+
 environment: .venv/installed
 
 .venv/installed: pyproject.toml envs/pins.txt
@@ -33,8 +41,8 @@ environment: .venv/installed
 	@$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed: make PYTHON=python3.12 ...' if sys.version_info < (3, 11) else 0)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -c envs/pins.txt -e '.[dev]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -c envs/pins.txt -e '.[dev,docs]'
 	@touch $@
 
 clean:
-	rm -rf results/demo .snakemake
+	rm -rf results/demo .snakemake site docs/api

@@ -184,14 +184,3 @@ def test_planning_imports_no_slow_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_stages_without_networks_import_no_torch() -> None:
-    code = (
-        "import sys; import rightreasons.metrics.measures, rightreasons.splits; "
-        "import rightreasons.tables.tabulate, rightreasons.learning.predictions; "
-        "import rightreasons.learning.records, rightreasons.debias.thropt; "
-        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

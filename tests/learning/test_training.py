@@ -79,8 +79,9 @@ def test_global_random_state_is_restored_after_an_error() -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_training_learns_and_ends_in_eval_mode() -> None:
-    config = TrainingConfig(epochs=6, batch_size=16, learning_rate=3e-3)
+@pytest.mark.parametrize(("optimizer", "rate"), [("adam", 3e-3), ("sgd", 3e-2)])
+def test_training_learns_and_ends_in_eval_mode(optimizer: Any, rate: float) -> None:
+    config = TrainingConfig(epochs=6, batch_size=16, optimizer=optimizer, learning_rate=rate)
     model, history = fit(config=config, data=biased_images(160, 0.0, seed=2))
     assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6]
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]

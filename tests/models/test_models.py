@@ -282,10 +282,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_provenance_names_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib.metadata import PackageNotFoundError
 
-    from rightreasons.models import records
+    from rightreasons.learning import records
 
     def missing(package: str) -> str:
         raise PackageNotFoundError(package)
 
     monkeypatch.setattr(records, "version", missing)
-    assert provenance("cpu")["versions"]["zennit"] == "not installed"
+    assert provenance("cpu")["versions"]["captum"] == "not installed"

@@ -1,19 +1,22 @@
-"""Jobs do not import what costs them as long to start as PyTorch itself."""
+"""What ruff's TID253 (pyproject.toml) cannot see: imports by other libraries and in functions."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import tomllib
 
 import pytest
+
+from study import ROOT
 
 COMPILER = ("torch._dynamo", "sympy", "torchvision", "matplotlib")
 TRAINING = """
 import torch
 from rightreasons.learning.config import TrainingConfig
-from rightreasons.models.architectures import build_classifier
 from rightreasons.learning.training import make_optimizer
+from rightreasons.models.architectures import build_classifier
 w = torch.nn.Parameter(torch.ones(3))
 for kind in ("adam", "adamw"):
     optimizer = make_optimizer([w], TrainingConfig(optimizer=kind))
@@ -22,13 +25,12 @@ for kind in ("adam", "adamw"):
 build_classifier("small_cnn")
 """
 LRP = """
-import rightreasons.saliency._rules
-from rightreasons.saliency import _zennit
-"""
-SPLIT = """
-import pandas
-from rightreasons.splits import DESIGNS
-from rightreasons.core.files import write_parquet
+import torch
+from rightreasons.models.architectures import build_classifier
+from rightreasons.saliency import EXPLAINERS
+lrp = EXPLAINERS["lrp"]
+with lrp.run(build_classifier("small_cnn"), lrp.params(), torch.Generator()) as explain:
+    explain(torch.ones(2, 3, 16, 16), torch.tensor([0, 1]))
 """
 
 
@@ -44,10 +46,17 @@ def test_no_compiler_and_no_drawing(code: str) -> None:
     assert imported(code, COMPILER) == []
 
 
-def test_a_split_needs_no_torch() -> None:
-    assert imported(SPLIT, ("torch", "scipy", "sklearn")) == []
+def test_a_module_that_may_be_imported_anywhere_imports_nothing_slow() -> None:
+    lint = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    banned = lint["flake8-tidy-imports"]["banned-module-level-imports"]
+    slow = tuple(f"{name}." for name in banned if name.startswith("rightreasons."))
+    free = [name for name in modules() if not f"{name}.".startswith(slow)]
+    assert {"rightreasons.study.load", "rightreasons.saliency.lrp"} < set(free)
+    libraries = tuple(name for name in banned if not name.startswith("rightreasons."))
+    assert imported("".join(f"import {name}\n" for name in free), libraries) == []
 
 
-def test_zennit_is_whole_when_it_is_asked_for_later() -> None:
-    code = LRP + "import zennit\nassert zennit.rules.Epsilon is _zennit.Epsilon, zennit.composites"
-    assert imported(code, ("zennit", "torchvision")) == ["zennit", "torchvision"]
+def modules() -> list[str]:
+    """Return the names of all modules of the library."""
+    paths = [path.relative_to(ROOT / "src") for path in (ROOT / "src").rglob("*.py")]
+    return [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths]

@@ -6,57 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from lrp_networks import explain, generator, images, randomise, tiny
-from rightreasons.learning.training import IMAGENET_MEAN, IMAGENET_STD
+from lrp_networks import explain, images, randomise, tiny
+from lrp_slow_rules import EPSILON, GAMMA, HIGH, LOW, as_matrix, slow_rule
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
 
 COMPOSITES = ("epsilon_plus", "epsilon_plus_flat", "epsilon_gamma_box", "epsilon_alpha2_beta1")
-EPSILON = 1e-6
-GAMMA = 0.25
-LOW = torch.tensor([-m / s for m, s in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)])
-HIGH = torch.tensor([(1 - m) / s for m, s in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)])
 
 
-# --- The rules a second time: dense matrices, one image, straight from the papers. -------------
-
-
-def as_matrix(layer: nn.Module, shape: torch.Size) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return w (inputs, outputs) and b of an affine layer on one image of `shape`."""
-    unit = torch.eye(shape.numel(), dtype=torch.double).reshape(-1, *shape)
-    b = layer(torch.zeros(1, *shape, dtype=torch.double)).flatten()
-    return layer(unit).flatten(1) - b, b
-
-
-def ratio(z: torch.Tensor, b: torch.Tensor, relevance: torch.Tensor) -> torch.Tensor:
-    """Return sum_j z_ij / (sum_i z_ij + b_j, pushed from 0 by epsilon) R_j."""
-    total = z.sum(0) + b
-    return (z / (total + torch.where(total >= 0, EPSILON, -EPSILON))) @ relevance
-
-
-def slow_rule(
-    rule: str, x: torch.Tensor, w: torch.Tensor, b: torch.Tensor, relevance: torch.Tensor
-) -> torch.Tensor:
-    z = x[:, None] * w
-    positive, negative = z.clamp(min=0), z.clamp(max=0)
-    if rule == "epsilon":
-        return ratio(z, b, relevance)
-    if rule == "plus":
-        return ratio(positive, b.clamp(min=0), relevance)
-    if rule == "alpha2_beta1":
-        return 2 * ratio(positive, b.clamp(min=0), relevance) - ratio(
-            negative, b.clamp(max=0), relevance
-        )
-    if rule == "gamma":
-        out = z.sum(0) + b
-        up = ratio(z + GAMMA * positive, b + GAMMA * b.clamp(min=0), relevance * (out > 0))
-        down = ratio(z + GAMMA * negative, b + GAMMA * b.clamp(max=0), relevance * (out < 0))
-        return up + down
-    if rule == "flat":
-        return ratio((w != 0).double(), torch.zeros_like(b), relevance)
-    assert rule == "box"
-    low, high = (side.double().repeat_interleave(len(x) // 3)[:, None] for side in (LOW, HIGH))
-    return ratio(z - low * w.clamp(min=0) - high * w.clamp(max=0), 0 * b, relevance)
+# --- A network a second time: dense matrices, one image, layer by layer. -----------------------
 
 
 def slow_max_pool(x: torch.Tensor, relevance: torch.Tensor) -> torch.Tensor:
@@ -120,55 +78,6 @@ def test_epsilon_shrinks_the_relevance_of_the_linear_layer(epsilon: float) -> No
     large = explain(model, images(1, 6, 8).double(), [1], epsilon=epsilon).maps
     logit = model(images(1, 6, 8).double())[0, 1].abs()
     torch.testing.assert_close(large, small * logit / (logit + epsilon), rtol=1e-6, atol=1e-12)
-
-
-@pytest.mark.parametrize("layer", [{}, {"stride": 2, "bias": False}, {"dilation": 2}])
-@pytest.mark.parametrize("form", ["signed", "positive", "between"])
-@pytest.mark.parametrize("rule", ["plus", "alpha_beta", "gamma", "box"])
-def test_every_cheaper_form_of_a_rule_equals_zennits_own(
-    rule: str, form: str, layer: dict[str, object]
-) -> None:
-    from rightreasons.saliency import _rules
-
-    box = (LOW[None, :, None, None].double(), HIGH[None, :, None, None].double())
-    names = {"plus": "epsilon_plus", "alpha_beta": "epsilon_alpha2_beta1"}
-    rules = _rules.Rules.of_composite(names.get(rule, "epsilon_gamma_box"), EPSILON, GAMMA, box)
-    forms = rules.first if rule == "box" else rules.convolutions
-    cheaper = getattr(forms, form)
-    if cheaper is None:
-        assert (rule, form) in {
-            ("plus", "between"), ("alpha_beta", "between"), ("box", "between"), ("gamma", "signed"),
-        }  # fmt: skip
-        return
-    conv = nn.Conv2d(3, 6, 3, padding=1, **layer).double().requires_grad_(False)
-    x = torch.randn(4, 3, 7, 9, generator=generator(), dtype=torch.double)
-    x = x if form == "signed" else x.relu()
-    z = conv(x)
-    relevance = torch.randn(z.shape, generator=generator(1), dtype=torch.double)
-    relevance = relevance * (z > 0) if form == "between" else relevance
-    expected = forms.general(conv, x, z, relevance)
-    torch.testing.assert_close(cheaper(conv, x, z, relevance), expected, rtol=1e-5, atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("layer", "where", "chosen"),
-    [
-        ({}, (True, True), "between"),
-        ({}, (True, False), "positive"),
-        ({}, (False, True), "signed"),
-        ({"groups": 2}, (True, True), "between"),
-        ({"groups": 2}, (False, False), "general"),
-        ({"padding": "same"}, (True, True), "general"),
-        ({"padding": 1, "padding_mode": "reflect"}, (True, True), "general"),
-    ],
-)
-def test_the_cheapest_form_that_a_layer_allows_is_taken(
-    layer: dict[str, object], where: tuple[bool, bool], chosen: str
-) -> None:
-    from rightreasons.saliency._rules import ConvRules
-
-    forms = {name: object() for name in ("general", "signed", "positive", "between")}
-    assert ConvRules(**forms).form(nn.Conv2d(4, 4, 3, **layer), *where) is forms[chosen]
 
 
 def test_values_below_zero_are_known_to_go_nowhere_only_where_relus_follow() -> None:

@@ -30,8 +30,14 @@ Colour = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3
 class Stamp:
     """What is laid over an image: (1 - alpha) image + alpha colour.
 
-    alpha: float32 (h, w) in [0, 1]; where it is above 0 the image is changed, which is the
-    artifact's mask. colour: float32 (3,) or (h, w, 3), 0 to 255. x, y: its upper left corner.
+    Parameters
+    ----------
+    alpha : float32 (h, w), in [0, 1]
+        Where it is above 0 the image is changed: that is the artifact's mask.
+    colour : float32 (3,) or (h, w, 3), in [0, 255]
+        Red, green, blue.
+    x, y
+        The upper left corner in the image, in pixels.
     """
 
     alpha: np.ndarray

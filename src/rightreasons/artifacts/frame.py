@@ -21,7 +21,15 @@ class FrameParams(ArtifactParams):
 
 @ARTIFACTS.register("frame", title="Frame", paper="Own", params=FrameParams)
 def frame(size: int, params: FrameParams) -> Stamp:
-    """Return the border; it fills the image, so it never moves."""
+    """Return the border; it fills the image, so it never moves.
+
+    Parameters
+    ----------
+    size
+        The side of the images in pixels.
+    params
+        The artifact's parameters.
+    """
     import numpy as np
 
     wide = min(max(1, round(params.width * size)), (size - 1) // 2)

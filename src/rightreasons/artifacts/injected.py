@@ -19,6 +19,17 @@ class Injected:
 
     Indexed with rows, it gives uint8 images (n, H, W, 3) as an array does; the artifact is laid
     over them on reading. Where it lies depends on the artifact's name and the image's row alone.
+
+    Parameters
+    ----------
+    images : uint8 (N, H, W, 3)
+        The pool.
+    stamp
+        What is laid over them.
+    name
+        The artifact's name, from which its places are drawn.
+    jitter : in [0, 0.5]
+        How far it moves from image to image, as a share of the side.
     """
 
     dtype = np.dtype(np.uint8)
@@ -44,7 +55,7 @@ class Injected:
         return out
 
     def masks(self, rows: np.ndarray) -> np.ndarray:
-        """Return bool (n, H, W): where the artifact is in each image, or would be without it."""
+        """Return where the artifact is in each image, or would be without it: bool (n, H, W)."""
         masks = np.zeros((len(rows), *self.images.shape[1:3]), bool)
         h, w = self.stamp.alpha.shape
         for mask, (y, x) in zip(masks, self.corners[rows % len(self.images)], strict=True):
@@ -71,7 +82,17 @@ Images = np.ndarray | Injected | Switched
 
 
 def lay(image: np.ndarray, stamp: Stamp, y: int, x: int) -> None:
-    """Lay a stamp over an image uint8 (H, W, 3), in place, its corner at (y, x)."""
+    """Lay a stamp over an image, in place.
+
+    Parameters
+    ----------
+    image : uint8 (H, W, 3)
+        Changed where the stamp's alpha is above 0, rounded to 8 bits.
+    stamp
+        What is laid over it; it must lie inside the image.
+    y, x
+        Its upper left corner in pixels, in place of the stamp's own.
+    """
     h, w = stamp.alpha.shape
     under = image[y : y + h, x : x + w]
     alpha = stamp.alpha[..., None]
@@ -79,9 +100,19 @@ def lay(image: np.ndarray, stamp: Stamp, y: int, x: int) -> None:
 
 
 def inject(images: np.ndarray, artifact: Chosen) -> Injected:
-    """Return a pool's images (N, H, W, 3) without and with an artifact.
+    """Return a pool's images without and with an artifact.
 
-    Raises UserError as the artifact does.
+    Parameters
+    ----------
+    images : uint8 (N, H, W, 3)
+        The pool.
+    artifact
+        What is laid over them.
+
+    Raises
+    ------
+    UserError
+        For an unknown kind, and as the artifact does.
     """
     component = ARTIFACTS[artifact.kind]
     params = component.params.model_validate(artifact.params)
@@ -91,13 +122,39 @@ def inject(images: np.ndarray, artifact: Chosen) -> Injected:
 
 
 def open_images(path: str | Path, artifact: Chosen | None = None) -> Any:
-    """Return a pool's images by memory map: its own, or as `inject` gives them."""
+    """Return a pool's images by memory map.
+
+    Parameters
+    ----------
+    path
+        The pool's images.npy.
+    artifact
+        As for `inject`; None for the images as they are.
+
+    Returns
+    -------
+    ndarray or Injected
+        uint8 (N, H, W, 3), or twice as many rows with an artifact.
+    """
     images = np.load(path, mmap_mode="r")
     return images if artifact is None else inject(images, artifact)
 
 
 def open_twins(images: Any, path: str | Path | None) -> Any:
-    """Return the twins of a task's images: without and with its artifact, from a file, or None."""
+    """Return the twins of a task's images.
+
+    Parameters
+    ----------
+    images
+        The task's images, as from `open_images`.
+    path
+        The file with the twins that its dataset can make, if it can make any.
+
+    Returns
+    -------
+    Switched, ndarray or None
+        For injected images those with the artifact removed or added, else the file's, else None.
+    """
     if isinstance(images, Injected):
         return Switched(images)
     return None if path is None else np.load(path, mmap_mode="r")
@@ -109,10 +166,25 @@ def single(images: Any) -> int | None:
 
 
 def both_versions(index: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return a pool's index for `Injected`: N rows without and N with the artifact, a 0/1 column.
+    """Return a pool's index for `Injected`: N rows without and N with the artifact.
 
-    Image ids with it end in `+name`; both versions have one identity, so that no split parts
-    them. Raises UserError where the dataset has an attribute of that name.
+    Parameters
+    ----------
+    index
+        The pool's index.
+    name
+        The artifact's name.
+
+    Returns
+    -------
+    DataFrame
+        With a 0/1 column called `name`. Image ids with the artifact end in `+name`; both versions
+        have one identity, so that no split parts them.
+
+    Raises
+    ------
+    UserError
+        Where the dataset has an attribute of that name.
     """
     if name in index:
         raise UserError(

@@ -24,7 +24,7 @@ class PatchParams(PlacedParams):
     params=PatchParams,
 )
 def patch(size: int, params: PatchParams) -> Stamp:
-    """Return the rectangle."""
+    """Return the rectangle for images of `size` x `size` pixels; its mask is all of it."""
     import numpy as np
 
     box = pixel_rectangle(params.position, height=size, width=size)

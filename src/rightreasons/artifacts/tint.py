@@ -23,7 +23,7 @@ class TintParams(ArtifactParams):
     params=TintParams,
 )
 def tint(size: int, params: TintParams) -> Stamp:
-    """Return the tint: its mask is the whole image."""
+    """Return the tint for images of `size` x `size` pixels; its mask is the whole image."""
     import numpy as np
 
     alpha = np.full((size, size), params.opacity, np.float32)

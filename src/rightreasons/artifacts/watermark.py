@@ -42,8 +42,26 @@ class WatermarkParams(PlacedParams):
 def watermark(size: int, params: WatermarkParams) -> Stamp:
     """Return the text or logo, stretched to its rectangle.
 
-    The mask is where letters are, not the rectangle. Raises UserError for a logo that cannot be
-    read and for one (or a text) that leaves no visible pixel.
+    Parameters
+    ----------
+    size
+        The side of the images in pixels.
+    params
+        The artifact's parameters.
+
+    Returns
+    -------
+    Stamp
+        Its mask is where letters are, not the rectangle.
+
+    Raises
+    ------
+    UserError
+        For a logo that cannot be read, and for one (or a text) that leaves no visible pixel.
+
+    References
+    ----------
+    Searching for Unintended Biases With Saliency.
     """
     import numpy as np
 

@@ -10,5 +10,18 @@ class UserError(ValueError):
 
 
 def reason(error: BaseException, width: int = 300) -> str:
-    """Return an exception's message on one line of at most `width` characters, for a UserError."""
+    """Return an exception's message on one line, for a UserError.
+
+    Parameters
+    ----------
+    error
+        The exception.
+    width
+        Most characters; a longer message is cut at a word and ends in " ...".
+
+    Returns
+    -------
+    str
+        The message, or the name of the exception's class where it has none.
+    """
     return textwrap.shorten(str(error), width, placeholder=" ...") or type(error).__name__

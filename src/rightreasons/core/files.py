@@ -21,9 +21,23 @@ if TYPE_CHECKING:
 def whole(path: Path) -> Iterator[Path]:
     """Give a hidden file beside `path` to write to; it takes its place when all went well.
 
-    After an error nothing is left behind and what was at `path` stays as it was; what a killed
-    process left behind goes before the next one begins. Raises UserError if the disk is full or
-    must not be written to.
+    After an error nothing is left behind and what was at `path` stays as it was. What a killed
+    process left behind is removed before the next one begins.
+
+    Parameters
+    ----------
+    path
+        The file that is to be there in the end. Its folder must exist.
+
+    Yields
+    ------
+    Path
+        The hidden file, which does not exist yet.
+
+    Raises
+    ------
+    UserError
+        If the disk is full or must not be written to.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -40,13 +54,25 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
-    """Write a table whole or not at all."""
+    """Write a table as Parquet, whole or not at all, without its index.
+
+    Raises
+    ------
+    UserError
+        As `whole`.
+    """
     with whole(path) as scratch:
         table.to_parquet(scratch, index=False)
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write `content` as JSON whole or not at all."""
+    """Write `content` as indented JSON with sorted keys, whole or not at all.
+
+    Raises
+    ------
+    UserError
+        As `whole`.
+    """
     with whole(path) as scratch:
         scratch.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
@@ -63,10 +89,20 @@ def _clear(path: Path) -> None:
 
 
 def cannot_write(error: BaseException, folder: Path | None = None) -> str:
-    """Return what is wrong with the disk and what to do, or "" for an error of another kind.
+    """Return what is wrong with the disk and what to do.
 
-    folder: where was written to; an error about a file elsewhere, such as an input that must not
-    be read, is of another kind.
+    Parameters
+    ----------
+    error
+        What was raised: an OSError, or a library's error that quotes one.
+    folder
+        Where was written to. An error about a file elsewhere, such as an input that must not be
+        read, is then of another kind.
+
+    Returns
+    -------
+    str
+        A sentence with its cure; "" for an error of another kind.
     """
     place = getattr(error, "filename", None)
     if (

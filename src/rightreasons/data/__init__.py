@@ -49,8 +49,14 @@ class DatasetParams(Params):
 class Batch:
     """Some decoded images.
 
-    images: uint8 (n, size, size, 3); masks: uint8 (n, size, size), bit k is the dataset's k-th
-    mask, None where it has no masks; corrupt: position in the batch -> why it has no image.
+    Parameters
+    ----------
+    images : uint8 (n, size, size, 3)
+        The images, RGB; those in `corrupt` are black.
+    masks : uint8 (n, size, size)
+        Bit k is the dataset's k-th mask; None where the dataset has no masks.
+    corrupt
+        Position in the batch -> why it has no image.
     """
 
     images: np.ndarray
@@ -64,6 +70,15 @@ class Dataset(ABC):
     `fetch` runs once and needs files or network; all else needs only what `fetch` left behind:
     `attributes.parquet` (image_id and identity as text, partition, then one column per attribute;
     identity and partition missing where unknown) and `source.json` (where the images lie).
+
+    Parameters
+    ----------
+    params
+        An instance of the registered class of parameters.
+    name
+        What the dataset is called in the study.
+    data_dir
+        The folder with one folder of official files per dataset.
     """
 
     kind: ClassVar[str]
@@ -97,14 +112,58 @@ class Dataset(ABC):
 
     @abstractmethod
     def fetch(self, folder: Path) -> None:
-        """Find, check and describe the data: write attributes.parquet and source.json."""
+        """Find, check and describe the data: write attributes.parquet and source.json.
+
+        Parameters
+        ----------
+        folder
+            Where to; it is made if it is missing.
+
+        Raises
+        ------
+        UserError
+            Where a file is missing, broken or inconsistent.
+        """
 
     @abstractmethod
     def load(self, folder: Path, rows: pd.DataFrame) -> Batch:
-        """Return the images of some rows of attributes.parquet in `folder`, in their order."""
+        """Return some images, decoded.
+
+        Parameters
+        ----------
+        folder
+            What `fetch` wrote.
+        rows
+            Some rows of its attributes.parquet.
+
+        Returns
+        -------
+        Batch
+            The images, in the order of the rows.
+        """
 
     def twins(self, folder: Path, rows: pd.DataFrame, attribute: str) -> np.ndarray:
-        """Return uint8 (n, size, size, 3): the images with `attribute` switched, all else equal."""
+        """Return some images with one attribute switched, all else equal.
+
+        Parameters
+        ----------
+        folder
+            What `fetch` wrote.
+        rows
+            Some rows of its attributes.parquet.
+        attribute
+            One of the registered `twins`.
+
+        Returns
+        -------
+        ndarray
+            uint8 (n, size, size, 3), in the order of the rows.
+
+        Raises
+        ------
+        UserError
+            For an attribute that the dataset cannot switch; by default that is every one.
+        """
         able = DATASETS[self.kind].traits["twins"]
         raise UserError(
             f"the dataset {self.name!r} has no twins for {attribute!r}. "
@@ -115,17 +174,50 @@ class Dataset(ABC):
 def create(
     kind: str, params: Mapping[str, Any] | None = None, *, name: str = "", data_dir: str = "data"
 ) -> Dataset:
-    """Return the dataset of a registered `kind`, called `name` in the study (default: its kind).
+    """Return the dataset of a registered kind.
 
-    data_dir: the folder with one folder of official files per dataset. Raises UserError for an
-    unknown kind and pydantic's ValidationError for bad parameters.
+    Parameters
+    ----------
+    kind
+        The name that it is registered under.
+    params
+        Its parameters; defaults for those that are missing.
+    name
+        What it is called in the study; by default its kind.
+    data_dir
+        The folder with one folder of official files per dataset.
+
+    Returns
+    -------
+    Dataset
+        The dataset. Nothing is read yet.
+
+    Raises
+    ------
+    UserError
+        For an unknown kind.
+    pydantic.ValidationError
+        For bad parameters.
     """
     component = DATASETS[kind]
     return component.run(component.params(**(params or {})), name or kind, data_dir)
 
 
 def stage_params(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a dataset's parameters as (fetch's, pool's), so that a new size fetches nothing."""
+    """Return a dataset's parameters by stage, so that a new size fetches nothing.
+
+    Parameters
+    ----------
+    kind
+        The name that the dataset is registered under.
+    params
+        Its parameters; a key `kind` is passed over.
+
+    Returns
+    -------
+    tuple of dict
+        `fetch`'s parameters, and `pool`'s: size, pad, tolerate_corrupt.
+    """
     pool = set(DATASETS[kind].params.model_fields) & {"size", "pad", "tolerate_corrupt"}
     known = {key: value for key, value in params.items() if key != "kind"}
     fetch = {key: value for key, value in known.items() if key not in pool}

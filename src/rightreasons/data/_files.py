@@ -52,7 +52,15 @@ class OfficialParams(FileParams):
 
 @dataclass(frozen=True)
 class Download:
-    """Where an official file is: its address or Google Drive id; its MD5 checksum if known."""
+    """Where an official file is.
+
+    Parameters
+    ----------
+    place
+        Its address, or its id in Google Drive.
+    md5
+        Its checksum, None if it is not known.
+    """
 
     place: str
     md5: str | None = None
@@ -71,12 +79,21 @@ class FileDataset(Dataset):
 
     @abstractmethod
     def annotations(self, files: list[Path]) -> pd.DataFrame:
-        """Return image_id, identity, partition and the attributes of all images, in order."""
+        """Return what the annotation files say of all images.
+
+        Returns
+        -------
+        DataFrame
+            image_id, identity, partition and the attributes, in the order of the files.
+        """
 
     def fetch(self, folder: Path) -> None:
         """Find the files, check that every listed image is there, and describe them in `folder`.
 
-        Raises UserError that says which file is missing, broken or inconsistent.
+        Raises
+        ------
+        UserError
+            That says which file is missing, broken or inconsistent.
         """
         images, files = self.locate()
         for path in files:
@@ -243,7 +260,10 @@ def check_ids(table: pd.DataFrame, path: Path) -> None:
 
 
 def evenly(table: pd.DataFrame, count: int | None) -> pd.DataFrame:
-    """Return at most `count` rows, evenly spaced, so that lists sorted by class stay mixed."""
+    """Return at most `count` rows of a table, all for None.
+
+    They are evenly spaced, so that lists sorted by class stay mixed.
+    """
     if count is None or count >= len(table):
         return table
     return table.iloc[np.arange(count) * len(table) // count].reset_index(drop=True)

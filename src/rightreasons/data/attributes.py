@@ -1,5 +1,7 @@
 """Attribute expressions: what a task's `target` and `protected` may be.
 
+Examples::
+
     Smiling                         a binary attribute
     gender == Male                  a category (also !=, and < <= > >= for numbers)
     race in [Black, "East Asian"]   one of several (also: not in)
@@ -82,22 +84,52 @@ Expression = Is | Compare | Among | Not | Join
 
 
 def binary(expression: str, attributes: pd.DataFrame) -> np.ndarray:
-    """Return int8 (N,), 1 where the expression holds for a row of the attributes.
+    """Return for each image whether an expression holds.
 
-    attributes: one row per image, with `image_id` as a column or as the index. Raises UserError
-    for an expression that cannot be parsed, unknown attributes and values (with what there is),
-    a bare attribute that is not 0/1, and missing values (with the image ids).
+    Parameters
+    ----------
+    expression
+        An attribute expression.
+    attributes
+        One row per image, with `image_id` as a column or as the index.
+
+    Returns
+    -------
+    ndarray
+        int8 (N,), 1 where the expression holds and 0 elsewhere.
+
+    Raises
+    ------
+    UserError
+        For an expression that cannot be parsed, unknown attributes and values (with what there is),
+        a bare attribute that is not 0/1, and missing values (with the image ids).
     """
     return _evaluate(parse(expression), expression, attributes).astype(np.int8)
 
 
 def classes(attribute: str, index: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
-    """Return codes int64 (N,) of an attribute's classes, and the C names of the classes.
+    """Return the classes of an attribute, and which one each image belongs to.
 
-    attribute: a categorical or numeric attribute by itself, whose values are the classes (in the
-    order of the numbers they begin with, then of the alphabet), or a 0/1 attribute or any other
-    expression, which gives two: 0 where it does not hold and 1 where it does. index: as in
-    `binary`. Raises UserError as `binary` does, and for an attribute with one value only.
+    Parameters
+    ----------
+    attribute
+        A categorical or numeric attribute by itself, whose values are the classes, in the order of
+        the numbers they begin with, then of the alphabet. Or a 0/1 attribute or any other
+        expression, which gives two classes: 0 where it does not hold and 1 where it does.
+    index
+        One row per image, as in `binary`.
+
+    Returns
+    -------
+    codes : int64 (N,)
+        0 to C - 1.
+    names : list of str
+        The C names of the classes.
+
+    Raises
+    ------
+    UserError
+        As `binary` does, and for an attribute with one value only.
     """
     parsed = parse(attribute)
     if isinstance(parsed, Is):
@@ -140,7 +172,13 @@ def columns(expression: str) -> tuple[str, ...]:
 
 
 def parse(expression: str) -> Expression:
-    """Return the parsed expression; a UserError says where it breaks off."""
+    """Return the parsed expression.
+
+    Raises
+    ------
+    UserError
+        That says where it breaks off; also where it is nested too deeply.
+    """
     parser = _Parser(expression)
     try:
         return parser.parse()

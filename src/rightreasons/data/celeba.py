@@ -64,10 +64,20 @@ class CelebA(OfficialDataset):
 
 
 def read_attributes(path: Path) -> pd.DataFrame:
-    """Return CelebA's attribute list as image_id and int8 columns of 0/1.
+    """Return CelebA's attribute list.
 
     Its first line is the number of images, its second the attributes, then one line per image
     with -1 or 1 per attribute. Byte order marks and Windows line ends are accepted.
+
+    Returns
+    -------
+    DataFrame
+        image_id, and a column of int8 0/1 for each attribute.
+
+    Raises
+    ------
+    UserError
+        Where the file has another layout, another number of rows than it says, or other values.
     """
     first, _, rest = read_text(path).partition("\n")
     header, _, body = rest.partition("\n")

@@ -78,7 +78,19 @@ class FairFace(OfficialDataset):
 
 
 def read_labels(path: Path) -> pd.DataFrame:
-    """Return one label file as image_id, age, gender, race (text) and service_test (0/1)."""
+    """Return one of FairFace's label files.
+
+    Returns
+    -------
+    DataFrame
+        image_id, age, gender, race (text) and service_test (int8, 0/1).
+
+    Raises
+    ------
+    UserError
+        For missing columns, no rows, empty fields, and values of service_test that are no truth
+        values.
+    """
     table = read_table(path, COLUMNS)
     if missing := [name for name in COLUMNS if name not in table]:
         raise UserError(

@@ -122,10 +122,26 @@ class Folder(FileDataset):
 
 
 def class_folders(path: Path, names: Set[str], label: str) -> pd.DataFrame:
-    """Return a table of all images in an archive with the name of their folder as `label`.
+    """Return a table of all images in an archive, with the name of their folder as attribute.
 
-    names: all its files; what is hidden or no image by its suffix is passed over, which the log
-    says. Raises UserError for images in no folder, and for fewer than two folders.
+    Parameters
+    ----------
+    path
+        The archive or folder, for messages.
+    names
+        All its files. What is hidden, or no image by its suffix, is passed over; the log says so.
+    label
+        The name of the attribute.
+
+    Returns
+    -------
+    DataFrame
+        image_id (sorted), identity and partition (missing), and `label`.
+
+    Raises
+    ------
+    UserError
+        For images in no folder, and for fewer than two folders.
     """
     ids = sorted(name for name in names if _is_image(PurePosixPath(name)))
     if others := sorted(set(names) - set(ids)):
@@ -154,7 +170,11 @@ def _is_image(path: PurePosixPath) -> bool:
 
 
 def clean(column: pd.Series) -> pd.Series:
-    """Return an attribute as 0/1 (int8, or Int8 with missing values), numbers, or text."""
+    """Return an attribute in one of four forms.
+
+    Two values 0/1, -1/1 or true/false become int8 0/1 (Int8 where some are missing), other numbers
+    stay, all else becomes text without blanks at its ends. Missing values stay missing.
+    """
     known = column.dropna()
     values = set(known.unique())
     whole: Literal["Int8", "int8"] = "Int8" if len(known) < len(column) else "int8"

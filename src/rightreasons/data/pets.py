@@ -101,7 +101,13 @@ class Pets(OfficialDataset):
 
 
 def read_lists(path: Path) -> dict[str, str]:
-    """Return the official lists, by partition, from annotations.tar.gz."""
+    """Return the official lists from annotations.tar.gz: partition -> text.
+
+    Raises
+    ------
+    UserError
+        Where the file lacks one of them.
+    """
     names = members(path)
     wanted = {f"{partition}.txt": partition for partition in PARTITIONS}
     prefix = find_prefix(names, list(wanted))
@@ -115,7 +121,27 @@ def read_lists(path: Path) -> dict[str, str]:
 
 
 def read_list(text: str, where: str, partition: str) -> pd.DataFrame:
-    """Return a list with 'name, number of the breed, species, number in it' per line as a table."""
+    """Return one of the official lists as a table.
+
+    Parameters
+    ----------
+    text
+        Lines of name, number of the breed, species (1 or 2), number in it; # begins a comment.
+    where
+        What an error calls the list.
+    partition
+        What the column of that name says.
+
+    Returns
+    -------
+    DataFrame
+        image_id, partition, species ("cat", "dog"), breed ("Egyptian Mau").
+
+    Raises
+    ------
+    UserError
+        For lines of another form, and for a list without images.
+    """
     lines = {number: line.split() for number, line in enumerate(text.splitlines(), 1)}
     rows = {number: line for number, line in lines.items() if line and not line[0].startswith("#")}
     if bad := [n for n, row in rows.items() if len(row) != 4 or row[2] not in SPECIES]:
@@ -141,7 +167,13 @@ def breed(name: str) -> str:
 
 
 def read_trimap(data: bytes) -> np.ndarray:
-    """Return a trimap's values, uint8 (H, W). Raises ValueError for anything else."""
+    """Return a trimap's values, uint8 (H, W).
+
+    Raises
+    ------
+    ValueError
+        For an image with more than one channel, or what is no image.
+    """
     with open_image(data) as image:
         values = np.asarray(image)
     if values.ndim != 2:

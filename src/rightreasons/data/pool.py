@@ -61,7 +61,15 @@ class _Done:
 
 
 class Pool:
-    """A pool opened for reading; images, masks and twins stay on disk until they are indexed."""
+    """A pool opened for reading; images, masks and twins stay on disk until they are indexed.
+
+    Parameters
+    ----------
+    folder
+        Where it lies; see `open`.
+    meta
+        The content of its pool.json.
+    """
 
     def __init__(self, folder: Path, meta: dict[str, Any]) -> None:
         self.folder = folder
@@ -70,7 +78,13 @@ class Pool:
 
     @classmethod
     def open(cls, folder: str | Path) -> Pool:
-        """Open a pool; a UserError says if there is none."""
+        """Open a pool.
+
+        Raises
+        ------
+        UserError
+            If `folder` holds none.
+        """
         folder = Path(folder)
         if not (folder / "pool.json").exists():
             raise UserError(f"{folder} holds no pool: it has no pool.json.")
@@ -100,7 +114,25 @@ class Pool:
         return np.load(self.folder / "masks.npy", mmap_mode="r")
 
     def mask(self, name: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Return one mask of some rows (default: all) as bool (n, H, W)."""
+        """Return one mask of some images.
+
+        Parameters
+        ----------
+        name
+            One of `mask_names`.
+        rows
+            Which rows of the pool; by default all.
+
+        Returns
+        -------
+        ndarray
+            bool (n, H, W), all False where an image does not show the thing.
+
+        Raises
+        ------
+        UserError
+            For a mask that the dataset does not have.
+        """
         if name not in self.mask_names:
             raise UserError(
                 f"the dataset {self.meta['dataset']!r} has no mask {name!r}. "
@@ -109,7 +141,18 @@ class Pool:
         return (self.masks[rows] >> self.mask_names.index(name)) & 1 == 1
 
     def twins(self, attribute: str) -> np.ndarray:
-        """Return uint8 (N, H, W, 3), memory-mapped: the images with `attribute` switched."""
+        """Return the images with `attribute` switched.
+
+        Returns
+        -------
+        ndarray
+            uint8 (N, H, W, 3), memory-mapped.
+
+        Raises
+        ------
+        UserError
+            Where these twins have not been built.
+        """
         path = self.folder / twins_file(attribute)
         if not path.exists():
             raise UserError(f"{self.folder} has no twins for {attribute!r}: build them first.")
@@ -130,10 +173,26 @@ def build_pool(
 ) -> None:
     """Decode a fetched dataset into a pool.
 
-    fetched: the folder that `dataset.fetch` wrote; folder: the pool's; workers: processes.
-    Every output appears whole or not at all, pool.json last; numbers do not depend on `workers`.
-    Raises UserError with the names of the corrupt images if there are more than the dataset's
-    `tolerate_corrupt`; otherwise they are left out and listed in pool.json.
+    Every output appears whole or not at all, pool.json last. Numbers do not depend on `workers`.
+
+    Parameters
+    ----------
+    dataset
+        What is decoded.
+    fetched
+        The folder that `dataset.fetch` wrote.
+    folder
+        The pool's, made if it is missing.
+    workers
+        Number of processes.
+    progress
+        Wraps an iterable in a progress bar.
+
+    Raises
+    ------
+    UserError
+        With the names of the corrupt images, if there are more than the dataset's
+        `tolerate_corrupt`. Otherwise they are left out and listed in pool.json.
     """
     fetched, folder = Path(fetched), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +223,28 @@ def build_twins(
     workers: int = 1,
     progress: Progress = progress_bar,
 ) -> None:
-    """Add twins_<attribute>.npy to the pool in `folder`: every image with `attribute` switched."""
+    """Add twins_<attribute>.npy to a pool: every image with one attribute switched.
+
+    Parameters
+    ----------
+    dataset
+        What the pool was made from.
+    fetched
+        The folder that `dataset.fetch` wrote.
+    folder
+        The pool's.
+    attribute
+        What is switched.
+    workers
+        Number of processes.
+    progress
+        Wraps an iterable in a progress bar.
+
+    Raises
+    ------
+    UserError
+        If there is no pool, or the dataset cannot switch the attribute.
+    """
     pool = Pool.open(folder)
     with whole(pool.folder / twins_file(attribute)) as path:
         reserved(path, np.uint8, pool.images.shape)

@@ -47,19 +47,33 @@ METHODS = Registry(
 class Context:
     """What a method may use. Images and network are loaded only when asked for.
 
-    vanilla: returns a fresh copy of the vanilla network on `device`, in eval mode.
-    fresh: returns the network on `device` as it was before vanilla was trained.
-    debias, train: return that split's images and labels.
-    role: returns the images and labels of any role by name; none where the split lacks it.
-    pool_rows: returns the rows of the pool that a role's images are, int64 (n,).
-    attribution: returns the attribution maps of the pool; a UserError where the cell has none.
-    predictions: vanilla's predictions on the debias split (columns of the table `predictions`:
-        image_id, target, protected, logit_0, logit_1, score).
-    training: how vanilla was trained, the default for methods that train.
-    vanilla_generator: returns a torch generator in the state in which vanilla's training began.
-    generator: returns a fresh torch generator on the CPU for a named random stream of this cell.
-    seed_of: the integer seed of such a stream.
-    progress: wraps an iterable in a progress bar: progress(iterable, description).
+    Parameters
+    ----------
+    vanilla
+        Returns a fresh copy of the vanilla network on `device`, in eval mode.
+    fresh
+        Returns the network on `device` as it was before vanilla was trained.
+    debias, train
+        Return that split's images and labels.
+    role
+        Returns the images and labels of any role by name; none where the split lacks it.
+    pool_rows
+        Returns the rows of the pool that a role's images are, int64 (n,).
+    attribution
+        Returns the attribution maps of the pool; a UserError where the cell has none.
+    predictions
+        Vanilla's predictions on the debias split, with these columns of the table
+        `predictions`: image_id, target, protected, logit_0, logit_1, score.
+    training
+        How vanilla was trained, the default for methods that train.
+    vanilla_generator
+        Returns a torch generator in the state in which vanilla's training began.
+    generator
+        Returns a fresh torch generator on the CPU for a named random stream of this cell.
+    seed_of
+        Returns the integer seed of such a stream.
+    progress
+        Wraps an iterable in a progress bar: `progress(iterable, description)`.
     """
 
     vanilla: Callable[[], Classifier]
@@ -88,9 +102,14 @@ class Context:
 class Debiased:
     """What a method returns.
 
-    model: the debiased network, None where the network is vanilla's.
-    decision: its decision rule.
-    notes: numbers worth keeping (losses per epoch, chosen threshold, ...), JSON-ready.
+    Parameters
+    ----------
+    model
+        The debiased network, None where the network is vanilla's.
+    decision
+        Its decision rule.
+    notes
+        Numbers worth keeping (losses per epoch, chosen threshold, ...), ready for JSON: no NaN.
     """
 
     model: Classifier | None = None
@@ -102,7 +121,21 @@ def apply(method: Component, context: Context, params: Params) -> Debiased:
     """Return what a method makes of a cell, with smaller batches where its own do not fit.
 
     The method then begins anew, as if its `batch_size` (or the study's, where it has none) had been
-    the smaller one; see rightreasons.runtime.devices.fit_batch for what is said and recorded.
+    the smaller one; see `rightreasons.runtime.devices.fit_batch` for what is said and recorded.
+
+    Parameters
+    ----------
+    method
+        The registered method.
+    context
+        What it may use.
+    params
+        Its parameters, an instance of `method.params`.
+
+    Returns
+    -------
+    Debiased
+        What the method returned in the attempt that fitted.
     """
     own = getattr(params, "batch_size", None)
 
@@ -137,9 +170,31 @@ def open_context(
 ) -> Context:
     """Return the context of a cell. Nothing of torch is imported until a method asks for it.
 
-    vanilla: the vanilla model's metadata (its keys `model` and `training`); key: the cell's task,
-    design, level and method, from which with `seed` all its random streams derive; regions: the
-    folder of the protected attribute's maps.
+    Parameters
+    ----------
+    vanilla_file
+        The vanilla network's weights (.safetensors).
+    vanilla
+        Its metadata, with the keys `model` and `training`.
+    predictions
+        Vanilla's predictions, of which those of the role debias are kept.
+    images : uint8 (N, H, W, 3)
+        The pool.
+    split
+        The cell's split: row, image_id, role, target, protected.
+    seed
+        The cell's seed.
+    key
+        The cell's task, design, level and method: all random streams derive from it and `seed`.
+    progress
+        Wraps an iterable in a progress bar: `progress(iterable, description)`.
+    regions
+        The folder of the protected attribute's maps, None where the method needs none.
+
+    Returns
+    -------
+    Context
+        What the method may use.
     """
     from rightreasons.core.seeds import derive, torch_generator
     from rightreasons.learning.config import TrainingConfig

@@ -18,12 +18,33 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Decision:
-    """One threshold for everybody: decide 1 where P(target = 1) >= `threshold`."""
+    """One threshold for everybody: decide 1 where P(target = 1) >= `threshold`.
+
+    Parameters
+    ----------
+    threshold
+        0 decides 1 for all; above 1 decides 0 for all.
+    """
 
     threshold: float = 0.5
 
     def decide(self, score: Array, protected: Array, image_ids: list[str]) -> Array:
-        """Return int8 decisions (N,) for scores (N,) in [0, 1]."""
+        """Return the decisions on some images.
+
+        Parameters
+        ----------
+        score : (N,), in [0, 1]
+            P(target = 1) of each image.
+        protected : (N,)
+            Not used by this rule.
+        image_ids
+            Not used by this rule.
+
+        Returns
+        -------
+        ndarray
+            int8 (N,), 0 or 1.
+        """
         return (np.asarray(score, dtype=np.float64) >= self.threshold).astype(np.int8)
 
 
@@ -34,16 +55,29 @@ ALWAYS = 0.0
 
 @dataclass(frozen=True)
 class GroupDecision:
-    """A lottery over thresholds per protected group (Hardt et al. 2016, section 4).
+    """A lottery over thresholds per protected group.
 
-    In group a: threshold `thresholds[a][k]` applies with probability `weights[a][k]`. Any point of
+    In group a, threshold `thresholds[a][k]` applies with probability `weights[a][k]`. Any point of
     the convex hull of a ROC curve is such a lottery: the threshold ALWAYS accepts every score and
-    NEVER none, so that a coin is one too. An image has one draw in [0, 1), a hash of its id and
+    NEVER none, and so a coin is one too. An image has one draw in [0, 1), a hash of its id and
     `seed`: it does not depend on order, an image's twin has the same draw, and a higher score in
     the same group never turns a 1 into a 0.
 
-    Raises UserError where a group's weights are negative, do not sum to 1 or do not match its
-    thresholds.
+    Parameters
+    ----------
+    thresholds, weights
+        For group 0 and for group 1: the thresholds, and how often each applies.
+    seed
+        Of the draws.
+
+    Raises
+    ------
+    UserError
+        Where a group's weights are negative, do not sum to 1 or do not match its thresholds.
+
+    References
+    ----------
+    Hardt et al. 2016, section 4.
     """
 
     thresholds: PerGroup
@@ -75,13 +109,28 @@ class GroupDecision:
         return chance
 
     def decide(self, score: Array, protected: Array, image_ids: list[str]) -> Array:
-        """Return int8 decisions (N,) for scores (N,) in [0, 1] and groups `protected` (N,)."""
+        """Return the decisions on some images.
+
+        Parameters
+        ----------
+        score : (N,), in [0, 1]
+            P(target = 1) of each image.
+        protected : (N,)
+            The group of each image, 0 or 1.
+        image_ids
+            Of the images, for their draws.
+
+        Returns
+        -------
+        ndarray
+            int8 (N,), 0 or 1.
+        """
         draw = np.array([_uniform(self.seed, image) for image in image_ids])
         return (draw < self.chance(score, protected)).astype(np.int8)
 
 
 def to_json(decision: Decision | GroupDecision) -> dict[str, Any]:
-    """Return the rule as a JSON-ready dict."""
+    """Return a rule as a dict that is ready for JSON; `from_json` reads it back."""
     return {"rule": type(decision).__name__, **asdict(decision)}
 
 

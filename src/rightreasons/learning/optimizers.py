@@ -1,20 +1,32 @@
 """Adam and AdamW, by torch's own functions, without torch.optim.Optimizer.
 
-That class imports PyTorch's compiler (torch._dynamo, sympy) when the first optimizer is made: as
-long as `import torch` itself, in every job that trains. Nothing here is compiled.
+That class imports PyTorch's compiler (torch._dynamo, sympy) when the first optimizer is made, which
+doubles the start of a job that trains the small CNN (docs/performance.md). Nothing is compiled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 
 BETAS, EPS = (0.9, 0.999), 1e-8
+
+
+class Optimizer(Protocol):
+    """What training needs of an optimizer; torch's and ours have it."""
+
+    param_groups: list[dict[str, Any]]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+
+    def step(self) -> Any:
+        """Move the parameters by one step."""
 
 
 @dataclass

@@ -25,7 +25,17 @@ def role_of(split: pd.DataFrame, role: str) -> pd.DataFrame:
 
 
 def labelled(images: np.ndarray, split: pd.DataFrame, role: str) -> LabelledImages:
-    """Return the images and labels of a role; images stay in the memory-mapped pool."""
+    """Return the images and labels of a role.
+
+    Parameters
+    ----------
+    images : uint8 (N, H, W, 3)
+        The pool. Images stay in it until they are asked for.
+    split
+        row, image_id, role, target, protected.
+    role
+        Which one; there are no images where the split lacks it.
+    """
     import torch
 
     from rightreasons.learning.training import LabelledImages, Rows
@@ -46,11 +56,32 @@ def predict(
     split: pd.DataFrame,
     device: torch.device,
 ) -> pd.DataFrame:
-    """Return the model's outputs on the debias and test images, and on the test images' twins.
+    """Return a model's outputs on the debias and test images, and on the test images' twins.
 
-    Columns image_id, role, target, protected, logit_0, logit_1, score = P(target = 1), and
-    twin_logit_0, twin_logit_1, twin_score, missing outside the test role and without twins.
-    Decisions are added by `decide`. Raises UserError where an output is not finite.
+    Parameters
+    ----------
+    model
+        The network, on `device`.
+    images : uint8 (N, H, W, 3)
+        The pool.
+    twins : uint8 (N, H, W, 3)
+        The same images with the protected attribute switched; None where there are none.
+    split
+        row, image_id, role, target, protected.
+    device
+        Where to compute.
+
+    Returns
+    -------
+    DataFrame
+        image_id, role, target, protected, logit_0, logit_1, score = P(target = 1), and
+        twin_logit_0, twin_logit_1, twin_score, missing outside the test role and without twins.
+        Decisions are added by `decide`.
+
+    Raises
+    ------
+    UserError
+        Where an output is not finite.
     """
     from rightreasons.learning.training import Rows, predict_logits
 
@@ -73,9 +104,20 @@ def predict(
 
 
 def decide(predictions: pd.DataFrame, decision: Decision | GroupDecision) -> pd.DataFrame:
-    """Return the predictions with the columns `decision` and `twin_decision` of a rule.
+    """Return predictions with the decisions of a rule.
 
-    A twin belongs to the other protected group; where there is no twin its decision is missing.
+    Parameters
+    ----------
+    predictions
+        As from `predict`.
+    decision
+        The rule.
+
+    Returns
+    -------
+    DataFrame
+        With the columns `decision` and `twin_decision`. A twin belongs to the other protected
+        group; where there is no twin its decision is missing.
     """
     table = predictions.copy()
     ids = table["image_id"].tolist()

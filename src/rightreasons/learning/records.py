@@ -29,9 +29,27 @@ def write_model(
     device: torch.device | str,
     notes: dict[str, Any],
 ) -> None:
-    """Write `model.safetensors`, `predictions.parquet` and, last, `model.json`.
+    """Write `model.safetensors`, `predictions.parquet` and, last, `model.json`, each whole.
 
-    model: the network, or the file of the network that this one shares its weights with.
+    Parameters
+    ----------
+    folder
+        Where to; it must exist.
+    model
+        The network, or the file of the network that this one shares its weights with.
+    decision
+        Its decision rule.
+    predictions
+        As from `rightreasons.learning.predictions.predict`; the rule's decisions are added.
+    device
+        Where it was computed.
+    notes
+        What else belongs into model.json.
+
+    Raises
+    ------
+    UserError
+        If the disk is full or must not be written to.
     """
     decided = decide(predictions, decision)
     if isinstance(model, Path):
@@ -52,14 +70,26 @@ def write_model(
 
 
 def provenance(device: torch.device | str) -> dict[str, Any]:
-    """Return device, peak memory in MiB (CUDA only), what did not fit, versions (plug-ins' too)."""
+    """Return where and with what a job computed.
+
+    Parameters
+    ----------
+    device
+        Where it computed.
+
+    Returns
+    -------
+    dict
+        device (a GPU's name, or cpu), peak_gpu_mib (None on the CPU), reduced_batches (what did not
+        fit), python, versions (plug-ins too).
+    """
     name, peak = "cpu", None
     if str(device).startswith("cuda"):
         import torch
 
         name = torch.cuda.get_device_name()
         peak = torch.cuda.max_memory_allocated() / 2**20
-    packages = ("rightreasons", "torch", "torchvision", "zennit", "captum")
+    packages = ("rightreasons", "torch", "torchvision", "captum")
     return {
         "device": name,
         "peak_gpu_mib": peak,

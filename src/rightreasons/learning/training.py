@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.optimizers import Adam
+from rightreasons.learning.optimizers import Adam, Optimizer
 from rightreasons.runtime.devices import Residence, fit_batch, fits
 
 if TYPE_CHECKING:
@@ -31,6 +31,13 @@ class Rows:
     """Some images of a pool, in a given order, read from the memory-mapped pool when asked for.
 
     Indexing with a slice or an index array gives uint8 images (n, H, W, 3) in memory.
+
+    Parameters
+    ----------
+    pool : uint8 (M, H, W, 3)
+        The pool's images.
+    rows : (N,)
+        Which of them, in this order.
     """
 
     def __init__(self, pool: Images, rows: np.ndarray) -> None:
@@ -55,9 +62,16 @@ Images = np.ndarray | Rows | torch.Tensor
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """One role of a split: images uint8 (N, H, W, 3), labels int64 (N,), ids.
+    """One role of a split.
 
-    `images` is an array, `Rows` of a pool that is read batch by batch, or a tensor on the device.
+    Parameters
+    ----------
+    images : uint8 (N, H, W, 3)
+        An array, `Rows` of a pool that is read batch by batch, or a tensor on the device.
+    target, protected : int64 (N,)
+        The labels, 0 or 1.
+    image_ids
+        Of the images.
     """
 
     images: Images
@@ -75,10 +89,22 @@ def resident(data: LabelledImages, device: torch.device) -> LabelledImages:
 
 
 def resident_images(images: Images, device: torch.device) -> Images:
-    """Return images (N, H, W, 3) as a tensor on the device, where `devices.fits`; else as given.
+    """Return images as a tensor on the device, where they take little enough of its memory.
 
     What `take` takes from them is the same either way. They are sent in parts, so that the CPU's
     memory holds few of them.
+
+    Parameters
+    ----------
+    images : uint8 (N, H, W, 3)
+        The images.
+    device
+        Where they are wanted.
+
+    Returns
+    -------
+    Tensor, ndarray or Rows
+        A tensor on the device where `rightreasons.runtime.devices.fits` says so, else `images`.
     """
     if isinstance(images, torch.Tensor) or not fits(math.prod(images.shape), device):
         return images
@@ -91,9 +117,23 @@ def resident_images(images: Images, device: torch.device) -> Images:
 
 
 def take(images: Images, indices: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Return images[indices], uint8 (n, H, W, 3), on the device; indices int64 (n,) on the CPU.
+    """Return some images on the device.
 
-    What is sent to a GPU is sent from pinned memory, so that the GPU computes meanwhile.
+    What is sent to a GPU is sent from pinned memory, and the GPU computes meanwhile.
+
+    Parameters
+    ----------
+    images : uint8 (N, H, W, 3)
+        The images, as from `resident_images`.
+    indices : int64 (n,)
+        Which of them, on the CPU.
+    device
+        Where they are wanted.
+
+    Returns
+    -------
+    Tensor
+        uint8 (n, H, W, 3).
     """
     if isinstance(images, torch.Tensor):
         return images[indices.to(images.device)]
@@ -105,7 +145,17 @@ def take(images: Images, indices: torch.Tensor, device: torch.device) -> torch.T
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch on the device: inputs (B, 3, H, W) normalised, labels int64 (B,), indices (B,)."""
+    """A batch on the device.
+
+    Parameters
+    ----------
+    inputs : float32 (B, 3, H, W)
+        Normalised images, channels-last in memory.
+    target, protected : int64 (B,)
+        The labels, 0 or 1.
+    indices : int64 (B,)
+        Which images of the data these are.
+    """
 
     inputs: torch.Tensor
     target: torch.Tensor
@@ -114,10 +164,21 @@ class Batch:
 
 
 def normalise(images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Move images (N, H, W, 3) to the device as normalised float32 (N, 3, H, W).
+    """Move images to the device and bring them to ImageNet's scale.
 
-    images: uint8, or float of the same range 0 to 255. The scale is ImageNet's:
-    (x / 255 - mean) / std per channel. channels-last in memory.
+    (x / 255 - mean) / std for each channel.
+
+    Parameters
+    ----------
+    images : (N, H, W, 3)
+        uint8, or float of the same range, 0 to 255.
+    device
+        Where they are wanted.
+
+    Returns
+    -------
+    Tensor
+        float32 (N, 3, H, W), channels-last in memory.
     """
     inputs = images.to(device, non_blocking=True).to(
         torch.float32, copy=True, memory_format=torch.contiguous_format
@@ -144,11 +205,28 @@ def batches(
     flip: bool = False,
     change: Change | None = None,
 ) -> Iterator[Batch]:
-    """Yield the batches of one pass over `data`, shuffled by `generator` (in order without one).
+    """Yield the batches of one pass over some images.
 
-    flip: mirror each image with probability 0.5 (needs a generator). change: what is done to the
-    images first, so that it sees them as they are in the pool. A last batch of one image is left
-    out when shuffling, because batch norm cannot train on it.
+    Parameters
+    ----------
+    data
+        The images with their labels.
+    batch_size
+        Images in a batch. The last one may have fewer; with a generator, one of a single image is
+        left out, because batch norm cannot train on it.
+    device
+        Where the batches are wanted.
+    generator
+        Shuffles the images; without one they come in order.
+    flip
+        Mirror each image with probability 0.5; needs a generator.
+    change
+        What is done to the images first, so that it sees them as they are in the pool.
+
+    Yields
+    ------
+    Batch
+        Normalised, on the device.
     """
     n = len(data)
     order = torch.randperm(n, generator=generator) if generator is not None else torch.arange(n)
@@ -172,8 +250,16 @@ def batches(
         )
 
 
-def make_optimizer(parameters: Any, config: TrainingConfig) -> Adam:
-    """Return the optimizer that the config names."""
+def make_optimizer(parameters: Any, config: TrainingConfig) -> Optimizer:
+    """Return the optimizer that the config names: torch's SGD, Adam or AdamW."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=config.learning_rate,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            nesterov=config.nesterov,
+        )
     return Adam(
         parameters,
         lr=config.learning_rate,
@@ -183,7 +269,20 @@ def make_optimizer(parameters: Any, config: TrainingConfig) -> Adam:
 
 
 def learning_rate_factor(config: TrainingConfig, progress: float) -> float:
-    """Return the factor on the learning rate after the share `progress` in [0, 1] of training."""
+    """Return the factor on the learning rate.
+
+    Parameters
+    ----------
+    config
+        The schedule and its numbers.
+    progress : in [0, 1]
+        The share of training that is done.
+
+    Returns
+    -------
+    float
+        In [0, 1]; always 1 for a constant schedule.
+    """
     if config.schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * progress))
     if config.schedule == "exponential":
@@ -224,12 +323,41 @@ def train(
     change: Change | None = None,
     description: str = "train",
 ) -> list[dict[str, float]]:
-    """Train `model` in place; return one record (epoch, loss) per epoch.
+    """Train a model in place. It ends in eval mode.
 
-    change: what is done to the images of each batch, see `batches`. Dropout draws from a stream
-    of its own that `generator` seeds, so the caller's global random state neither matters nor
-    changes. The model ends in eval mode. Raises UserError, with the epoch, when the loss is no
-    longer finite.
+    Dropout draws from a stream of its own that `generator` seeds, so the caller's global random
+    state neither matters nor changes.
+
+    Parameters
+    ----------
+    model
+        The network, on `device`.
+    data
+        What it is trained on.
+    config
+        Epochs, batches, optimizer, schedule, augmentation.
+    generator
+        The random stream of order, mirroring and dropout.
+    device
+        Where to compute.
+    progress
+        Wraps an iterable in a progress bar.
+    loss
+        From the model and a batch to a number; by default cross-entropy.
+    change
+        What is done to the images of each batch, see `batches`.
+    description
+        Of the bar, and in errors.
+
+    Returns
+    -------
+    list of dict
+        One record (epoch, loss) per epoch.
+
+    Raises
+    ------
+    UserError
+        With the epoch, when the loss is no longer finite.
     """
     data = resident(data, device)
     model.to(memory_format=torch.channels_last)
@@ -277,7 +405,15 @@ def train(
 
 
 class seeded:
-    """Context in which torch's global streams are seeded from `generator`, restored after it."""
+    """Context in which torch's global streams are seeded from a generator, restored after it.
+
+    Parameters
+    ----------
+    generator
+        Gives the seed: one number is drawn from it.
+    device
+        Whose stream is seeded as well as the CPU's.
+    """
 
     def __init__(self, generator: torch.Generator, device: torch.device) -> None:
         self.seed = int(torch.randint(2**62, (1,), generator=generator))
@@ -297,9 +433,23 @@ class seeded:
 def predict_logits(
     model: Classifier, images: Images, device: torch.device, batch_size: int | None = None
 ) -> np.ndarray:
-    """Return the logits float32 (N, 2) of images uint8 (N, H, W, 3), in eval mode and fp32.
+    """Return a model's logits, in eval mode and float32.
 
-    batch_size: what suits the device, if None.
+    Parameters
+    ----------
+    model
+        The network, on `device`.
+    images : uint8 (N, H, W, 3)
+        What is predicted; may be empty.
+    device
+        Where to compute.
+    batch_size
+        Images at a time; by default what suits the device. It is halved where it does not fit.
+
+    Returns
+    -------
+    ndarray
+        float32 (N, 2).
     """
 
     def predict(size: int) -> np.ndarray:
@@ -313,9 +463,23 @@ def predict_logits(
 def extract_features(
     model: Classifier, images: Images, device: torch.device, batch_size: int | None = None
 ) -> torch.Tensor:
-    """Return the penultimate activations float32 (N, d), before the intervention, on the CPU.
+    """Return the penultimate activations, before the intervention, in eval mode.
 
-    batch_size: what suits the device, if None.
+    Parameters
+    ----------
+    model
+        The network, on `device`.
+    images : uint8 (N, H, W, 3)
+        At least one image.
+    device
+        Where to compute.
+    batch_size
+        Images at a time; by default what suits the device. It is halved where it does not fit.
+
+    Returns
+    -------
+    Tensor
+        float32 (N, d), on the CPU.
     """
 
     def extract(size: int) -> torch.Tensor:

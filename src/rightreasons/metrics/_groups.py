@@ -14,7 +14,18 @@ Array = np.ndarray
 
 
 def count_cells(target: Array, protected: Array, decision: Array) -> Array:
-    """Return the counts (2, 2, 2) int64 of N images by target, protected and decision (all 0/1)."""
+    """Return the counts of images by target, protected and decision.
+
+    Parameters
+    ----------
+    target, protected, decision : (N,)
+        0 or 1.
+
+    Returns
+    -------
+    ndarray
+        int64 (2, 2, 2).
+    """
     cell = 4 * target.astype(np.int64) + 2 * protected.astype(np.int64) + decision.astype(np.int64)
     return np.bincount(cell, minlength=8).reshape(2, 2, 2)
 

@@ -27,12 +27,17 @@ LARGEST = 1e32  # sums of larger values may overflow float32
 class RegionView:
     """N maps seen through a region of interest (ROI).
 
-    inside: (N, h, w) float32, intensity p in the smallest box around the ROI (around all images'
-        ROIs, where each image has a mask), 0 at the box's pixels outside the ROI.
-    inside_sum, outside_sum: (N,) float64, sums of p over the ROI (NaN for an image without a
-        ROI) and over the rest.
-    inside_count, outside_count: (N,) int64, pixels of the ROI and of the rest.
-    zero_map: (N,) bool, True where the whole map is zero (then p is 0 everywhere).
+    Parameters
+    ----------
+    inside : float32 (N, h, w)
+        Intensity p in the smallest box around the ROI (around all images' ROIs, where each image
+        has a mask), 0 at the box's pixels outside the ROI.
+    inside_sum, outside_sum : float64 (N,)
+        Sums of p over the ROI (NaN for an image without a ROI) and over the rest.
+    inside_count, outside_count : int64 (N,)
+        Pixels of the ROI and of the rest.
+    zero_map : bool (N,)
+        True where the whole map is zero (then p is 0 everywhere).
     """
 
     inside: Array
@@ -59,12 +64,26 @@ class RegionView:
 
 
 def intensity(maps: Array, scale: Scale = "max") -> Array:
-    """Return the intensity p (N, H, W) float32 of signed maps R (N, H, W).
+    """Return the intensity p of signed maps.
 
-    "max": |R| / (2 max|R|) in [0, 0.5], the published scale: R over its largest absolute value,
-    mapped to [0, 1] with 0.5 for zero, and its distance from 0.5. "mass": |R| / sum|R|, which sums
-    to 1. "raw": |R|. An all-zero map gives zeros. Raises UserError for NaN, infinite or
-    enormous (above 1e32) values, naming the image.
+    Parameters
+    ----------
+    maps : (N, H, W)
+        Signed relevance R.
+    scale
+        `max`: |R| / (2 max|R|) in [0, 0.5], the published scale: R over its largest absolute value,
+        mapped to [0, 1] with 0.5 for zero, and its distance from 0.5. `mass`: |R| / sum|R|, which
+        sums to 1. `raw`: |R|.
+
+    Returns
+    -------
+    ndarray
+        float32 (N, H, W). An all-zero map gives zeros.
+
+    Raises
+    ------
+    UserError
+        For NaN, infinite or enormous (above 1e32) values, naming the image.
     """
     _check_maps(maps, scale)
     out = np.empty(maps.shape, dtype=np.float32)
@@ -76,10 +95,21 @@ def intensity(maps: Array, scale: Scale = "max") -> Array:
 
 
 def region_view(maps: Array, roi: Sequence[float] | Array, *, scale: Scale = "max") -> RegionView:
-    """Return the view of signed maps (N, H, W) through a ROI, without keeping p of whole maps.
+    """Return the view of signed maps through a ROI, without keeping p of whole maps.
 
-    roi: a rectangle `(x0, y0, x1, y1)` in fractions of the image, or bool masks (N, H, W).
-    Raises UserError as `intensity` does, and for a ROI that does not fit.
+    Parameters
+    ----------
+    maps : (N, H, W)
+        Signed relevance.
+    roi
+        A rectangle `(x0, y0, x1, y1)` in fractions of the image, or bool masks (N, H, W).
+    scale
+        Of the intensity, as in `intensity`.
+
+    Raises
+    ------
+    UserError
+        As `intensity` does, and for a ROI that does not fit.
     """
     _check_maps(maps, scale)
     count, height, width = maps.shape
@@ -138,8 +168,9 @@ def _extent(used: Array) -> tuple[int, int]:
 
 
 def _rectangle_sums(p: Array, box: Rectangle) -> Array:
-    """Return (n, 2) sums inside and outside. Outside is summed, not total minus inside, so that it
-    is exactly 0 where nothing lies there.
+    """Return (n, 2) sums inside and outside.
+
+    Outside is summed, not total minus inside: it is exactly 0 where nothing lies there.
     """
     rows = p[:, box.y0 : box.y1]
     outside = (
@@ -172,7 +203,25 @@ def _rescale(values: Array, *, peak: Array, total: Array, scale: Scale) -> None:
 
 
 def peaks_of(p: Array, first: int) -> Array:
-    """Return each map's maximum (n,); a UserError names the first map that cannot be summed."""
+    """Return each map's maximum.
+
+    Parameters
+    ----------
+    p : (n, H, W)
+        Intensities, at least 0.
+    first
+        The number of the first map, for the message.
+
+    Returns
+    -------
+    ndarray
+        (n,).
+
+    Raises
+    ------
+    UserError
+        That names the first map that cannot be summed: with NaN, or values above 1e32.
+    """
     peak = p.reshape(len(p), -1).max(axis=1)
     sound = peak <= LARGEST  # False for NaN
     if not sound.all():

@@ -37,8 +37,14 @@ class SignParams(Params):
 class LocatedMaps:
     """N whole maps, the ROI of each and the protected attribute of its image.
 
-    maps: (N, H, W) float32, signed. masks: (N, H, W) bool, the ROIs (of a rectangle a view of one
-    mask). protected: (N,), 0 or 1.
+    Parameters
+    ----------
+    maps : float32 (N, H, W)
+        Signed relevance.
+    masks : bool (N, H, W)
+        The ROIs (of a rectangle, a view of one mask).
+    protected : (N,)
+        0 or 1.
     """
 
     maps: Array
@@ -83,8 +89,12 @@ class LocatedMaps:
 class ReferenceMaps:
     """Maps of another model, and which of them belongs to which image.
 
-    maps: (M, H, W), signed. rows: (N,) int64, for each of N images its place among the M maps, -1
-    where the other model has no map of it.
+    Parameters
+    ----------
+    maps : (M, H, W)
+        Signed relevance.
+    rows : int64 (N,)
+        For each of N images its place among the M maps, -1 where the other model has no map of it.
     """
 
     maps: Array
@@ -94,11 +104,29 @@ class ReferenceMaps:
 def locate(
     maps: Array, roi: Sequence[float] | Array, protected: Array
 ) -> Iterator[tuple[slice, LocatedMaps]]:
-    """Yield signed maps (N, H, W), memory-mapped perhaps, a few images at a time.
+    """Yield maps with their regions, a few images at a time.
 
-    roi: a rectangle `(x0, y0, x1, y1)` in fractions of the image, or bool masks (N, H, W);
-    protected: (N,). Raises UserError for a ROI that does not fit, and for NaN, infinite or
-    enormous (above 1e32) values, naming the image.
+    Parameters
+    ----------
+    maps : (N, H, W)
+        Signed relevance, memory-mapped perhaps.
+    roi
+        A rectangle `(x0, y0, x1, y1)` in fractions of the image, or bool masks (N, H, W).
+    protected : (N,)
+        0 or 1.
+
+    Yields
+    ------
+    part : slice
+        Which images.
+    located : LocatedMaps
+        Their maps.
+
+    Raises
+    ------
+    UserError
+        For a ROI that does not fit, and for NaN, infinite or enormous (above 1e32) values, naming
+        the image.
     """
     masks = _masks(roi, maps.shape)
     for part in chunks(maps.shape):
@@ -110,9 +138,28 @@ def locate(
 def facing(
     located: LocatedMaps, reference: ReferenceMaps, part: slice
 ) -> tuple[Array, LocatedMaps, LocatedMaps]:
-    """Return which of the images `part` have a reference map (n,), these images, their references.
+    """Return some images beside their maps by another model.
 
-    Raises UserError where the maps' sizes differ.
+    Parameters
+    ----------
+    located
+        Some images.
+    reference
+        The other model's maps.
+    part
+        Which of all images `located` has.
+
+    Returns
+    -------
+    found : bool (n,)
+        Which of the images have a reference map.
+    here, there : LocatedMaps
+        These images with their own maps, and with their references.
+
+    Raises
+    ------
+    UserError
+        Where the maps' sizes differ.
     """
     if located.maps.shape[1:] != reference.maps.shape[1:]:
         raise UserError(
@@ -127,11 +174,24 @@ def facing(
 
 
 def top_share(strength: Array, inside: Array, count: Array) -> Array:
-    """Return the share (N,) of each map's `count` (N,) highest pixels that lies `inside`.
+    """Return the share of each map's highest pixels that lies inside a region.
 
-    strength, inside: (N, H, W). Of the pixels that are tied at the threshold, as many as are needed
-    are counted with the share of them that lies inside: the expected value over random orders of
-    the tied ones. A constant map has the share of the image that is inside. count: 1 to H W.
+    Of the pixels that are tied at the threshold, as many as are needed are counted with the share
+    of them that lies inside: the expected value over random orders of the tied ones.
+
+    Parameters
+    ----------
+    strength : (N, H, W)
+        What is ranked.
+    inside : bool (N, H, W)
+        The regions.
+    count : int (N,)
+        How many pixels are the highest, 1 to H W.
+
+    Returns
+    -------
+    ndarray
+        float64 (N,), in [0, 1]. A constant map has the share of the image that is inside.
     """
     values, within = strength.reshape(len(strength), -1), inside.reshape(len(inside), -1)
     edge = _nth_largest(values, count)[:, None]

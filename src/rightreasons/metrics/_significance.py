@@ -1,4 +1,4 @@
-"""The one-sided tests of RDDT and DET: is the mean of one number per image above zero?"""
+"""The one-sided tests of RDDT and DET: whether the mean of one number per image is above zero."""
 
 from __future__ import annotations
 
@@ -23,11 +23,20 @@ class TestParams(Params):
 
 @dataclass(frozen=True)
 class TestResult:
-    """A one-sided one-sample test of mean(d) > 0 over n images.
+    """A one-sided one-sample test of mean(d) > 0.
 
-    value: 1.0 where p_value < alpha, else 0.0; missing (NaN) with fewer than two images.
-    effect: mean of d. statistic, p_value: of the t-test. wilcoxon_statistic, wilcoxon_p: of the
-    signed-rank test, one-sided likewise.
+    Parameters
+    ----------
+    value
+        1.0 where p_value < alpha, else 0.0; NaN with fewer than two images.
+    statistic, p_value
+        Of the t-test.
+    n
+        Images.
+    effect
+        The mean of d.
+    wilcoxon_statistic, wilcoxon_p
+        Of the signed-rank test, one-sided likewise.
     """
 
     __test__ = False  # no test case for pytest
@@ -42,7 +51,15 @@ class TestResult:
 
 
 def mean_above_zero(differences: Array, *, alpha: float) -> TestResult:
-    """Test mean > 0 of `differences` (N,), leaving out missing ones (NaN)."""
+    """Test whether a mean is above zero.
+
+    Parameters
+    ----------
+    differences : (N,)
+        Missing ones (NaN) are left out.
+    alpha : in (0, 1)
+        Significant where p is below it.
+    """
     d = differences[~np.isnan(differences)]
     statistic, p = t_test(d, alternative="greater")
     rank_sum, rank_p = wilcoxon_test(d, alternative="greater")

@@ -29,12 +29,26 @@ class SimilarityParams(SignParams):
 
 
 def similarity(one: Array, other: Array, kind: Similarity) -> Array:
-    """Return how alike maps (N, H, W) are, image by image: (N,) float64 in [-1, 1], 1 if the same.
+    """Return how alike maps are, image by image.
 
-    Maps are at least 0 and each is divided by its maximum first. Missing where a map is zero
-    everywhere; correlations are missing for a constant map too. ssim: the mean
-    over all 7 x 7 windows (smaller ones in smaller images). Raises UserError for maps with a side
-    below 3 pixels.
+    Parameters
+    ----------
+    one, other : (N, H, W)
+        Maps that are at least 0; each is divided by its maximum first.
+    kind
+        `ssim`: the mean over all 7 x 7 windows (smaller ones in smaller images); `spearman` or
+        `correlation` over pixels.
+
+    Returns
+    -------
+    ndarray
+        float64 (N,), in [-1, 1], 1 if the same. NaN where a map is zero everywhere; correlations
+        are NaN for a constant map too.
+
+    Raises
+    ------
+    UserError
+        For ssim of maps with a side below 3 pixels.
     """
     peaks = [maps.max(axis=(1, 2), keepdims=True) for maps in (one, other)]
     known = (np.minimum(*peaks) > 0).ravel()
@@ -48,7 +62,22 @@ def similarity(one: Array, other: Array, kind: Similarity) -> Array:
 def similarity_where(
     which: Array, one: LocatedMaps, other: LocatedMaps, params: SimilarityParams
 ) -> Array:
-    """Return the similarity (N,) of the images that `which`, bool (N,), names; others' missing."""
+    """Return the similarity of some images' maps, those of the others missing.
+
+    Parameters
+    ----------
+    which : bool (N,)
+        Which images.
+    one, other
+        Their maps by two models.
+    params
+        How maps are compared.
+
+    Returns
+    -------
+    ndarray
+        float64 (N,).
+    """
     values = np.full(len(which), np.nan)
     a, b = (maps.strength(params.sign)[which] for maps in (one, other))
     values[which] = similarity(a, b, params.similarity)

@@ -15,11 +15,26 @@ PIXELS = 2**15  # at a time: 256 KiB of float64
 
 
 def ssim(one: Array, other: Array, side: int) -> Array:
-    """Return the mean structural similarity (N,) float64 of images (N, H, W) float32 in [0, 1].
+    """Return the mean structural similarity of images.
 
-    Wang et al. 2004, eq. 13, with sample covariances, over all windows of side x side pixels that
-    fit into the image. In float64: the variance of a window where an image is bright and flat is
-    the small difference of two large sums.
+    Over all windows that fit into the image, with sample covariances. In float64: the variance of a
+    window where an image is bright and flat is the small difference of two large sums.
+
+    Parameters
+    ----------
+    one, other : float32 (N, H, W), in [0, 1]
+        The images.
+    side
+        Of the windows in pixels, at most H and W.
+
+    Returns
+    -------
+    ndarray
+        float64 (N,), in [-1, 1] up to rounding.
+
+    References
+    ----------
+    Wang et al. 2004, eq. 13.
     """
     step = max(1, PIXELS // one[0].size)
     parts = range(0, len(one), step)

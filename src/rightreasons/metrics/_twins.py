@@ -11,10 +11,16 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Twins:
-    """N images and their twins. All arrays are (N,); NaN stands for an image without a twin.
+    """N images and their twins. NaN stands for an image without a twin.
 
-    protected: the image's protected attribute, 0 or 1 (the twin has the other).
-    score, twin_score: P(target = 1) in [0, 1]. decision, twin_decision: 0 or 1.
+    Parameters
+    ----------
+    protected : (N,)
+        The image's protected attribute, 0 or 1 (the twin has the other).
+    score, twin_score : (N,), in [0, 1]
+        P(target = 1).
+    decision, twin_decision : (N,)
+        0 or 1.
     """
 
     protected: Array

@@ -45,9 +45,22 @@ WHOLE = ("located", "reference")  # what metrics of whole maps need
 
 
 def resolve(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Params]:
-    """Return the parameters of all metrics, by name: the defaults but for `overrides`.
+    """Return the parameters of all metrics, by name.
 
-    Raises UserError for an unknown metric or parameter, or a value that is not allowed.
+    Parameters
+    ----------
+    overrides
+        By metric, the parameters that differ from the defaults.
+
+    Returns
+    -------
+    dict
+        A metric's name -> its parameters; for every registered metric.
+
+    Raises
+    ------
+    UserError
+        For an unknown metric or parameter, or a value that is not allowed.
     """
     given = {name: (METRICS[name], values) for name, values in (overrides or {}).items()}
     resolved = {name: METRICS[name].params() for name in METRICS.names()}
@@ -57,10 +70,27 @@ def resolve(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[st
 def image_metrics(
     metrics: Metrics, *, view: RegionView, vanilla: RegionView | None = None
 ) -> dict[str, Array]:
-    """Return the ROI metrics per image, (N,) float64 each, from the view of a model's maps.
+    """Return the ROI metrics per image.
 
-    vanilla: the view of vanilla's maps of the same images and ROI; without it there are no
-    metrics of pairs. For vanilla itself pass the same view twice: ADR and DIF are 0 then.
+    Parameters
+    ----------
+    metrics
+        Names and parameters, as from `resolve`.
+    view
+        The view of a model's maps.
+    vanilla
+        The view of vanilla's maps of the same images and ROI; without it there are no metrics of
+        pairs. For vanilla itself pass the same view twice: ADR and DIF are 0 then.
+
+    Returns
+    -------
+    dict
+        A metric's name -> float64 (N,).
+
+    Raises
+    ------
+    UserError
+        Where the two views are of other images or ROIs.
     """
     _check_pair(view, vanilla)
     return {
@@ -78,12 +108,31 @@ def located_metrics(
     protected: Array,
     normal: ReferenceMaps | None = None,
 ) -> dict[str, Array]:
-    """Return the metrics of whole maps per image, (N,) float64 each.
+    """Return the metrics of whole maps per image.
 
-    maps: (N, H, W) signed; they may be memory-mapped and are read a few images at a time. roi: as
-    region_view takes it. protected: (N,). normal: the normal model's maps; an image without one
-    (all, where there is no normal model) has no metrics that need a reference: they are missing.
-    Raises UserError as region_view does, and where the normal model's maps have another size.
+    Parameters
+    ----------
+    metrics
+        Names and parameters, as from `resolve`.
+    maps : (N, H, W)
+        Signed; they may be memory-mapped and are read a few images at a time.
+    roi
+        As `rightreasons.metrics.region_view` takes it.
+    protected : (N,)
+        The protected attribute of each image, 0 or 1.
+    normal
+        The normal model's maps. An image without one (all, where there is no normal model) has no
+        metrics that need a reference: they are missing.
+
+    Returns
+    -------
+    dict
+        A metric's name -> float64 (N,).
+
+    Raises
+    ------
+    UserError
+        As `region_view` does, and where the normal model's maps have another size.
     """
     wanted = [c for c in _chosen(metrics, "image", "pair") if c[0].traits["needs"] in WHOLE]
     values = {component.name: np.full(len(maps), np.nan) for component, _ in wanted}
@@ -97,7 +146,10 @@ def located_metrics(
 def significance_tests(
     metrics: Metrics, *, view: RegionView, vanilla: RegionView | None = None
 ) -> dict[str, TestResult]:
-    """Return the significance tests of a cell; as image_metrics."""
+    """Return the significance tests of a cell, by name.
+
+    Arguments and errors as in `image_metrics`.
+    """
     _check_pair(view, vanilla)
     return {
         component.name: _on_maps(component, params, view, vanilla)
@@ -107,7 +159,13 @@ def significance_tests(
 
 
 def twin_metrics(metrics: Metrics, *, twins: Twins) -> dict[str, Array]:
-    """Return the metrics of reliance per image, (N,) float64 each; NaN without a twin."""
+    """Return the metrics of reliance per image.
+
+    Returns
+    -------
+    dict
+        A metric's name -> float64 (N,), NaN for an image without a twin.
+    """
     return {
         component.name: component.run(twins, params)
         for component, params in _chosen(metrics, "reliance")
@@ -117,8 +175,19 @@ def twin_metrics(metrics: Metrics, *, twins: Twins) -> dict[str, Array]:
 def mean_rows(values: Mapping[str, Array], *, seed: int, replicates: int = 1000) -> list[Row]:
     """Return a row per metric: its mean over images, bootstrapped over images.
 
-    values: (N,) per metric; missing ones (NaN) are left out and n counts the others. The random
-    stream depends on `seed` and the metric's name only.
+    Parameters
+    ----------
+    values
+        A metric's name -> (N,). Missing ones (NaN) are left out and n counts the others.
+    seed
+        With the metric's name it gives the random stream, and nothing else does.
+    replicates
+        Number of bootstrap samples.
+
+    Returns
+    -------
+    list of dict
+        metric, value, ci_low, ci_high, n.
     """
     return [
         _row(
@@ -142,10 +211,30 @@ def group_rows(
 ) -> list[Row]:
     """Return a row per metric of predictions, performance or fairness.
 
-    predictions: a row per image with target, protected, decision (0 or 1) and score in [0, 1].
     Intervals come from resampling images within the target x protected cells. For metrics of
     counts that is a binomial draw per cell, which has the same distribution; for metrics of scores
-    images are drawn. Raises UserError for other values.
+    images are drawn.
+
+    Parameters
+    ----------
+    metrics
+        Names and parameters, as from `resolve`.
+    predictions
+        A row per image with target, protected, decision (0 or 1) and score in [0, 1].
+    seed
+        Of the bootstrap.
+    replicates
+        Number of bootstrap samples.
+
+    Returns
+    -------
+    list of dict
+        metric, value, ci_low, ci_high, n.
+
+    Raises
+    ------
+    UserError
+        For a missing column, and for other values.
     """
     columns = _prediction_columns(predictions)
     return [

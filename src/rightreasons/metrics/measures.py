@@ -31,8 +31,13 @@ CELLS = ((0, 0), (1, 0), (0, 1), (1, 1))  # (protected, target), the order of th
 class MapSet:
     """The maps of one model with all explainers of a set.
 
-    maps: (E, N, H, W) float32, memory-mapped; index: one row per (explainer, image), in the order
-    of the first two axes (rightreasons.saliency.maps.map_index).
+    Parameters
+    ----------
+    maps : float32 (E, N, H, W)
+        Memory-mapped.
+    index
+        One row per (explainer, image), in the order of the first two axes (see
+        `rightreasons.saliency.maps.map_index`).
     """
 
     maps: np.ndarray
@@ -54,7 +59,24 @@ class MapSet:
 def of_predictions(
     predictions: pd.DataFrame, metrics: Metrics, *, seed: int, replicates: int
 ) -> pd.DataFrame:
-    """Return the metrics of predictions and twins of one model as rows of `cell_metrics`."""
+    """Return the metrics of predictions and twins of one model.
+
+    Parameters
+    ----------
+    predictions
+        All predictions of the model; those of the role test count.
+    metrics
+        Names and parameters, as from `rightreasons.metrics.compute.resolve`.
+    seed
+        Of the bootstrap.
+    replicates
+        Number of bootstrap samples.
+
+    Returns
+    -------
+    DataFrame
+        Rows of the table `cell_metrics`, without the cell's key.
+    """
     test = predictions[predictions["role"] == "test"]
     rows = group_rows(metrics, predictions=test, seed=seed, replicates=replicates)
     twins = Twins(
@@ -78,9 +100,27 @@ def of_maps(
     seed: int,
     replicates: int,
 ) -> dict[str, pd.DataFrame]:
-    """Return the metrics of one model's maps as parts of three tables.
+    """Return the metrics of one model's maps by one explainer as parts of three tables.
 
-    rows: the index of the maps; values: (N,) per metric; results: per significance test.
+    Parameters
+    ----------
+    explainer
+        Its name in the study.
+    rows
+        The index of the maps.
+    values
+        A metric's name -> (N,).
+    results
+        The significance tests, by name.
+    seed
+        Of the bootstrap.
+    replicates
+        Number of bootstrap samples.
+
+    Returns
+    -------
+    dict of DataFrame
+        image_metrics, cell_metrics, tests.
     """
     cell = mean_rows(values, seed=seed, replicates=replicates) + significance_rows(results)
     cell += _self_check(explainer, rows)
@@ -123,12 +163,39 @@ def measure_group(
     progress: Any,
     normal: Sequence[MapSet] = (),
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables `image_metrics`, `cell_metrics`, `tests` of all methods of a group.
+    """Return all numbers of a group: the tables of all its methods.
 
-    explained: for each method the one whose maps it has (itself, or `original`).
-    roi: as rightreasons.metrics.region_view takes it. normal: the maps of the normal model
-    (`original` at level 0), all sets; without it FAM and CCM are missing. Columns of the cell key
-    that are the same for the whole group are not here.
+    Parameters
+    ----------
+    predictions
+        By method.
+    maps
+        By model, all sets of explainers.
+    explained
+        By method, the model whose maps it has: itself, or `original`.
+    roi
+        As `rightreasons.metrics.region_view` takes it.
+    metrics
+        Names and parameters, as from `rightreasons.metrics.compute.resolve`.
+    original
+        The method that all others start from.
+    scale
+        Of the intensity: max, mass or raw.
+    seed
+        Of the group; the bootstrap's stream is derived from it.
+    replicates
+        Number of bootstrap samples.
+    progress
+        Wraps an iterable in a progress bar.
+    normal
+        The maps of the normal model (`original` at level 0), all sets; without it FAM and CCM are
+        missing.
+
+    Returns
+    -------
+    dict of DataFrame
+        image_metrics, cell_metrics, tests, without the columns of the cell's key that are the same
+        for the whole group.
     """
     stream = derive(seed, "measure")
     parts: dict[str, list[pd.DataFrame]] = {"image_metrics": [], "cell_metrics": [], "tests": []}
@@ -158,10 +225,15 @@ def of_models(
     progress: Any,
     normal: Sequence[MapSet] = (),
 ) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
-    """Return the tables of each model's maps by each explainer, as `of_maps` does.
+    """Return the tables of each model's maps by each explainer.
 
     Each model is measured once, however many methods have its maps, and its maps are gone through
-    one explainer at a time.
+    one explainer at a time. Arguments as in `measure_group`, but `seed` is the bootstrap's.
+
+    Returns
+    -------
+    dict
+        (model, explainer) -> the tables of `of_maps`.
     """
     opened = {
         (model, explainer): (array, rows)
@@ -202,9 +274,21 @@ def _in_turn(keys: Iterable[tuple[str, str]], original: str) -> list[tuple[str, 
 def normal_maps(
     normal: Sequence[MapSet], explainer: str, rows: pd.DataFrame
 ) -> ReferenceMaps | None:
-    """Return the normal model's maps by an explainer, matched to the images of `rows` by their id.
+    """Return the normal model's maps by an explainer, matched to some images by their id.
 
-    None where there is no normal model, or no maps of it by this explainer.
+    Parameters
+    ----------
+    normal
+        The normal model's maps, all sets; empty where there is no normal model.
+    explainer
+        Its name in the study.
+    rows
+        The images, with image_id.
+
+    Returns
+    -------
+    ReferenceMaps or None
+        None where there is no normal model, or no maps of it by this explainer.
     """
     for one in normal:
         for name, array, known in one.explainers():
@@ -224,9 +308,25 @@ def mean_maps(
 ) -> dict[str, np.ndarray]:
     """Return what the figure of mean maps shows, averaged within each protected x target cell.
 
-    `image`: uint8 (4, H, W, 3) mean images; `n`: images per cell; `roi`: float32 (H, W), share of
-    images whose ROI covers the pixel; `map/<explainer>/<method>`: float32 (4, H, W), mean of
-    R / max|R| (NaN where a cell is empty). Cells in the order of `CELLS`.
+    Parameters
+    ----------
+    maps
+        By model, all sets of explainers.
+    explained
+        By method, the model whose maps it has.
+    images : uint8 (M, H, W, 3)
+        The pool.
+    roi
+        As `rightreasons.metrics.region_view` takes it.
+    original
+        The method that all others start from.
+
+    Returns
+    -------
+    dict of ndarray
+        `image`: uint8 (4, H, W, 3), mean images; `n`: images per cell; `roi`: float32 (H, W), share
+        of images whose ROI covers the pixel; `map/<explainer>/<method>`: float32 (4, H, W), mean of
+        R / max|R| (NaN where a cell is empty). Cells in the order of `CELLS`.
     """
     rows = next(maps[original][0].explainers())[2]
     members = [((rows["protected"] == p) & (rows["target"] == t)).to_numpy() for p, t in CELLS]

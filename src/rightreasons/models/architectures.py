@@ -34,11 +34,20 @@ class GridAverage(nn.AdaptiveAvgPool2d):
 
 
 class SmallCNN(nn.Sequential):
-    """Three convolutional layers with batch norm and dropout (data-attribution paper, section 4).
+    """Three convolutional layers with batch norm and dropout.
 
     (N, 3, H, W) -> (N, 1024) for any image of at least 8 x 8 pixels: 64 channels, averaged over a
     grid of 4 x 4. The paper gives no widths. The grid keeps where things are, without which
-    three layers do not learn a smile (docs/design.md).
+    three layers do not learn a smile (docs/decisions.md).
+
+    Parameters
+    ----------
+    dropout
+        Probability that a feature is dropped in training.
+
+    References
+    ----------
+    Mitigating Bias Using Model-Agnostic Data Attribution, section 4.
     """
 
     widths = (16, 32, 64)
@@ -61,15 +70,29 @@ class SmallCNN(nn.Sequential):
 def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0) -> Classifier:
     """Return a fresh two-class classifier.
 
-    architecture: `small_cnn`, or a torchvision classification model by name. Its last linear
-        layer becomes the head; SqueezeNet's convolutional classifier becomes global average
-        pooling and a linear head.
-    weights: `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use) or
-        the path of a state dict for the architecture, read without unpickling code.
-    seed: what trunk and head are initialised from without weights. The head of a network with
+    Parameters
+    ----------
+    architecture
+        `small_cnn`, or a torchvision classification model by name. Its last linear layer becomes
+        the head; SqueezeNet's convolutional classifier becomes global average pooling and a
+        linear head.
+    weights
+        `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use) or the
+        path of a state dict for the architecture, read without unpickling code.
+    seed
+        What trunk and head are initialised from without weights. The head of a network with
         weights starts at zero, so both classes start at probability 1/2.
-    Raises UserError for an unknown architecture, one that does not end in a linear layer, and
-    weights that are missing, of another architecture, or not finite.
+
+    Returns
+    -------
+    Classifier
+        On the CPU, in training mode, with the identity as intervention.
+
+    Raises
+    ------
+    UserError
+        For an unknown architecture, one that does not end in a linear layer, and weights that are
+        missing, of another architecture, or not finite.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -7,12 +7,24 @@ from torch import nn
 
 
 class Projection(nn.Module):
-    """Affine map on features that replaces their part along `direction` by that of `origin`.
+    """Affine map on features that replaces their part along a direction by that of another image.
 
-    x <- x - strength * v v^T (x - z) for features x (N, d), v = direction scaled to length 1, and
-    z = origin (d,). strength 1 removes all variation along v, 0 is the identity. Costs O(d) per
-    image: v v^T is never formed. Buffers, not parameters: training does not move them.
-    (P-ClArC and A-ClArC, Anders et al. 2022, eq. 9 and 7.)
+    x <- x - strength * v v^T (x - z) for features x (N, d), with v the direction scaled to length 1
+    and z the origin. Costs O(d) per image: v v^T is never formed. Its numbers are buffers, not
+    parameters: training does not move them.
+
+    Parameters
+    ----------
+    direction : (d,)
+        Any length but 0.
+    origin : (d,)
+        z, whose part along the direction all images get.
+    strength : in [0, 1]
+        1 removes all variation along v, 0 is the identity.
+
+    References
+    ----------
+    P-ClArC and A-ClArC: Anders et al. 2022, eq. 9 and 7.
     """
 
     direction: torch.Tensor
@@ -43,6 +55,13 @@ class Classifier(nn.Module):
 
     Whatever a method changes is in the state dict. The intervention is the identity unless a
     method puts an affine map there; gradients and relevance pass through it as through any layer.
+
+    Parameters
+    ----------
+    trunk
+        Maps normalised images (N, 3, H, W) to features (N, d).
+    head
+        Maps features to two logits.
     """
 
     def __init__(self, trunk: nn.Module, head: nn.Linear) -> None:

@@ -15,17 +15,34 @@ from rightreasons.models.classifier import Classifier, Projection
 
 
 def save_model(model: Classifier, path: Path) -> None:
-    """Write the state dict whole or not at all (temporary name, then rename)."""
+    """Write a model's state dict as .safetensors, whole or not at all.
+
+    Raises
+    ------
+    UserError
+        If the disk is full or must not be written to.
+    """
     state = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
     with whole(path) as scratch:
         save_file(state, scratch)
 
 
 def load_model(path: Path, architecture: str, device: torch.device) -> Classifier:
-    """Return the stored model in eval mode on `device`.
+    """Return a stored model in eval mode.
 
-    Raises UserError where the file is cut short, of another architecture, or holds values that
-    are not finite.
+    Parameters
+    ----------
+    path
+        The .safetensors file that `save_model` wrote.
+    architecture
+        The model's, as for `build_classifier`.
+    device
+        Where it is put.
+
+    Raises
+    ------
+    UserError
+        Where the file is cut short, of another architecture, or holds values that are not finite.
     """
     try:
         state = load_file(path)

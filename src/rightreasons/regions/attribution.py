@@ -19,10 +19,20 @@ CHUNK = 4096
 class Attribution:
     """The confidences of a patch classifier on every image of a pool.
 
-    confidence: (N, g, g) in [0, 1], one grid per row of the pool; stays on disk where it is
-        memory-mapped. size: I, the side in pixels of the images; patch: k, the side of a patch.
-    attribute, kind: what the classifier was trained on, and which confidence was taken.
-    mean: (g, g), the mean over all images, computed when it is missing.
+    Parameters
+    ----------
+    confidence : (N, g, g), in [0, 1]
+        One grid per row of the pool; stays on disk where it is memory-mapped.
+    size
+        I, the side of the images in pixels.
+    patch
+        k, the side of a patch in pixels.
+    attribute
+        What the classifier was trained on.
+    kind
+        Which confidence was taken.
+    mean : (g, g)
+        The mean over all images, computed when it is missing.
     """
 
     confidence: np.ndarray
@@ -34,9 +44,18 @@ class Attribution:
 
     @classmethod
     def load(cls, folder: str | Path) -> Attribution:
-        """Open `confidence.npy` by memory map, `region.json` and, where there is one, `mean.npy`.
+        """Open the attribution maps of a folder.
 
-        Raises UserError for a missing file and for confidences that do not fit the metadata.
+        Parameters
+        ----------
+        folder
+            With `confidence.npy` (opened by memory map), `region.json` and, where there is one,
+            `mean.npy`.
+
+        Raises
+        ------
+        UserError
+            For a missing file, and for confidences that do not fit the metadata.
         """
         folder = Path(folder)
         for name in ("confidence.npy", "region.json"):
@@ -61,17 +80,40 @@ class Attribution:
         return len(self.confidence)
 
     def general(self, size: int | None = None) -> np.ndarray:
-        """Return the general map, float32 (H, W) in [0, 1]: that of the mean over all images.
+        """Return the general map: that of the mean over all images.
 
-        size: the side of the map in pixels; the images' own if it is not given.
+        Parameters
+        ----------
+        size
+            The side of the map in pixels; the images' own by default.
+
+        Returns
+        -------
+        ndarray
+            float32 (size, size), scaled to [0, 1]; zeros where the mean is the same everywhere.
         """
         mean = self._mean() if self.mean is None else self.mean
         return self._pixels(mean, size)
 
     def specific(self, rows: np.ndarray, size: int | None = None) -> np.ndarray:
-        """Return the maps of some rows of the pool, float32 (n, H, W), each scaled to [0, 1].
+        """Return the maps of some images.
 
-        size: as for `general`. Raises UserError where an image has no finite confidences.
+        Parameters
+        ----------
+        rows
+            Rows of the pool.
+        size
+            The side of the maps in pixels; the images' own by default.
+
+        Returns
+        -------
+        ndarray
+            float32 (n, size, size), each scaled to [0, 1].
+
+        Raises
+        ------
+        UserError
+            Where an image has no finite confidences.
         """
         confidence = np.asarray(self.confidence[np.asarray(rows)], np.float32)
         lost = np.flatnonzero(~np.isfinite(confidence).all(axis=(1, 2)))
@@ -95,10 +137,25 @@ class Attribution:
 
 
 def top(maps: np.ndarray, quantile: float) -> np.ndarray:
-    """Return where each map of (..., H, W) is above its own quantile, bool (..., H, W).
+    """Return where each map is above its own quantile.
 
-    quantile: 0 to 1; 0.7 gives the highest 30 %. Strictly above, so that pixels which tie with
-    the quantile are not in the region, and a constant map, like quantile 1, has none.
+    Parameters
+    ----------
+    maps : (..., H, W)
+        Any maps.
+    quantile : in [0, 1]
+        0.7 gives the highest 30 %.
+
+    Returns
+    -------
+    ndarray
+        bool (..., H, W). Strictly above: pixels that tie with the quantile are not in the region,
+        and a constant map, like quantile 1, has none.
+
+    Raises
+    ------
+    UserError
+        For a quantile outside [0, 1].
     """
     if not 0 <= quantile <= 1:
         raise UserError(f"quantile = {quantile} must be between 0 and 1.")

@@ -20,15 +20,46 @@ CHUNK = 2**20
 def ece(confidence: np.ndarray, correct: np.ndarray, bins: int = 100) -> float:
     """Return the expected calibration error: sum over bins of n_b / n |accuracy_b - confidence_b|.
 
-    confidence in [0, 1] and correct (0/1) of the same shape. Empty bins count nothing; NaN
-    without any patch. Naeini et al. 2015; Guo et al. 2017, eq. 3.
+    Parameters
+    ----------
+    confidence : in [0, 1]
+        Of each patch.
+    correct
+        0 or 1, of the same shape.
+    bins
+        Number of bins of equal width. Empty ones count nothing.
+
+    Returns
+    -------
+    float
+        In [0, 1]; NaN without any patch.
+
+    Raises
+    ------
+    UserError
+        For shapes that differ, no bins, and confidences outside [0, 1] or NaN.
+
+    References
+    ----------
+    Naeini et al. 2015; Guo et al. 2017, eq. 3.
     """
     counts, sums, hits = _sums(confidence.ravel(), correct.ravel(), bins)
     return float(np.abs(hits - sums).sum() / counts.sum()) if counts.sum() else math.nan
 
 
 def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = 100) -> pd.DataFrame:
-    """Return one row per bin: bin, low, high, n, mean confidence, accuracy (NaN where n is 0)."""
+    """Return what a reliability diagram shows.
+
+    Parameters
+    ----------
+    confidence, correct, bins
+        As for `ece`.
+
+    Returns
+    -------
+    DataFrame
+        One row per bin: bin, low, high, n, mean confidence, accuracy (both NaN where n is 0).
+    """
     counts, sums, hits = _sums(confidence.ravel(), correct.ravel(), bins)
     filled = np.where(counts > 0, counts, np.nan)
     edges = np.arange(bins + 1) / bins
@@ -45,10 +76,24 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = 100) ->
 
 
 def by_position(confidence: np.ndarray, correct: np.ndarray, bins: int = 100) -> pd.DataFrame:
-    """Return one row per position: position, row, column, n, accuracy, ece.
+    """Return how well a patch classifier is calibrated at each position.
 
-    confidence, correct: (N, p), the positions of a square grid row by row. Raises UserError if p
-    is no square.
+    Parameters
+    ----------
+    confidence, correct : (N, p)
+        The positions of a square grid row by row.
+    bins
+        As for `ece`.
+
+    Returns
+    -------
+    DataFrame
+        One row per position: position, row, column, n, accuracy, ece.
+
+    Raises
+    ------
+    UserError
+        If p is no square, and as `ece`.
     """
     n, p = confidence.shape
     grid = math.isqrt(p)

@@ -13,9 +13,19 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 
 def folded(layer: Any, norm: Any) -> Any:
-    """Return a copy of a convolution or linear layer with the batch norm after it folded in.
+    """Return a copy of a layer with the batch norm after it folded in.
 
-    Batch norm is as in eval mode: an affine map of each channel.
+    Parameters
+    ----------
+    layer
+        A convolution or a linear layer.
+    norm
+        The batch norm, taken as in eval mode: an affine map of each channel.
+
+    Returns
+    -------
+    Module
+        A layer of the same kind with a bias, channels-last, without gradients.
     """
     fuse = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
     fused = fuse(copy.deepcopy(layer).eval(), copy.deepcopy(norm).eval())
@@ -33,10 +43,21 @@ def side_after(conv: nn.Conv2d, side: int) -> int:
 
 
 def as_matrix(conv: nn.Conv2d, side: int) -> torch.Tensor:
-    """Return the matrix (s' s' C', s s C) of a convolution on maps of side s.
+    """Return the matrix of a convolution on maps of a fixed size.
 
-    Rows and columns are ordered as the pixels in channels-last memory. An entry of the matrix is
-    the tap of the kernel that joins the two pixels, or 0 where the kernel does not reach.
+    Parameters
+    ----------
+    conv
+        The convolution, from C to C' channels.
+    side
+        s, the side of its input.
+
+    Returns
+    -------
+    Tensor
+        (s' s' C', s s C). Rows and columns are ordered as the pixels in channels-last memory. An
+        entry is the tap of the kernel that joins the two pixels, or 0 where the kernel does not
+        reach.
     """
     out, size = side_after(conv, side), conv.kernel_size[0]
     stride, padding = conv.stride[0], int(conv.padding[0])
@@ -89,10 +110,17 @@ class SmallBlock:
 
 
 class FoldedResNet:
-    """ResNet-18 on patches of k x k pixels, what constant input channels add given apart.
+    """ResNet-18 on patches, which takes what constant input channels add from a table.
 
     The convolution is linear: of an input of 3 image channels and E constant ones, the constant
     ones add sum_e c_e R_e, where R_e is the response to a channel of ones. R is computed once.
+
+    Parameters
+    ----------
+    resnet
+        torchvision's ResNet-18, whose first convolution has 3 + E channels.
+    patch
+        k, the side of the patches in pixels.
     """
 
     def __init__(self, resnet: Any, patch: int) -> None:

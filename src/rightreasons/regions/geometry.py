@@ -14,9 +14,14 @@ ROUNDING = 1e-6
 
 
 def grid_of(positions: int) -> int:
-    """Return g, the positions per side of a square grid; a UserError if `positions` is no square.
+    """Return g, the positions per side of a square grid.
 
     The paper names 2041 positions, which is no square; 2025 = 45 x 45 is the nearest.
+
+    Raises
+    ------
+    UserError
+        If `positions` is no square of at least 4.
     """
     grid = math.isqrt(max(positions, 0))
     if grid < 2 or grid * grid != positions:
@@ -29,11 +34,29 @@ def grid_of(positions: int) -> int:
 
 
 def starts(size: int, patch: int, grid: int) -> np.ndarray:
-    """Return where the patches of one axis begin, int64 (g,): round(i (I - k) / (g - 1)).
+    """Return where the patches of one axis begin: round(i (I - k) / (g - 1)).
 
-    size: I, patch: k, grid: g, the positions of one side. Raises UserError if 1 <= k <= I is not
-    so. The paper's step (I - k) / g never reaches the right and the lower border, so that no patch
-    would cover the pixels there; this one begins and ends at the borders.
+    The paper's step (I - k) / g never reaches the right and the lower border, and no patch would
+    cover the pixels there. This one begins and ends at the borders.
+
+    Parameters
+    ----------
+    size
+        I, the side of the image in pixels.
+    patch
+        k, the side of a patch.
+    grid
+        g, the positions of one side.
+
+    Returns
+    -------
+    ndarray
+        int64 (g,).
+
+    Raises
+    ------
+    UserError
+        If 1 <= k <= I does not hold.
     """
     if not 1 <= patch <= size:
         raise UserError(f"patch = {patch} must be between 1 and the image size, {size} pixels.")
@@ -41,10 +64,26 @@ def starts(size: int, patch: int, grid: int) -> np.ndarray:
 
 
 def corners(size: int, patch: int, positions: int) -> np.ndarray:
-    """Return (y, x) of the upper left corner of every patch, int64 (p, 2), row by row.
+    """Return the upper left corner of every patch.
 
-    size: I, patch: k in pixels, positions: p = g * g. See `starts` for the corners of one side.
-    Raises UserError if p is no square of at least 4 or k does not fit into the image.
+    Parameters
+    ----------
+    size
+        I, the side of the image in pixels.
+    patch
+        k, the side of a patch.
+    positions
+        p = g * g.
+
+    Returns
+    -------
+    ndarray
+        int64 (p, 2): y and x, row by row. See `starts` for one side.
+
+    Raises
+    ------
+    UserError
+        If p is no square of at least 4, or k does not fit into the image.
     """
     side = starts(size, patch, grid_of(positions))
     y, x = np.meshgrid(side, side, indexing="ij")
@@ -52,13 +91,29 @@ def corners(size: int, patch: int, positions: int) -> np.ndarray:
 
 
 def spread(confidence: np.ndarray, size: int, patch: int) -> np.ndarray:
-    """Return the mean confidence of the patches that cover each pixel, float32 (..., I, I).
+    """Return the mean confidence of the patches that cover each pixel.
 
-    confidence: (..., g, g), row by row as `corners`. A pixel that no patch covers (the grid is so
-    coarse that its step is above k) takes the value of the nearest pixel that is covered.
-    Algorithm 1 of "Mitigating Bias Using Model-Agnostic Data Attribution". A patch is the product
-    of two intervals, so that the sum over patches is B^T C B with the indicator B (g, I) of one
-    axis, and the counts are the product of the two axes' counts.
+    A patch is the product of two intervals, so the sum over patches is B^T C B with the indicator
+    B (g, I) of one axis, and the counts are the product of the two axes' counts.
+
+    Parameters
+    ----------
+    confidence : (..., g, g)
+        Row by row as `corners`.
+    size
+        I, the side of the image in pixels.
+    patch
+        k, the side of a patch.
+
+    Returns
+    -------
+    ndarray
+        float32 (..., I, I). A pixel that no patch covers (the grid is so coarse that its step is
+        above k) has the value of the nearest pixel that is covered.
+
+    References
+    ----------
+    Mitigating Bias Using Model-Agnostic Data Attribution, algorithm 1.
     """
     share = _shares(size, patch, confidence.shape[-1])
     return share @ np.asarray(confidence, np.float32) @ share.T
@@ -89,10 +144,22 @@ def normalised(maps: np.ndarray) -> np.ndarray:
 
 
 def resized(maps: np.ndarray, size: int) -> np.ndarray:
-    """Return square maps (..., I, I) at another size, float32 (..., size, size), bilinearly.
+    """Return square maps at another size, bilinearly.
 
     Pixels are areas whose centres are interpolated (torch's `align_corners=False`); outside the
     outermost centres the values stay those of the border.
+
+    Parameters
+    ----------
+    maps : (..., I, I)
+        Any maps.
+    size
+        The new side in pixels.
+
+    Returns
+    -------
+    ndarray
+        float32 (..., size, size).
     """
     share = _bilinear(maps.shape[-1], size)
     return share @ np.asarray(maps, np.float32) @ share.T

@@ -30,11 +30,32 @@ def confidence_maps(
     out: np.ndarray | None = None,
     coarse: int | None = None,
 ) -> np.ndarray:
-    """Return the confidence maps float16 (N, g, g) of images uint8 (N, I, I, 3).
+    """Return the confidence maps of images. No labels are needed.
 
-    confidence: a name in CONFIDENCES. out: where to write instead (a memory map, say), so that
-    only `batch` images are in memory at a time; it is returned. coarse: classify h x h of the
-    positions only and interpolate the rest, for speed. No labels are needed.
+    Parameters
+    ----------
+    network
+        The trained patch classifier.
+    images : uint8 (N, I, I, 3)
+        Images of the network's size.
+    confidence
+        A name in `rightreasons.regions.confidence.CONFIDENCES`.
+    device
+        Where to compute.
+    progress
+        Wraps an iterable in a progress bar.
+    batch
+        Images at a time.
+    out : float16 (N, g, g)
+        Where to write instead, such as a memory map; only `batch` images are then in memory at
+        once.
+    coarse
+        Classify h x h of the positions only and interpolate the rest, for speed.
+
+    Returns
+    -------
+    ndarray
+        float16 (N, g, g), or `out`.
     """
     score, grid = CONFIDENCES[confidence], network.grid
     maps = np.empty((len(images), grid, grid), np.float16) if out is None else out
@@ -47,9 +68,24 @@ def confidence_maps(
 
 
 def coarse_lines(grid: int, coarse: int) -> np.ndarray:
-    """Return which rows (and columns) of a g x g grid make a coarser one, int64 (h,).
+    """Return which rows (and columns) of a grid make a coarser one.
 
-    They are spread evenly, first and last among them. Raises UserError if not 2 <= h <= g.
+    Parameters
+    ----------
+    grid
+        g, the positions of one side.
+    coarse
+        h, those of the coarser grid.
+
+    Returns
+    -------
+    ndarray
+        int64 (h,), spread evenly, first and last among them.
+
+    Raises
+    ------
+    UserError
+        If 2 <= h <= g does not hold.
     """
     if not 2 <= coarse <= grid:
         raise UserError(f"regions: a coarse grid has 2 to {grid} positions per side, not {coarse}.")
@@ -57,7 +93,22 @@ def coarse_lines(grid: int, coarse: int) -> np.ndarray:
 
 
 def interpolated(maps: np.ndarray, lines: np.ndarray, grid: int) -> np.ndarray:
-    """Return maps (n, h, h), known on `lines` (h,) of a grid, on all of it: (n, g, g), bilinear."""
+    """Return maps that are known on some lines of a grid on all of it, bilinearly.
+
+    Parameters
+    ----------
+    maps : (n, h, h)
+        What is known.
+    lines : (h,)
+        Where: which rows and columns of the grid.
+    grid
+        g, the positions of one side.
+
+    Returns
+    -------
+    ndarray
+        (n, g, g).
+    """
     unit = np.eye(len(lines))
     share = np.stack([np.interp(np.arange(grid), lines, line) for line in unit], axis=1)
     return share @ maps @ share.T
@@ -72,9 +123,29 @@ def validate(
     progress: Callable[..., Any],
     batch: int = BATCH,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return confidence float32 (N, p), the maximum of the softmax, and correct bool (N, p).
+    """Return how sure a patch classifier is of each patch, and whether it is right.
 
-    images: uint8 (N, I, I, 3), labels: int64 (N,), of the validation images.
+    Parameters
+    ----------
+    network
+        The trained patch classifier.
+    images : uint8 (N, I, I, 3)
+        The validation images.
+    labels : int64 (N,)
+        Their classes.
+    device
+        Where to compute.
+    progress
+        Wraps an iterable in a progress bar.
+    batch
+        Images at a time.
+
+    Returns
+    -------
+    confidence : float32 (N, p)
+        The maximum of the softmax.
+    correct : bool (N, p)
+        Whether that class is the image's.
     """
     confidence = np.empty((len(images), network.positions), np.float32)
     correct = np.empty(confidence.shape, bool)

@@ -1,9 +1,9 @@
-"""Patch classifiers: which class does an image have, from one patch and where the patch lies?
+"""Patch classifiers: the class of an image, from one patch and from where the patch lies.
 
 Both kinds answer for one patch (`forward`) and for all p positions of an image (`image_logits`),
 with the same numbers. `published` is the ResNet-18 of "Mitigating Bias Using Model-Agnostic Data
 Attribution": each patch is a forward pass of its own. `dense` is a stack of valid convolutions
-whose receptive field is the patch, so that one pass over the image serves all positions.
+whose receptive field is the patch, and one pass over the image serves all positions.
 """
 
 from __future__ import annotations
@@ -39,7 +39,18 @@ ImageLogits = Callable[[torch.Tensor], torch.Tensor]
 class PatchNetwork(nn.Module):
     """What the kinds share: where the patches of an image lie, and an embedding of the position.
 
-    size: I, patch: k in pixels, positions: p, a square. `corners` (p, 2) are the patches' corners.
+    The buffer `corners` (p, 2) has the patches' corners.
+
+    Parameters
+    ----------
+    size
+        I, the side of the images in pixels.
+    patch
+        k, the side of a patch.
+    positions
+        p, a square.
+    embedding
+        Channels of the position embedding.
     """
 
     corners: torch.Tensor
@@ -55,11 +66,22 @@ class PatchNetwork(nn.Module):
         self.register_buffer("corners", where, persistent=False)
 
     def prepared(self, positions: torch.Tensor | None = None, *, chunk: int = CHUNK) -> ImageLogits:
-        """Return a function of images (B, 3, I, I), normalised, to logits (B, n, C).
+        """Return a function that classifies patches of whole images, the fast way.
 
         It holds a copy of the weights as they are now, batch norm in eval mode and folded, and
-        equals `forward` of each patch in eval mode up to rounding. positions: int64 (n,), which
-        of the p positions (default: all). chunk: patches in memory at once.
+        equals `forward` of each patch in eval mode up to rounding.
+
+        Parameters
+        ----------
+        positions : int64 (n,)
+            Which of the p positions; by default all.
+        chunk
+            Most patches in memory at once.
+
+        Returns
+        -------
+        callable
+            From normalised images (B, 3, I, I) to logits (B, n, C).
         """
         raise NotImplementedError
 
@@ -70,7 +92,7 @@ class PatchNetwork(nn.Module):
         *,
         chunk: int = CHUNK,
     ) -> torch.Tensor:
-        """Return the logits (B, n, C) of images (B, 3, I, I), the fast way. See `prepared`."""
+        """Return the logits (B, n, C) of images (B, 3, I, I), the fast way; see `prepared`."""
         return self.prepared(positions, chunk=chunk)(images)
 
     def _chosen(self, positions: torch.Tensor | None) -> torch.Tensor:
@@ -89,7 +111,13 @@ class PatchNetwork(nn.Module):
             save_file(state, scratch)
 
     def load(self, path: Path) -> None:
-        """Read the weights from a file that `save` wrote; a UserError if they do not fit."""
+        """Read the weights from a file that `save` wrote.
+
+        Raises
+        ------
+        UserError
+            If they do not fit, or the file is broken.
+        """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -112,11 +140,30 @@ def build_patch_network(
     embedding: int,
     seed: int,
 ) -> PatchNetwork:
-    """Return a patch classifier with random weights from `seed`; global random state is left alone.
+    """Return a patch classifier with random weights; global random state is left alone.
 
-    n_classes: C >= 2; size: I; patch: k; positions: p, a square; embedding: channels of the
-    position embedding. Raises UserError for an unknown kind, fewer than two classes, and a grid
-    that does not fit (geometry.corners).
+    Parameters
+    ----------
+    kind
+        `published` or `dense`.
+    n_classes
+        C, at least 2.
+    size
+        I, the side of the images in pixels.
+    patch
+        k, the side of a patch; at least 7 for `dense`.
+    positions
+        p, a square.
+    embedding
+        Channels of the position embedding.
+    seed
+        Of the weights.
+
+    Raises
+    ------
+    UserError
+        For an unknown kind, fewer than two classes, and a grid that does not fit (see
+        `rightreasons.regions.geometry.corners`).
     """
     kinds = {"published": PublishedNetwork, "dense": DenseNetwork}
     if kind not in kinds:
@@ -131,8 +178,8 @@ def build_patch_network(
 def waves(grid: int, channels: int) -> torch.Tensor:
     """Return (g * g, channels): sines and cosines of y and x, of falling wavelength.
 
-    The embedding begins with them and is then learned. Positions side by side begin alike, so
-    that they learn from each other: with few images a position is seen a few times only.
+    The embedding begins with them and is then learned. Positions side by side begin alike, and so
+    learn from each other: with few images a position is seen a few times only.
     """
     steps = (torch.arange(grid, dtype=torch.float32) + 0.5) / grid
     y, x = steps.repeat_interleave(grid), steps.repeat(grid)
@@ -255,7 +302,19 @@ class DenseNetwork(PatchNetwork):
 def lattice_mean(maps: torch.Tensor, side: int, step: int) -> torch.Tensor:
     """Return the mean of m x m pixels, `step` apart, from each one down and right.
 
-    Maps (H, W, C) to (H - (m - 1) step, W - (m - 1) step, C): only where all m x m lie in the map.
+    Parameters
+    ----------
+    maps : (H, W, C)
+        One image's channels.
+    side
+        m.
+    step
+        How far apart the pixels are.
+
+    Returns
+    -------
+    Tensor
+        (H - (m - 1) step, W - (m - 1) step, C): only where all m x m lie in the map.
     """
     h, w = (extent - (side - 1) * step for extent in maps.shape[:2])
     down = reduce(torch.add, [maps[i * step : i * step + h] for i in range(side)])
@@ -269,10 +328,27 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
 
 
 def trunk_plan(patch: int) -> tuple[list[int], list[int], int]:
-    """Return kernel sizes and strides of the dense trunk, and the side m of what is left (<= 4).
+    """Return the layers of the dense trunk.
 
-    Where it strides, the kernel is 4 or 3 wide as the side is even or odd, so that no pixel is
-    left over: the m x m pixels together see exactly the patch.
+    Where it strides, the kernel is 4 or 3 wide as the side is even or odd. No pixel is left over
+    then: the m x m pixels together see exactly the patch.
+
+    Parameters
+    ----------
+    patch
+        k, the side of a patch.
+
+    Returns
+    -------
+    kernels, strides : list of int
+        Of each layer.
+    side : int
+        m, the side of what is left, at most 4.
+
+    Raises
+    ------
+    UserError
+        For a patch of fewer than 7 pixels.
     """
     kernels: list[int] = []
     strides: list[int] = []
@@ -289,9 +365,14 @@ def trunk_plan(patch: int) -> tuple[list[int], list[int], int]:
 
 
 def whole_strides(strides: list[int], step: int) -> list[int]:
-    """Return each layer's stride, or 1 where it would skip a corner: all are multiples of `step`.
+    """Return each layer's stride, or 1 where it would skip a corner.
 
-    step: greatest common divisor of the corners' coordinates.
+    Parameters
+    ----------
+    strides
+        Of the trunk's layers.
+    step
+        The greatest common divisor of the corners' coordinates, of which all corners are multiples.
     """
     kept: list[int] = []
     for stride in strides:
@@ -300,9 +381,21 @@ def whole_strides(strides: list[int], step: int) -> list[int]:
 
 
 def windows(source: torch.Tensor, where: torch.Tensor, patch: int) -> torch.Tensor:
-    """Cut patches out of images (m, H, W, 3): the n corners `where` (n, 2) of each image.
+    """Cut patches out of images, by one gather.
 
-    Returns (m n, 3, k, k), channels-last in memory, by one gather.
+    Parameters
+    ----------
+    source : (m, H, W, 3)
+        The images.
+    where : int64 (n, 2)
+        The corners (y, x), the same for all images.
+    patch
+        k, the side of a patch.
+
+    Returns
+    -------
+    Tensor
+        (m n, 3, k, k), channels-last in memory, image by image.
     """
     steps = torch.arange(patch, device=where.device)
     y, x = where[:, :1] + steps, where[:, 1:] + steps

@@ -21,7 +21,13 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Rectangle:
-    """Pixels `[y0, y1)` x `[x0, x1)` of an image: x to the right, y down, rows are y."""
+    """Pixels `[y0, y1)` x `[x0, x1)` of an image: x to the right, y down, rows are y.
+
+    Parameters
+    ----------
+    x0, y0, x1, y1
+        The edges in pixels; x1 > x0 and y1 > y0.
+    """
 
     x0: int
     y0: int
@@ -50,10 +56,17 @@ class Rectangle:
 
 
 class Masks:
-    """Bool masks (N, H, W) of many images that are made when a slice of them is asked for."""
+    """Bool masks (N, H, W) of many images that are made when a slice of them is asked for.
+
+    Parameters
+    ----------
+    count
+        N.
+    made
+        Returns the masks bool (n, H, W) of image numbers int64 (n,).
+    """
 
     def __init__(self, count: int, made: Callable[[Array], Array]) -> None:
-        """Take N and what returns the masks bool (n, H, W) of image numbers int64 (n,)."""
         self.count = count
         self.made = made
 
@@ -65,10 +78,25 @@ class Masks:
 
 
 def pixel_rectangle(roi: Sequence[float], *, height: int, width: int) -> Rectangle:
-    """Return the pixels of the ROI `(x0, y0, x1, y1)`, fractions of an image (height, width).
+    """Return the pixels of a ROI.
 
-    Edges are rounded to the nearest pixel edge (halves up). A ROI thinner than a pixel becomes the
-    pixel that holds its middle. Raises UserError for an edge outside [0, 1] or an empty ROI.
+    Parameters
+    ----------
+    roi
+        `(x0, y0, x1, y1)` in fractions of the image.
+    height, width
+        Of the image in pixels.
+
+    Returns
+    -------
+    Rectangle
+        Its edges are rounded to the nearest pixel edge (halves up). A ROI thinner than a pixel
+        becomes the pixel that holds its middle.
+
+    Raises
+    ------
+    UserError
+        For an edge outside [0, 1], and for an empty ROI.
     """
     x0, y0, x1, y1 = _checked(roi)
     (left, right), (top, bottom) = _pixels(x0, x1, width), _pixels(y0, y1, height)
@@ -76,25 +104,54 @@ def pixel_rectangle(roi: Sequence[float], *, height: int, width: int) -> Rectang
 
 
 def rectangle_mask(roi: Sequence[float], *, height: int, width: int) -> Array:
-    """Return the bool mask (height, width) of the ROI `(x0, y0, x1, y1)`; see pixel_rectangle."""
+    """Return the bool mask (height, width) of a rectangle; see `pixel_rectangle`."""
     mask = np.zeros((height, width), dtype=bool)
     mask[pixel_rectangle(roi, height=height, width=width).slices] = True
     return mask
 
 
 def as_masks(roi: Sequence[float] | Array, shape: Sequence[int]) -> Array:
-    """Return what `task_roi` gives as bool masks: (N, H, W) as they are, a rectangle as (H, W)."""
+    """Return what `task_roi` gives as bool masks.
+
+    Parameters
+    ----------
+    roi
+        A rectangle, or bool masks (N, H, W).
+    shape
+        (H, W) of the maps.
+
+    Returns
+    -------
+    ndarray
+        Masks (N, H, W) as they are, a rectangle as (H, W).
+    """
     if isinstance(roi, np.ndarray):
         return roi
     return rectangle_mask(roi, height=shape[0], width=shape[1])
 
 
 def bit_masks(masks: Array, *, bit: int, height: int, width: int) -> Array:
-    """Return the bool masks (N, height, width) that are bit `bit` of `masks` (N, H, W) uint8.
+    """Return one mask of a pool, at the size of the maps.
 
-    Where (H, W) differs from (height, width), masks are resized by the nearest pixel, so a mask of
-    few pixels may come out empty. An image whose mask is empty has no ROI: every ROI metric is
-    missing for it. Raises UserError for masks that are not (N, H, W) uint8 or a bit outside 0-7.
+    Parameters
+    ----------
+    masks : uint8 (N, H, W)
+        A bit per mask.
+    bit
+        Which one, 0 to 7.
+    height, width
+        Of the maps in pixels.
+
+    Returns
+    -------
+    ndarray
+        bool (N, height, width), resized by the nearest pixel; a mask of few pixels may come out
+        empty. An image whose mask is empty has no ROI: every ROI metric is missing for it.
+
+    Raises
+    ------
+    UserError
+        For masks of another form, and for a bit that does not exist.
     """
     if masks.ndim != 3 or masks.dtype != np.uint8:
         raise UserError(
@@ -114,10 +171,22 @@ def resize_nearest(images: Array, *, height: int, width: int) -> Array:
 
 
 def iou(a: Array, b: Array) -> Array:
-    """Return intersection over union (...) in [0, 1] of bool masks (..., H, W), float64.
+    """Return the intersection over union of masks.
 
-    Two empty masks have no union: their value is missing (NaN). Raises UserError where the sizes
-    differ.
+    Parameters
+    ----------
+    a, b : bool (..., H, W)
+        The masks; their leading axes are broadcast.
+
+    Returns
+    -------
+    ndarray
+        float64 (...), in [0, 1]; NaN where both masks are empty.
+
+    Raises
+    ------
+    UserError
+        Where the sizes differ.
     """
     if a.shape[-2:] != b.shape[-2:]:
         raise UserError(f"masks of different sizes: {a.shape[-2:]} and {b.shape[-2:]} pixels.")
@@ -162,14 +231,36 @@ def task_roi(
     attribution: Path | None = None,
     injected: Injected | None = None,
 ) -> Sequence[float] | Array:
-    """Return a task's ROI as `region_view` takes it: a rectangle, or bool masks (N, H, W).
+    """Return a task's ROI as metrics take it: a rectangle, or a mask per image.
 
-    roi: as in the config, a rectangle, {"mask": name}, {"attribution": {"quantile": q, ...}} or
-    {"artifact": name}. masks: the pool's bit masks, of which `names` lists the bits; rows: the
-    rows of the N images (a version with an artifact has the mask of the one without); shape:
-    (H, W) of the maps; attribution: the folder of the maps of {"attribution": ...}, whose mean's
-    top is the ROI of all images; injected: the pool with the artifact of {"artifact": ...}.
-    Raises UserError for a mask that the dataset does not have, and a mean map without a top.
+    Parameters
+    ----------
+    roi
+        As in the config: a rectangle, {"mask": name}, {"attribution": {"quantile": q, ...}} or
+        {"artifact": name}.
+    masks : uint8 (M, H', W')
+        The pool's bit masks.
+    names
+        The names of their bits.
+    rows : (N,)
+        The pool's rows of the images. A version with an artifact has the mask of the one without.
+    shape
+        (H, W) of the maps.
+    attribution
+        The folder of the maps of {"attribution": ...}; the top of their mean is the ROI of all
+        images.
+    injected
+        The pool with the artifact of {"artifact": ...}.
+
+    Returns
+    -------
+    sequence of float or ndarray
+        The rectangle (x0, y0, x1, y1) in fractions, or bool masks (N, H, W).
+
+    Raises
+    ------
+    UserError
+        For a mask that the dataset does not have, and for a mean map without a top.
     """
     if not isinstance(roi, Mapping):
         return roi

@@ -30,8 +30,16 @@ CHUNK = 256
 class Labels:
     """The classes of a pool's images, and which of them train and validate.
 
-    codes: int64 (N,); names: of the C classes; train, validation: pool rows, disjoint; image_ids
-    of all N images.
+    Parameters
+    ----------
+    codes : int64 (N,)
+        The class of each image, 0 to C - 1.
+    names
+        Of the C classes.
+    train, validation
+        Rows of the pool, disjoint.
+    image_ids
+        Of all N images.
     """
 
     codes: np.ndarray
@@ -49,8 +57,22 @@ class Labels:
 def labels(index: pd.DataFrame, attribute: str, params: RegionParams, seed: int) -> Labels:
     """Return the classes of an attribute and a random split that keeps identities together.
 
-    attribute: an attribute or expression of the pool's `index`, or `coin_flip`. Raises UserError
-    as `attributes.classes` does, and where fewer than two classes are left to train on.
+    Parameters
+    ----------
+    index
+        The pool's index.
+    attribute
+        An attribute or an expression of `index`, or `coin_flip`, which is drawn.
+    params
+        The patch classifier's parameters.
+    seed
+        Of the study's regions.
+
+    Raises
+    ------
+    UserError
+        As `rightreasons.data.attributes.classes` does, and where fewer than two classes are left to
+        train on, or no image to validate.
     """
     from rightreasons.data.attributes import classes
 
@@ -96,7 +118,30 @@ def train(
     seed: int,
     progress: Callable[..., Any],
 ) -> tuple[PatchNetwork, dict[str, Any]]:
-    """Return the trained patch classifier and what is worth recording about it."""
+    """Train a patch classifier, with smaller batches where its own do not fit.
+
+    Parameters
+    ----------
+    images : uint8 (N, I, I, 3)
+        The pool.
+    data
+        The classes, and which rows train.
+    params
+        The patch classifier's parameters.
+    attribute
+        What it is trained on, a part of the random streams' key.
+    seed
+        Of the study's regions.
+    progress
+        Wraps an iterable in a progress bar.
+
+    Returns
+    -------
+    network : PatchNetwork
+        In eval mode.
+    record : dict
+        What is worth keeping, ready for JSON: sizes, versions, classes, loss and accuracy by epoch.
+    """
     from rightreasons.core.seeds import derive
     from rightreasons.learning.records import provenance
     from rightreasons.learning.training import Rows
@@ -146,7 +191,26 @@ def calibrate(
     params: RegionParams,
     progress: Callable[..., Any],
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables calibration, reliability and positions, over all validation patches."""
+    """Return the tables calibration, reliability and positions, over all validation patches.
+
+    Parameters
+    ----------
+    network
+        The trained patch classifier.
+    images : uint8 (N, I, I, 3)
+        The pool.
+    data
+        The classes, and which rows validate.
+    params
+        The patch classifier's parameters.
+    progress
+        Wraps an iterable in a progress bar.
+
+    Returns
+    -------
+    dict of DataFrame
+        `calibration` (one row), `reliability` (a row per bin), `positions` (a row per position).
+    """
     from rightreasons.learning.training import Rows
     from rightreasons.regions.maps import validate
     from rightreasons.runtime.devices import pick_device
@@ -188,12 +252,34 @@ def index_maps(
 ) -> pd.DataFrame:
     """Return a row per stored map, the mean map first: where it lies, how it meets the known ROI.
 
-    known: rectangle, bool masks (N, H, W) in memory or made when asked for, or None. The columns
-    mask_share (the ROI's share of the image), mask_mass (the ROI's share of the map's sum), iou (of
-    the ROI and the map's top quantile) are missing without a known ROI and for images whose mask is
-    empty. The mean map is compared with the mean mask: mask_share and mask_mass weigh each pixel by
-    how often it is in the ROI, iou takes the same number of pixels as the top of the map, those
-    most often in it.
+    The mean map is compared with the mean mask: mask_share and mask_mass weigh each pixel by how
+    often it is in the ROI, iou takes the same number of pixels as the top of the map, those most
+    often in it.
+
+    Parameters
+    ----------
+    confidence : (N, g, g)
+        The confidences of all images.
+    mean : (g, g)
+        Their mean.
+    known
+        The attribute's ROI: a rectangle, bool masks (N, H, W) in memory or made when asked for, or
+        None.
+    data
+        Whose image ids the rows get.
+    params
+        The patch classifier's parameters.
+    size
+        The side of the images in pixels.
+    quantile
+        Above which the top of a map lies.
+
+    Returns
+    -------
+    DataFrame
+        With the columns mask_share (the ROI's share of the image), mask_mass (the ROI's share of
+        the map's sum) and iou (of the ROI and the map's top), missing without a known ROI and for
+        images whose mask is empty.
     """
     rows = [_mean_row(mean, known, params, size, quantile)]
     for start in range(0, len(confidence), CHUNK):
@@ -283,7 +369,26 @@ def map_images(
     path: Path,
     progress: Callable[..., Any],
 ) -> np.ndarray:
-    """Write the confidences of all images, float16 (N, g, g), to `path`; return them mapped."""
+    """Write the confidences of all images to a file.
+
+    Parameters
+    ----------
+    network
+        The trained patch classifier.
+    images : uint8 (N, I, I, 3)
+        The pool.
+    params
+        The patch classifier's parameters.
+    path
+        The .npy file.
+    progress
+        Wraps an iterable in a progress bar.
+
+    Returns
+    -------
+    memmap
+        float16 (N, g, g), what was written.
+    """
     from rightreasons.core.arrays import mapped
     from rightreasons.regions.maps import confidence_maps
     from rightreasons.runtime.devices import pick_device

@@ -25,9 +25,21 @@ from rightreasons.regions.params import RegionParams
 
 
 def cut_patches(images: torch.Tensor, corners: torch.Tensor, patch: int) -> torch.Tensor:
-    """Cut one patch out of each image, by one gather: (B, H, W, 3) to (B, k, k, 3).
+    """Cut one patch out of each image, by one gather.
 
-    corners: int64 (B, 2), (y, x) of each patch's upper left corner, on the images' device.
+    Parameters
+    ----------
+    images : (B, H, W, 3)
+        The images.
+    corners : int64 (B, 2)
+        (y, x) of each patch's upper left corner, on the images' device.
+    patch
+        k, the side of a patch.
+
+    Returns
+    -------
+    Tensor
+        (B, k, k, 3).
     """
     steps = torch.arange(patch, device=images.device)
     y, x = corners[:, :1] + steps, corners[:, 1:] + steps
@@ -46,13 +58,40 @@ def train_patch_classifier(
     progress: Callable[..., Any],
     description: str = "patch classifier",
 ) -> list[dict[str, float]]:
-    """Train in place; return one record (epoch, loss, accuracy) per epoch.
+    """Train a patch classifier in place, on one random patch of every image per epoch.
 
-    images: uint8 (N, I, I, 3); labels: int64 (N,). AdamW, whose learning rate is divided by
-    `decay` every `step_epochs` epochs; cross-entropy with label smoothing; bf16 on CUDA. The
-    order of images and the positions come from `generator` alone. The network ends on `device`,
-    in eval mode. Raises UserError for images of another size than the network's, and, with the
-    epoch, when the loss is no longer finite.
+    AdamW, whose learning rate is divided by `decay` every `step_epochs` epochs; cross-entropy with
+    label smoothing; bf16 on CUDA. The network ends on `device`, in eval mode.
+
+    Parameters
+    ----------
+    network
+        The patch classifier.
+    images : uint8 (N, I, I, 3)
+        What it is trained on, N at least 2.
+    labels : int64 (N,)
+        Their classes.
+    params
+        The patch classifier's parameters.
+    generator
+        From which alone the order of images and the positions come.
+    device
+        Where to compute.
+    progress
+        Wraps an iterable in a progress bar.
+    description
+        Of the bar, and in errors.
+
+    Returns
+    -------
+    list of dict
+        One record (epoch, loss, accuracy) per epoch.
+
+    Raises
+    ------
+    UserError
+        For images of another size than the network's, and, with the epoch, when the loss is no
+        longer finite.
     """
     _check(network, images, labels)
     network.to(device)

@@ -1,7 +1,7 @@
 """One run at a time in a folder: a lock that the operating system drops when its holder dies.
 
-Jobs on a cluster outlive a Snakemake that was killed. The lock's file so keeps the name that they
-have in SLURM's queue, and the next run starts when they are gone.
+Jobs on a cluster outlive a Snakemake that was killed. The lock's file therefore keeps the name
+that they have in SLURM's queue, and the next run starts when they are gone.
 """
 
 from __future__ import annotations

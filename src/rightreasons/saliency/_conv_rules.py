@@ -18,11 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rightreasons.saliency._zennit import stabilize
-
-STABILIZER = 1e-6
-
-Tensor = torch.Tensor
+from rightreasons.saliency._general_rules import STABILIZER, Tensor, signs, stabilize
 
 
 def plus(conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
@@ -107,11 +103,6 @@ def box(
     z = z - push(conv, weight, conv.bias, edges)
     both = torch.cat([x - low, x - high], 1)
     return folded(pull(conv, weight, both, relevance / stabilize(z, STABILIZER)).mul_(both))
-
-
-def signs(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the positive and the negative part, the other values 0."""
-    return values.clamp(min=0), values.clamp(max=0)
 
 
 def positive(bias: Tensor | None) -> Tensor | None:

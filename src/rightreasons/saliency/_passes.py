@@ -25,6 +25,16 @@ def input_gradient(model: nn.Module, inputs: torch.Tensor, classes: torch.Tensor
     return gradient
 
 
+def pulled_back(outputs: torch.Tensor, inputs: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Return the sum over outputs j of d outputs_j / d inputs share_j, in the shape of the inputs.
+
+    As the gradient of one number: handed shares, torch.autograd.grad first imports sympy.
+    """
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad((outputs * share).sum(), inputs)
+    return gradient
+
+
 def asked_logit(model: nn.Module, inputs: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     """Return the logit (N,) of the class asked for of each image."""
     return model(inputs).gather(1, classes[:, None])[:, 0]

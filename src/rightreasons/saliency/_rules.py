@@ -1,4 +1,4 @@
-"""Relevance rules on a network: zennit's, and our own for convolutions (`_conv_rules`).
+"""Relevance rules on a network: for any layer (`_general_rules`), cheaper ones (`_conv_rules`).
 
 Which rule a layer gets follows from the network's structure, so that the choice, and with it an
 image's map, never depends on the values in the batch.
@@ -14,46 +14,20 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from rightreasons.saliency import _conv_rules
+from rightreasons.saliency import _conv_rules, _general_rules
 from rightreasons.saliency._canonize import ACTIVATIONS, Residual, non_negative, rectified
-from rightreasons.saliency._conv_rules import STABILIZER
+from rightreasons.saliency._general_rules import STABILIZER, stabilize
 from rightreasons.saliency._trace import AVERAGES, LINEARS, module_at, put_module
-from rightreasons.saliency._zennit import (
-    AlphaBeta,
-    Epsilon,
-    Flat,
-    Gamma,
-    Hook,
-    Norm,
-    Pass,
-    ZBox,
-    ZPlus,
-    stabilize,
-)
 
 #: From a layer, its inputs, outputs and the outputs' relevance to the inputs' relevance.
 Rule = Callable[[Any, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-def zennits(hook: Hook) -> Rule:
-    """Return a rule of zennit's."""
-
-    def rule(
-        layer: nn.Module, x: torch.Tensor, z: torch.Tensor, relevance: torch.Tensor
-    ) -> torch.Tensor:
-        hook.stored_tensors["input"] = (x,)
-        (lower,) = hook.backward(layer, (x,), (relevance,))
-        hook.stored_tensors.clear()
-        return lower
-
-    return rule
 
 
 @dataclass(frozen=True)
 class ConvRules:
     """One rule of the literature, in the forms that give the same in different places.
 
-    general: zennit's, for every layer. The others, None where there is no cheaper form, are for
+    general: for every layer. The others, None where there is no cheaper form, are for
     convolutions: signed for any inputs; positive for inputs of at least 0; between for those
     before a ReLU.
     """
@@ -90,41 +64,40 @@ class Rules:
     def of_composite(
         cls, name: str, epsilon: float, gamma: float, box: tuple[torch.Tensor, torch.Tensor]
     ) -> Rules:
-        """Return the rules of zennit's composite of this name.
+        """Return the rules of a composite, named as in zennit.
 
         box: lowest and highest possible input, each (1, 3, 1, 1).
         """
-        plus = ConvRules(
-            zennits(ZPlus(stabilizer=STABILIZER)), _conv_rules.plus_signed, _conv_rules.plus
-        )
+        plus = ConvRules(_general_rules.plus, _conv_rules.plus_signed, _conv_rules.plus)
         alpha_beta = ConvRules(
-            zennits(AlphaBeta(2.0, 1.0, stabilizer=STABILIZER)),
+            partial(_general_rules.alpha_beta, alpha=2.0, beta=1.0),
             partial(_conv_rules.alpha_beta_signed, alpha=2.0, beta=1.0),
             partial(_conv_rules.alpha_beta, alpha=2.0, beta=1.0),
         )
         gammas = ConvRules(
-            zennits(Gamma(gamma, stabilizer=STABILIZER)),
+            partial(_general_rules.gamma, gamma=gamma),
             positive=partial(_conv_rules.gamma, gamma=gamma),
             between=partial(_conv_rules.gamma_before_relu, gamma=gamma),
         )
-        boxed = partial(_conv_rules.box, low=box[0], high=box[1])
-        of_box = ConvRules(zennits(ZBox(*box, stabilizer=STABILIZER)), boxed, boxed)
+        low, high = box
+        boxed = partial(_conv_rules.box, low=low, high=high)
+        of_box = ConvRules(partial(_general_rules.box, low=low, high=high), boxed, boxed)
         composites = {
             "epsilon_plus": (None, plus),
-            "epsilon_plus_flat": (ConvRules(zennits(Flat(stabilizer=STABILIZER))), plus),
+            "epsilon_plus_flat": (ConvRules(_general_rules.flat), plus),
             "epsilon_gamma_box": (of_box, gammas),
             "epsilon_alpha2_beta1": (None, alpha_beta),
         }
-        return cls(*composites[name], zennits(Epsilon(epsilon=epsilon)))
+        return cls(*composites[name], partial(_general_rules.epsilon, epsilon=epsilon))
 
     def of_layer(
         self, layer: nn.Module | None, *, first: bool, non_negative: bool, rectified: bool
     ) -> Rule | None:
         """Return the rule of a layer, None where relevance follows the gradient."""
         if isinstance(layer, ACTIVATIONS):
-            return zennits(Pass())
+            return _general_rules.unchanged
         if isinstance(layer, AVERAGES):
-            return zennits(Norm(stabilizer=STABILIZER))
+            return partial(_general_rules.epsilon, epsilon=STABILIZER)
         if not isinstance(layer, LINEARS):
             return None
         if first and self.first is not None:
@@ -137,7 +110,7 @@ class Rules:
 class _Propagate(torch.autograd.Function):
     """A layer forwards, its rule backwards.
 
-    zennit's hooks replace a gradient after autograd has computed it; here it is never computed.
+    Hooks would replace a gradient after autograd has computed it; here it is never computed.
     """
 
     @staticmethod

@@ -62,6 +62,7 @@ def lrp(
 
     from rightreasons.learning.training import IMAGENET_MEAN, IMAGENET_STD
     from rightreasons.saliency._canonize import canonize
+    from rightreasons.saliency._passes import pulled_back
     from rightreasons.saliency._rules import Rules, attach_rules
 
     mean, std = model.head.weight.new_tensor([IMAGENET_MEAN, IMAGENET_STD])[..., None, None]
@@ -74,7 +75,7 @@ def lrp(
             inputs = inputs.detach().requires_grad_()
             logits = network(inputs)
         asked = torch.nn.functional.one_hot(classes, logits.shape[1])
-        (relevance,) = torch.autograd.grad(logits, inputs, (asked * logits).detach())
+        relevance = pulled_back(logits, inputs, (asked * logits).detach())
         logit = logits.detach().gather(1, classes[:, None])[:, 0]
         off = (relevance.sum((1, 2, 3)) - logit).abs()
         return Attribution(relevance.sum(1), off / logit.abs().clamp_min(1e-6))

@@ -27,9 +27,25 @@ def sample_images(
     """Return the test images that get maps: all, or as many from each target x protected cell.
 
     The draw depends on the seed and the task alone, so every method of a cell and every level
-    with the same test images shares it. `n_images` is divided by four and rounded down; a cell
-    that has fewer gives all. pool: number of the pool's images where each is there without and
-    with an artifact (rows r and r + pool): both versions are then drawn together.
+    with the same test images shares it.
+
+    Parameters
+    ----------
+    test
+        The rows of a split with the role test.
+    n_images
+        "all", or a number that is divided by four and rounded down; a cell that has fewer gives
+        all.
+    seed, task
+        Of the cell.
+    pool
+        The number of the pool's images where each is there without and with an artifact (rows r and
+        r + pool): both versions are then drawn together.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `test`, in their order.
     """
     if n_images == "all":
         return test.reset_index(drop=True)
@@ -54,11 +70,39 @@ def explain(
     progress: Callable[..., Any],
     out: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return maps float32 (E, N, H, W) and self-check errors (E, N) of E explainers, N images.
+    """Return the maps of some images by some explainers.
 
-    out: where the maps go, batch by batch, as a memory-mapped array. Where a batch does not fit
-    into the device's memory, the explainer begins anew with half of it: the maps are the same up to
-    rounding, those of explainers that draw random numbers up to the draw.
+    Where a batch does not fit into the device's memory, the explainer begins anew with half of it:
+    the maps are the same up to rounding, those of explainers that draw random numbers up to the
+    draw.
+
+    Parameters
+    ----------
+    model
+        The network, on `device`, in eval mode.
+    images : uint8 (N, H, W, 3)
+        What is explained.
+    classes : int64 (N,)
+        The class whose logit is explained, for each image.
+    explainers
+        The E explainers of a set: name -> kind and parameters.
+    device
+        Where to compute.
+    batch_size
+        Images at a time.
+    seed_of
+        The seed of an explainer's random stream, by its name.
+    progress
+        Wraps an iterable in a progress bar.
+    out : float32 (E, N, H, W)
+        Where the maps go, batch by batch, such as a memory-mapped array.
+
+    Returns
+    -------
+    maps : float32 (E, N, H, W)
+        Signed, summed over channels; `out` where it is given.
+    errors : float32 (E, N)
+        Of the explainers' self-checks, NaN where an explainer promises no sum.
     """
     shape = (len(explainers), *images.shape[:3])
     maps = np.empty(shape, np.float32) if out is None else out
@@ -110,8 +154,24 @@ def map_index(
 ) -> pd.DataFrame:
     """Return one row per (explainer, image), in the order of the maps' first two axes.
 
-    Columns explainer, image_id, row, target, protected, explained_class, logit (of that class),
-    check (what the explainer promises: conservation, completeness or nothing), check_error.
+    Parameters
+    ----------
+    images
+        The images that have maps: image_id, row, target, protected.
+    classes : (N,)
+        The class that was explained.
+    logits : (N, 2)
+        The network's.
+    explainers
+        The E explainers of a set: name -> kind and parameters.
+    errors : (E, N)
+        Of their self-checks.
+
+    Returns
+    -------
+    DataFrame
+        explainer, image_id, row, target, protected, explained_class, logit (of that class), check
+        (what the explainer promises: conservation, completeness or nothing), check_error.
     """
     base = images[["image_id", "row", "target", "protected"]].assign(
         explained_class=classes.astype(np.int8),

@@ -1,9 +1,12 @@
-"""Sanity check of explainers: do maps change when a network's layers are made random?
+"""Sanity check of explainers: whether maps change when a network's layers are made random.
 
-Cascading parameter randomisation (Adebayo et al. 2018, "Sanity checks for saliency maps"): layers
-are re-initialised one after another from the output to the input, and after each step the maps
-are made again and compared with the original ones. An explainer whose maps stay the same does not
-show what the network has learned.
+Cascading parameter randomisation: layers are re-initialised one after another from the output to
+the input, and after each step the maps are made again and compared with the original ones. An
+explainer whose maps stay the same does not show what the network has learned.
+
+References
+----------
+Adebayo et al. 2018, Sanity Checks for Saliency Maps.
 """
 
 from __future__ import annotations
@@ -33,10 +36,15 @@ SIMILARITIES: tuple[Similarity, ...] = ("ssim", "spearman")
 
 
 def layers(model: nn.Module) -> dict[str, list[str]]:
-    """Return the modules of every layer, by the layer's name, from the input to the output.
+    """Return the modules of every layer, from the input to the output.
 
     A layer is a module with parameters of its own; batch norm belongs to the layer before it. The
     order is that in which the network lists its modules.
+
+    Returns
+    -------
+    dict of list
+        A layer's name -> the names of its modules.
     """
     from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -50,10 +58,20 @@ def layers(model: nn.Module) -> dict[str, list[str]]:
 
 
 def steps(names: Sequence[str], stages: int) -> list[list[str]]:
-    """Return layers, given from input to output, in the steps in which they are made random.
+    """Return layers in the steps in which they are made random.
 
-    The last layer, the head, is the first step; the others are divided as evenly as can be into
-    at most `stages` - 1 steps, from the output to the input. stages: at least 2.
+    Parameters
+    ----------
+    names
+        The layers from the input to the output.
+    stages
+        Most steps, at least 2.
+
+    Returns
+    -------
+    list of list
+        The last layer, the head, is the first step; the others are divided as evenly as can be,
+        from the output to the input.
     """
     head, *rest = reversed(names)
     parts = np.array_split(np.array(rest, dtype=object), max(1, min(stages - 1, len(rest))))
@@ -63,12 +81,32 @@ def steps(names: Sequence[str], stages: int) -> list[list[str]]:
 def cascade(
     model: Classifier, fresh: Classifier, stages: int = 6
 ) -> Iterator[tuple[str, int, Classifier]]:
-    """Yield the network after each step: last layer made random, layers random so far, network.
+    """Yield a network after each step of making its layers random.
 
-    fresh: a network of the same architecture that has not been trained; its tensors (weights and
-    batch norm's statistics) take the place of the model's. The network that is yielded is one
-    copy of `model`, changed further at every step; `model` itself is left alone. After the last
-    step every layer is the fresh network's. Raises UserError for another architecture.
+    Parameters
+    ----------
+    model
+        The trained network, which is left alone.
+    fresh
+        A network of the same architecture that has not been trained; its tensors (weights and batch
+        norm's statistics) take the place of the model's.
+    stages
+        Most steps, at least 2.
+
+    Yields
+    ------
+    layer : str
+        The last layer that was made random.
+    done : int
+        How many layers are random by now.
+    network : Classifier
+        One copy of `model`, changed further at every step. After the last step every layer is the
+        fresh network's.
+
+    Raises
+    ------
+    UserError
+        For a fresh network of another architecture.
     """
     _check_alike(model, fresh)
     network = copy.deepcopy(model)
@@ -95,13 +133,42 @@ def randomisation_table(
     replicates: int,
     progress: Any,
 ) -> pd.DataFrame:
-    """Return how alike the maps are to the original ones: a row per explainer, step, similarity.
+    """Return how alike the maps of an ever more random network are to the original ones.
 
-    images: uint8 (N, H, W, 3); classes: int64 (N,), whose logits are explained, by the randomised
-    networks too. An explainer's random numbers are the same at every step. Columns: explainer,
-    layer (the last one made random), randomised and of (layers), similarity, value (mean over
-    images of the similarity of |r|, in [-1, 1]), ci_low, ci_high, n (images; without those whose
-    original or new map is zero everywhere).
+    An explainer's random numbers are the same at every step.
+
+    Parameters
+    ----------
+    model
+        The trained network.
+    fresh
+        One of the same architecture that has not been trained.
+    images : uint8 (N, H, W, 3)
+        What is explained.
+    classes : int64 (N,)
+        Whose logits are explained, by the randomised networks too.
+    explainers
+        Name -> kind and parameters.
+    stages
+        Most steps, at least 2.
+    device
+        Where to compute.
+    batch_size
+        Images at a time.
+    seed
+        Of the explainers and the bootstrap.
+    replicates
+        Number of bootstrap samples.
+    progress
+        Wraps an iterable in a progress bar.
+
+    Returns
+    -------
+    DataFrame
+        A row per step, explainer and similarity: explainer, layer (the last one made random),
+        randomised and of (layers), similarity, value (mean over images of the similarity of |r|, in
+        [-1, 1]), ci_low, ci_high, n (images; without those whose original or new map is zero
+        everywhere).
     """
     import pandas as pd
 

@@ -41,9 +41,24 @@ DESIGNS = Registry("rightreasons.splits", "design", group="rightreasons.designs"
 
 
 def label(index: pd.DataFrame, target: str, protected: str) -> pd.DataFrame:
-    """Return row, image_id, identity, target and protected (int8 0/1) of a pool's index.
+    """Return what a design needs to know of a pool's images.
 
-    target, protected: attribute expressions. Raises UserError as `attributes.binary` does.
+    Parameters
+    ----------
+    index
+        The pool's index: row, image_id, identity and the attributes.
+    target, protected
+        Attribute expressions (see `rightreasons.data.attributes`).
+
+    Returns
+    -------
+    DataFrame
+        row, image_id, identity, target, protected (both int8 0/1), a row per image.
+
+    Raises
+    ------
+    UserError
+        As `rightreasons.data.attributes.binary` does.
     """
     frame = index[["row", "image_id", "identity"]].copy()
     frame["target"] = binary(target, index)
@@ -52,9 +67,27 @@ def label(index: pd.DataFrame, target: str, protected: str) -> pd.DataFrame:
 
 
 def label_injected(index: pd.DataFrame, target: str, artifact: str) -> pd.DataFrame:
-    """Return row, image_id, identity, target, protected (0) and `injected`, the artifact's name.
+    """Return what a design needs to know where the protected attribute is an injected artifact.
 
-    Raises UserError as `label` does, and where the dataset has an attribute of the artifact's name.
+    Parameters
+    ----------
+    index
+        The pool's index: row, image_id, identity and the attributes.
+    target
+        An attribute expression.
+    artifact
+        The artifact's name.
+
+    Returns
+    -------
+    DataFrame
+        row, image_id, identity, target (int8 0/1), protected (all 0) and `injected`, the artifact's
+        name. Rows are those of the pool: a split may ask for each with or without the artifact.
+
+    Raises
+    ------
+    UserError
+        As `label` does, and where the dataset has an attribute of the artifact's name.
     """
     if artifact in index:
         raise UserError(
@@ -67,17 +100,27 @@ def label_injected(index: pd.DataFrame, target: str, artifact: str) -> pd.DataFr
 
 
 def cell_counts(frame: pd.DataFrame) -> tuple[int, int, int, int]:
-    """Return (n11, n10, n01, n00) of a frame's protected (first digit) and target (second)."""
+    """Return (n11, n10, n01, n00), the images in each cell of protected and target.
+
+    Parameters
+    ----------
+    frame
+        With the columns protected (first digit) and target (second), 0 or 1.
+    """
     code = frame["protected"].to_numpy(np.int64) * 2 + frame["target"].to_numpy(np.int64)
     n00, n01, n10, n11 = np.bincount(code, minlength=4).tolist()
     return n11, n10, n01, n00
 
 
 def achieved(split: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per role: n00, n01, n10, n11 (protected, target), N, phi, Yule's Q and Y.
+    """Return what a split's images are, role by role.
 
-    The role balanced has a row only where the split has it. The associations are those of the
-    images in the split, not those asked for; they are missing where a margin is empty.
+    Returns
+    -------
+    DataFrame
+        One row per role: role, n00, n01, n10, n11 (protected, target), N, phi, yules_q, yules_y.
+        The role balanced has a row only where the split has it. The associations are those of the
+        images in the split, not those asked for; they are NaN where a margin is empty.
     """
     rows = []
     for role in (*ROLES, BALANCED) if (split["role"] == BALANCED).any() else ROLES:
@@ -95,9 +138,23 @@ def achieved(split: pd.DataFrame) -> pd.DataFrame:
 
 
 def phi(n11: int, n10: int, n01: int, n00: int) -> float:
-    """Return Yule's phi, the mean square contingency coefficient, in [-1, 1] (Yule 1912).
+    """Return Yule's phi, the mean square contingency coefficient.
 
-    (n11 n00 - n10 n01) / sqrt of the product of the four margins; NaN if a margin is empty.
+    (n11 n00 - n10 n01) divided by the square root of the product of the four margins.
+
+    Parameters
+    ----------
+    n11, n10, n01, n00
+        Images in the cells of protected (first digit) and target (second).
+
+    Returns
+    -------
+    float
+        In [-1, 1]; NaN if a margin is empty.
+
+    References
+    ----------
+    Yule 1912, On the Methods of Measuring Association Between Two Attributes.
     """
     margins = float(n11 + n10) * (n01 + n00) * (n11 + n01) * (n10 + n00)
     if margins == 0:
@@ -106,14 +163,18 @@ def phi(n11: int, n10: int, n01: int, n00: int) -> float:
 
 
 def yules_q(n11: int, n10: int, n01: int, n00: int) -> float:
-    """Return Yule's Q = (OR - 1) / (OR + 1) with the odds ratio OR; NaN if a margin is empty."""
+    """Return Yule's Q = (OR - 1) / (OR + 1) with the odds ratio OR.
+
+    In [-1, 1]; NaN if a margin is empty. Arguments as those of `phi`.
+    """
     return _from_odds(float(n11) * n00, float(n10) * n01, (n11, n10, n01, n00))
 
 
 def yules_y(n11: int, n10: int, n01: int, n00: int) -> float:
-    """Return Yule's Y = (sqrt(OR) - 1) / (sqrt(OR) + 1); NaN if a margin is empty.
+    """Return Yule's Y = (sqrt(OR) - 1) / (sqrt(OR) + 1) with the odds ratio OR.
 
-    With balanced margins it equals phi.
+    In [-1, 1]; NaN if a margin is empty. With balanced margins it equals phi. Arguments as those of
+    `phi`.
     """
     same, other = math.sqrt(float(n11) * n00), math.sqrt(float(n10) * n01)
     return _from_odds(same, other, (n11, n10, n01, n00))

@@ -66,9 +66,21 @@ def different(levels: list[float]) -> list[float]:
 def cut(labels: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.DataFrame:
     """Return all images in random order with the role whose slice they belong to.
 
-    labels: row, image_id, identity, target, protected, as from `splits.label`. Identities stay
-    together, and every role has its share of each cell (see `slice_roles`). Where the protected
-    attribute is injected, every image is there twice, without and then with it.
+    Parameters
+    ----------
+    labels
+        row, image_id, identity, target, protected, as from `splits.label`.
+    shares
+        Each role's share of the images.
+    rng
+        The generator of the task and seed.
+
+    Returns
+    -------
+    DataFrame
+        `labels` with a column `role`. Identities stay together, and every role has its share of
+        each cell (see `slice_roles`). Where the protected attribute is injected, every image is
+        there twice, without and then with it.
     """
     roles = slice_roles(labels, tuple(shares[role] for role in ROLES), rng)
     order = rng.permutation(len(labels))
@@ -91,9 +103,18 @@ def _both(slices: pd.DataFrame) -> pd.DataFrame:
 def settle(slices: pd.DataFrame, carrying: dict[str, tuple[float, float]]) -> pd.DataFrame:
     """Leave each image of some roles one version, where the protected attribute is injected.
 
-    slices: as from `cut`. carrying: by role, the shares of the images with target 0 and 1 that
-    keep the version with the artifact (the first ones; the others keep the one without). Other
-    roles keep both versions; where nothing is injected the slices come back as they are.
+    Parameters
+    ----------
+    slices
+        As from `cut`.
+    carrying
+        By role, the shares of the images with target 0 and 1 that keep the version with the
+        artifact (the first ones; the others keep the one without). Other roles keep both versions.
+
+    Returns
+    -------
+    DataFrame
+        The rows that are kept: all of them where nothing is injected.
     """
     if INJECTED not in slices:
         return slices

@@ -9,12 +9,24 @@ import pandas as pd
 def slice_roles(
     labels: pd.DataFrame, shares: tuple[float, ...], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the role of each image, int (N,), an index into `shares`.
+    """Return the role of each image.
 
-    labels: target and protected (0/1) and identity (missing where unknown: such an image stands
-    for itself). Images of one identity get one role. Every role gets its share of each of the
-    four cells of target and protected, as nearly as the identities allow, and to within one image
-    where there are enough images without a shared identity.
+    Parameters
+    ----------
+    labels
+        target and protected (0/1) and identity (missing where unknown: such an image stands for
+        itself).
+    shares
+        Each role's share of the images; they need not add up to 1.
+    rng
+        Draws the order in which images are placed.
+
+    Returns
+    -------
+    ndarray
+        int (N,), an index into `shares`. Images of one identity get one role. Every role gets its
+        share of each of the four cells of target and protected, as nearly as the identities allow,
+        and to within one image where there are enough images without a shared identity.
     """
     cell = labels["protected"].to_numpy(np.int64) * 2 + labels["target"].to_numpy(np.int64)
     group = _groups(labels["identity"])

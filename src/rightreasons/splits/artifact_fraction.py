@@ -57,15 +57,37 @@ class ArtifactFractionParams(RoleParams):
 def artifact_fraction(
     labels: pd.DataFrame, level: float, params: ArtifactFractionParams, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return a split: train with as many images of both classes, `level` of one with the attribute.
+    """Return a split where, in train, `level` of one class carry the attribute and the other never.
 
-    labels: row, image_id, identity, target, protected, as from `splits.label`, or as from
-    `splits.label_injected`: then test has every image without and with the artifact. debias and
-    test have four equal cells: train has an empty one, where no criterion of fairness is defined.
-    With the same generator, all levels have the same test images, and with an injected artifact
-    the same train images, too.
+    Train has as many images of both classes. Debias and test have four equal cells: train has an
+    empty one, where no criterion of fairness is defined. With the same generator, all levels have
+    the same test images, and with an injected artifact the same train images, too.
 
-    Raises UserError if a role gets fewer than `min_images`: which cells lack how many images.
+    Parameters
+    ----------
+    labels
+        row, image_id, identity, target, protected, as from `rightreasons.splits.label`, or as from
+        `label_injected`: then test has every image without and with the artifact.
+    level : in [0, 1]
+        Share of the carrying class's train images that have the attribute.
+    params
+        The design's parameters.
+    rng
+        The generator of the task and seed.
+
+    Returns
+    -------
+    DataFrame
+        row, image_id, role, target, protected: a row for each image of each role.
+
+    Raises
+    ------
+    UserError
+        If a role gets fewer than `min_images`: which cells lack how many images.
+
+    References
+    ----------
+    Searching for Unintended Biases With Saliency.
     """
     shares = [0.0, 0.0]
     shares[params.carrier] = level
@@ -82,7 +104,11 @@ def artifact_fraction(
 
 
 def train_counts(n: int, level: float, carrier: int) -> Counts:
-    """Return the (n11, n10, n01, n00) of n images of each class, `level` n (rounded) carrying."""
+    """Return the (n11, n10, n01, n00) of a train set with `n` images of each class.
+
+    `level` n of the class `carrier` (0 or 1), rounded, carry the attribute; digits are protected,
+    then target.
+    """
     carriers = math.floor(level * n + 0.5)
     count = {
         (1, carrier): carriers,
@@ -95,7 +121,22 @@ def train_counts(n: int, level: float, carrier: int) -> Counts:
 
 
 def largest_train(available: Counts, level: float, carrier: int, most: int | None) -> Counts:
-    """Return the counts of the largest train set that the images allow, zeros if there is none."""
+    """Return the counts of the largest train set that the images allow.
+
+    Parameters
+    ----------
+    available
+        (n11, n10, n01, n00), the images that there are.
+    level, carrier
+        As in `train_counts`.
+    most
+        Most images, None for as many as possible.
+
+    Returns
+    -------
+    tuple of int
+        (n11, n10, n01, n00), all zero if there is no such set.
+    """
     largest = max(available) * 2 if most is None else most // 2
     for n in range(largest, 0, -1):
         counts = train_counts(n, level, carrier)

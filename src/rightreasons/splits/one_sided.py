@@ -85,18 +85,42 @@ def one_sided(
 ) -> pd.DataFrame:
     """Return a split whose training images carry the protected attribute in one class only.
 
-    labels: row, image_id, identity, target, protected, as from `splits.label`. The images are
-    sliced by `shares`, identities kept together. Roles:
-    train: n images of the clean class, none with the attribute, and n of the other class, of
-        which `level` n, rounded, carry it;
-    debias, test: four equal cells, as large as the slices and `max_images` allow;
-    balanced: 2n images with four equal cells, of the train slice. It may share images with train.
-        With `nearest`, a cell that is too small is filled up from the same class's other cell
-        (the paper: 54 to 46 for blond men).
+    The images are sliced by `shares`, identities kept together, into these roles:
+
+    - train: n images of the clean class, none with the attribute, and n of the other class, of
+      which `level` n, rounded, carry it;
+    - debias, test: four equal cells, as large as the slices and `max_images` allow;
+    - balanced: 2n images with four equal cells, of the train slice. It may share images with
+      train. With `nearest`, a cell that is too small is filled up from the same class's other
+      cell (the paper: 54 to 46 for blond men).
+
     With the same generator, all levels have the same debias, test and balanced images, and the
     cells of train are the first images of one shuffled list.
 
-    Raises UserError where images lack: how many of which cell, and the largest n possible.
+    Parameters
+    ----------
+    labels
+        row, image_id, identity, target, protected, as from `rightreasons.splits.label`.
+    level : in (0, 1]
+        Share of the other class's train images that carry the attribute.
+    params
+        The design's parameters.
+    rng
+        The generator of the task and seed.
+
+    Returns
+    -------
+    DataFrame
+        row, image_id, role, target, protected: a row for each image of each role.
+
+    Raises
+    ------
+    UserError
+        Where images lack: how many of which cell, and the largest n possible.
+
+    References
+    ----------
+    Mitigating Bias Using Model-Agnostic Data Attribution, section 4.1.
     """
     both = cut(labels, params.shares, rng)
     half = settle(both, dict.fromkeys(ROLES[:2], (0.5, 0.5)))
@@ -125,7 +149,10 @@ def carriers(n: int, level: float) -> int:
 
 
 def train_counts(n: int, level: float, clean_class: int) -> Counts:
-    """Return the (n11, n10, n01, n00) of the role train."""
+    """Return the (n11, n10, n01, n00) of the role train, which has n images of each class.
+
+    None of the class `clean_class` carries the attribute, and `level` n of the other, rounded.
+    """
     other = 1 - clean_class
     count = {
         (0, clean_class): n,
@@ -140,8 +167,15 @@ def train_counts(n: int, level: float, clean_class: int) -> Counts:
 def balanced_counts(n: int, available: Counts, mode: Balance) -> Counts:
     """Return the (n11, n10, n01, n00) of the role balanced, which has n images of each class.
 
-    equal: n/2 each. nearest: where a cell has less, all it has, and the class's other cell more.
-    none: zeros.
+    Parameters
+    ----------
+    n
+        Images of each class, even.
+    available
+        (n11, n10, n01, n00), the images that there are.
+    mode
+        equal: n/2 of each cell. nearest: where a cell has less, all it has, and the class's other
+        cell more. none: zeros.
     """
     if mode == "none":
         return 0, 0, 0, 0
@@ -166,8 +200,19 @@ def largest_n(
 ) -> int:
     """Return the largest even n that a train slice allows, 0 if there is none.
 
-    available: images of each cell; half: those that the role balanced can have, if they differ
-    (an injected attribute is then in half of the images).
+    Parameters
+    ----------
+    level
+        Share of the other class's images that carry the attribute.
+    available
+        (n11, n10, n01, n00), the images that there are.
+    clean_class
+        The class that never carries it, 0 or 1.
+    mode
+        How the role balanced is drawn; see `balanced_counts`.
+    half
+        The images that the role balanced can have, if they differ from `available` (an injected
+        attribute is in half of the images).
     """
     half = available if half is None else half
     for n in range(max(available) * 2, 0, -2):

@@ -51,15 +51,38 @@ def phi_split(
 ) -> pd.DataFrame:
     """Return a split: train and debias with phi = `level`, test with four equal cells.
 
-    labels: row, image_id, identity, target, protected, as from `splits.label`. The images are
-    sliced by `shares`, identities kept together; then each slice is undersampled to as many
-    images N as it allows (see `largest_counts`); the phi achieved is within 1/N of `level`. With
-    the same generator, all levels have the same test images, and each cell's images are the first
-    ones of one shuffled list. An injected protected attribute goes into the images that phi asks
-    for, and every test image is there without and with it.
+    The images are sliced by `shares`, identities kept together; then each slice is undersampled to
+    as many images N as it allows (see `largest_counts`). With the same generator, all levels have
+    the same test images, and each cell's images are the first ones of one shuffled list. An
+    injected protected attribute goes into the images that phi asks for, and every test image is
+    there without and with it.
 
-    Raises UserError if a role gets fewer than `min_images`: which cells lack how many images, and
-    which levels are possible.
+    Parameters
+    ----------
+    labels
+        row, image_id, identity, target, protected, as from `rightreasons.splits.label` or
+        `label_injected`.
+    level : in [-1, 1]
+        phi of train and debias; what is achieved is within 1/N of it.
+    params
+        The design's parameters.
+    rng
+        The generator of the task and seed.
+
+    Returns
+    -------
+    DataFrame
+        row, image_id, role, target, protected: a row for each image of each role.
+
+    Raises
+    ------
+    UserError
+        If a role gets fewer than `min_images`: which cells lack how many images, and which levels
+        are possible.
+
+    References
+    ----------
+    Investigating the Relationship Between Debiasing and Artifact Removal using Saliency Maps.
     """
     slices = settle(cut(labels, params.shares, rng), dict.fromkeys(ROLES[:2], carrying(level)))
     available = {role: cell_counts(slices[slices["role"] == role]) for role in ROLES}
@@ -73,7 +96,22 @@ def carrying(level: float) -> tuple[float, float]:
 
 
 def counts_of(level: float, available: dict[str, Counts], params: PhiParams) -> dict[str, Counts]:
-    """Return each role's (n11, n10, n01, n00); a UserError names all roles that are too small."""
+    """Return each role's (n11, n10, n01, n00).
+
+    Parameters
+    ----------
+    level
+        phi of train and debias.
+    available
+        By role, the images of each cell that there are.
+    params
+        The design's parameters.
+
+    Raises
+    ------
+    UserError
+        That names all roles that are too small.
+    """
     counts = {role: _role_counts(role, level, available[role], params) for role in ROLES}
     small = [role for role in ROLES if sum(counts[role]) < params.fewest(role)]
     if small:
@@ -89,9 +127,21 @@ def counts_of(level: float, available: dict[str, Counts], params: PhiParams) -> 
 def largest_counts(available: Counts, level: float, most: int | None = None) -> Counts:
     """Return the (n11, n10, n01, n00) with the most images N for phi = `level`.
 
-    n11 and n00 are N (1 + level) / 4, n10 and n01 are N (1 - level) / 4, each rounded up or down;
-    none is above what is available, N is at most `most`, and phi is within 1/N of `level`. All
-    zero if there is no such table.
+    n11 and n00 are N (1 + level) / 4, n10 and n01 are N (1 - level) / 4, each rounded up or down.
+
+    Parameters
+    ----------
+    available
+        (n11, n10, n01, n00), the images that there are; no count is above it.
+    level : in [-1, 1]
+        The phi asked for; that of the counts is within 1/N of it.
+    most
+        Most images N, None for as many as possible.
+
+    Returns
+    -------
+    tuple of int
+        All zero if there is no such table.
     """
     total = sum(available) if most is None else min(sum(available), most)
     n = np.arange(total, 0, -1)  # largest first

@@ -18,9 +18,21 @@ Array = np.ndarray
 def rank_correlation(
     x: Array, y: Array, *, rng: np.random.Generator, replicates: int = 1000
 ) -> Interval:
-    """Return Spearman's correlation of x and y (N,) with a bootstrap interval over pairs.
+    """Return Spearman's correlation with a bootstrap interval over pairs.
 
-    Pairs with a missing number are left out. Missing for fewer than three pairs or a constant.
+    Parameters
+    ----------
+    x, y : (N,)
+        Pairs with a missing number are left out.
+    rng
+        Draws the replicates.
+    replicates
+        Number of bootstrap samples.
+
+    Returns
+    -------
+    Interval
+        In [-1, 1]; missing for fewer than three pairs and for a constant.
     """
     known = ~(np.isnan(x) | np.isnan(y))
     x, y = x[known], y[known]
@@ -37,13 +49,23 @@ def rank_correlation(
 def fairness_saliency_regression(frame: pd.DataFrame) -> pd.DataFrame:
     """Regress the change of equalized odds on the saliency shift, over cells.
 
-    frame: a row per cell with equalized_odds_change, saliency_shift, task, seed; rows with a
-    missing number are left out. Fitted is a mixed model with a random intercept per task and, in
-    it, per seed (one seed's models in two tasks share nothing but the number). Where that cannot
-    be fitted (one task, one seed, a variance of zero): least squares with an intercept per task
-    and errors robust to the clusters task x seed. Returned are two rows, Intercept (the mean over
-    tasks) and saliency_shift, with term, estimate, std_error, ci_low, ci_high, p_value, n and
-    `model`, which says what was fitted.
+    Fitted is a mixed model with a random intercept per task and, in it, per seed (one seed's models
+    in two tasks share nothing but the number). Where that cannot be fitted (one task, one seed, a
+    variance of zero): least squares with an intercept per task and errors robust to the clusters
+    task x seed.
+
+    Parameters
+    ----------
+    frame
+        A row per cell with equalized_odds_change, saliency_shift, task, seed; rows with a missing
+        number are left out.
+
+    Returns
+    -------
+    DataFrame
+        Two rows, Intercept (the mean over tasks) and saliency_shift, with term, estimate,
+        std_error, ci_low, ci_high, p_value, n and `model`, which says what was fitted. One row of
+        missing numbers for fewer than four cells and for a constant shift.
     """
     import pandas as pd
 

@@ -23,7 +23,17 @@ CHUNK = 2**21  # numbers drawn at once: 16 MiB
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate, its interval (NaN where there is none) and the n it rests on."""
+    """An estimate with its interval.
+
+    Parameters
+    ----------
+    value
+        The estimate, NaN where it cannot be computed.
+    low, high
+        The interval, NaN where there is none.
+    n
+        What it rests on.
+    """
 
     value: float
     low: float
@@ -35,10 +45,24 @@ class Interval:
 class Comparison:
     """A method minus its reference on the same images.
 
-    effect: mean difference, with interval `[ci_low, ci_high]`. p_value: two-sided, of no
-    difference. statistic: t, NaN for a bootstrap. n: images (of all seeds together). seeds: number
-    of seeds. wilcoxon_statistic, wilcoxon_p: signed-rank test of the same, NaN for a bootstrap.
-    test: which test it is.
+    Parameters
+    ----------
+    effect
+        The mean difference.
+    ci_low, ci_high
+        Its 95 % interval.
+    statistic
+        t, NaN for a bootstrap.
+    p_value
+        Two-sided, of no difference.
+    n
+        Images, of all seeds together.
+    seeds
+        Number of seeds.
+    wilcoxon_statistic, wilcoxon_p
+        Signed-rank test of the same, NaN for a bootstrap.
+    test
+        Which test it is.
     """
 
     effect: float
@@ -59,9 +83,18 @@ class Comparison:
 def percentile_interval(
     value: float, replicates: Array, *, n: int, level: float = 0.95
 ) -> Interval:
-    """Return `value` with the percentile interval of its bootstrap replicates (B,).
+    """Return an estimate with the percentile interval of its bootstrap replicates.
 
-    Replicates that are missing are left out; a missing value has no interval.
+    Parameters
+    ----------
+    value
+        The estimate; a missing one has no interval.
+    replicates : (B,)
+        Missing ones are left out.
+    n
+        What the estimate rests on.
+    level : in (0, 1)
+        Of the interval.
     """
     known = replicates[~np.isnan(replicates)]
     if np.isnan(value) or len(known) == 0:
@@ -73,7 +106,24 @@ def percentile_interval(
 def bootstrap_mean(
     values: Array, *, rng: np.random.Generator, replicates: int = 1000, level: float = 0.95
 ) -> Interval:
-    """Return the mean of `values` (N,), missing ones left out, with a bootstrap interval."""
+    """Return a mean with a bootstrap interval.
+
+    Parameters
+    ----------
+    values : (N,)
+        Missing ones are left out.
+    rng
+        Draws the replicates.
+    replicates
+        Number of bootstrap samples.
+    level : in (0, 1)
+        Of the interval.
+
+    Returns
+    -------
+    Interval
+        Missing, with n = 0, where no value is known.
+    """
     known = values[~np.isnan(values)]
     if len(known) == 0:
         return Interval(np.nan, np.nan, np.nan, 0)
@@ -87,10 +137,24 @@ def bootstrap_mean(
 
 
 def resample_counts(counts: Array, *, rng: np.random.Generator, replicates: int) -> Array:
-    """Return bootstrap counts (B, ..., K) of counts (..., K), resampled within each stratum.
+    """Return bootstrap counts, resampled within each stratum.
 
     A stratum is an index of the leading axes, its K outcomes are counted. Drawing its n images
     with replacement and counting again is one multinomial draw, so no image is touched.
+
+    Parameters
+    ----------
+    counts : int (..., K)
+        An empty stratum stays empty.
+    rng
+        Draws the replicates.
+    replicates
+        B.
+
+    Returns
+    -------
+    ndarray
+        int64 (B, ..., K); each stratum keeps its number of images.
     """
     totals = counts.sum(axis=-1)
     shares = counts / np.maximum(totals, 1)[..., None]
@@ -101,9 +165,21 @@ def resample_counts(counts: Array, *, rng: np.random.Generator, replicates: int)
 def resample_weights(
     strata: Array, *, rng: np.random.Generator, replicates: int
 ) -> Iterator[Array]:
-    """Yield how often each image is drawn, (b, N) int64, b adding up to `replicates`.
+    """Yield how often each image is drawn in bootstrap samples.
 
-    strata: (N,), an integer per image; images are drawn with replacement within their stratum.
+    Parameters
+    ----------
+    strata : (N,)
+        An integer per image; images are drawn with replacement within their stratum.
+    rng
+        Draws the replicates.
+    replicates
+        Number of samples in all.
+
+    Yields
+    ------
+    ndarray
+        int64 (b, N), where the b of all parts add up to `replicates`.
     """
     members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
     for size in chunks(replicates, len(strata)):
@@ -118,10 +194,20 @@ def resample_weights(
 
 
 def t_test(differences: Array, *, alternative: Alternative = "two-sided") -> tuple[float, float]:
-    """Return t and p of mean(differences) = 0 for (N,) numbers without missing ones.
+    """Return t and p of the one-sample t-test of mean 0.
 
-    Without variance: p = 1 where all are 0; else t is infinite and p is 0 or 1 by the sign.
-    Missing for N < 2.
+    Parameters
+    ----------
+    differences : (N,)
+        Without missing ones.
+    alternative
+        `two-sided`, or `greater` than 0.
+
+    Returns
+    -------
+    t, p : float
+        NaN for N < 2. Without variance p = 1 where all are 0; else t is infinite and p is 0 or 1 by
+        the sign.
     """
     if len(differences) < 2:
         return np.nan, np.nan
@@ -133,9 +219,19 @@ def t_test(differences: Array, *, alternative: Alternative = "two-sided") -> tup
 def wilcoxon_test(
     differences: Array, *, alternative: Alternative = "two-sided"
 ) -> tuple[float, float]:
-    """Return statistic and p of Wilcoxon's signed-rank test of (N,) numbers, zeros left out.
+    """Return statistic and p of Wilcoxon's signed-rank test.
 
-    All zero: statistic 0, p = 1. Missing for N < 2.
+    Parameters
+    ----------
+    differences : (N,)
+        Without missing ones; zeros are left out.
+    alternative
+        `two-sided`, or `greater` than 0.
+
+    Returns
+    -------
+    statistic, p : float
+        NaN for N < 2; 0 and 1 where all are zero.
     """
     from scipy.stats import wilcoxon
 
@@ -148,9 +244,19 @@ def wilcoxon_test(
 
 
 def mean_interval(values: Array, *, level: float = 0.95) -> Interval:
-    """Return the mean of `values` (N,), say one per seed, with its t-interval.
+    """Return a mean with its t-interval.
 
-    Missing values are left out; with fewer than two there is no interval.
+    Parameters
+    ----------
+    values : (N,)
+        One per seed, say; missing ones are left out.
+    level : in (0, 1)
+        Of the interval.
+
+    Returns
+    -------
+    Interval
+        Without an interval for fewer than two values.
     """
     known = values[~np.isnan(values)]
     if len(known) == 0:
@@ -166,13 +272,26 @@ def mean_interval(values: Array, *, level: float = 0.95) -> Interval:
 def paired_image_test(
     differences: Array, *, images: Sequence[str] | Array | None = None, seeds: int = 1
 ) -> Comparison:
-    """Test the differences (N,) of a metric per image, method minus reference, against 0.
+    """Test the differences of a metric per image, method minus reference, against 0.
 
-    images: (N,) image ids, where an image occurs once per seed. Its differences are then one
-    cluster (cluster-robust t-test; Wilcoxon on the clusters' means), as they are no independent
-    observations. Without ids, or with each id once, this is the paired t-test. It speaks of these
-    models; whether new training runs would differ likewise, `mean_interval` over seeds shows.
-    Missing differences are left out; missing for fewer than two images.
+    The test speaks of these models; whether new training runs would differ likewise,
+    `mean_interval` over seeds shows.
+
+    Parameters
+    ----------
+    differences : (N,)
+        Missing ones are left out.
+    images : (N,)
+        Image ids, where an image occurs once per seed. Its differences are then one cluster
+        (cluster-robust t-test; Wilcoxon on the clusters' means), as they are no independent
+        observations. Without ids, or with each id once, this is the paired t-test.
+    seeds
+        Number of seeds, which is only recorded.
+
+    Returns
+    -------
+    Comparison
+        Missing for fewer than two images.
     """
     known = ~np.isnan(differences)
     d = differences[known]
@@ -204,8 +323,14 @@ def paired_image_test(
 class PairedPredictions:
     """Predictions of a method and its reference on the same N images, for one seed.
 
-    target, protected, decision, reference_decision: (N,) int, 0 or 1. score, reference_score:
-    (N,) in [0, 1].
+    Parameters
+    ----------
+    target, protected : int (N,)
+        The labels, 0 or 1.
+    decision, reference_decision : int (N,)
+        Of the method and of the reference, 0 or 1.
+    score, reference_score : (N,), in [0, 1]
+        P(target = 1) by the method and by the reference.
     """
 
     target: Array
@@ -226,10 +351,31 @@ def paired_group_bootstrap(
 ) -> Comparison:
     """Test the difference of a metric of predictions, method minus reference, against 0.
 
-    pairs: one per seed. Images are drawn within target x protected, for method and reference
-    alike, within each seed; differences are averaged over seeds. Seeds where the metric is missing
-    are left out. The two-sided p is 2 min(P(d* <= 0), P(d* >= 0)), each with 1 added to both
-    counts (Davison and Hinkley 1997), so it is never below 2 / (replicates + 1).
+    Images are drawn within target x protected, for method and reference alike, within each seed;
+    differences are averaged over seeds. The two-sided p is 2 min(P(d* <= 0), P(d* >= 0)), each with
+    1 added to both counts, so it is never below 2 / (replicates + 1).
+
+    Parameters
+    ----------
+    pairs
+        One per seed. Seeds where the metric is missing are left out.
+    metric
+        A registered metric that needs counts or scores.
+    params
+        Its parameters.
+    rng
+        Draws the replicates.
+    replicates
+        Number of bootstrap samples.
+
+    Returns
+    -------
+    Comparison
+        With a percentile interval; missing where no seed has the metric.
+
+    References
+    ----------
+    Davison and Hinkley 1997.
     """
     draw = _paired_counts if metric.traits["needs"] == "counts" else _paired_scores
     results = [(len(pair.target), *draw(pair, metric, params, rng, replicates)) for pair in pairs]
@@ -254,9 +400,19 @@ def paired_group_bootstrap(
 
 
 def holm(p_values: Array, families: Sequence[str] | Array | None = None) -> Array:
-    """Return p (N,) corrected by Holm's method within families; missing ones stay missing.
+    """Return p values corrected by Holm's method within families.
 
-    families: (N,), the family of each test; by default all are one. Missing tests do not count.
+    Parameters
+    ----------
+    p_values : (N,)
+        Missing ones stay missing and do not count.
+    families : (N,)
+        The family of each test; by default all are one.
+
+    Returns
+    -------
+    ndarray
+        (N,), in [0, 1].
     """
     from statsmodels.stats.multitest import multipletests
 

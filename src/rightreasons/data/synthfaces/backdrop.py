@@ -19,7 +19,7 @@ def _colour(hue: float, saturation: float, value: float) -> tuple[int, ...]:
 
 
 def paint_backdrop(latents: Any, size: int) -> np.ndarray:
-    """Background (3, size, size), float32 in 0 to 1."""
+    """Return a backdrop, float32 (3, size, size) in [0, 1]."""
     rng = np.random.default_rng(int(latents.backdrop_seed))
     wall, floor, *shapes = rng.random((2 + _MOST_SHAPES, 8)).tolist()
     picture = Image.new("RGB", (_DRAWN_AT, _DRAWN_AT), _colour(*wall[:3]))
@@ -38,7 +38,7 @@ def paint_backdrop(latents: Any, size: int) -> np.ndarray:
 
 
 def _paint_shape(draw: ImageDraw.ImageDraw, shape: list[float]) -> None:
-    """A box or an ellipse from eight numbers in 0 to 1."""
+    """Draw a box or an ellipse from eight numbers in 0 to 1."""
     hue, saturation, value, kind, x, y, half_x, half_y = shape
     half_x, half_y = 0.04 + 0.26 * half_x**2, 0.04 + 0.26 * half_y**2
     ends = (x - half_x, y - half_y, x + half_x, y + half_y)

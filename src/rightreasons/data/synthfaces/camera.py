@@ -12,9 +12,21 @@ from rightreasons.data.synthfaces.canvas import clip
 
 
 def photograph(picture: np.ndarray, latents: Any) -> np.ndarray:
-    """Clean picture (3, size, size), 0 to 1, to a photograph (size, size, 3), uint8.
+    """Return a photograph of a clean picture.
 
     The noise depends only on `noise_seed` and the size, so that twins have the same.
+
+    Parameters
+    ----------
+    picture : float32 (3, size, size), in [0, 1]
+        The clean picture.
+    latents
+        A row of `sample_latents`, as a named tuple.
+
+    Returns
+    -------
+    ndarray
+        uint8 (size, size, 3).
     """
     size = picture.shape[1]
     warmth = 0.05 * latents.light_warmth

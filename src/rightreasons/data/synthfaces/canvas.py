@@ -20,7 +20,17 @@ Colour = np.ndarray  # (3,) or (3, h, w), 0 to 1
 
 @dataclass(frozen=True)
 class View:
-    """A window of the canvas with the coordinates (h, w) of its pixels in some frame."""
+    """A window of the canvas, with the coordinates of its pixels in some frame.
+
+    Parameters
+    ----------
+    x, y : (h, w)
+        The coordinates of the pixels' centres.
+    rows, cols
+        Where the window lies in the canvas.
+    px
+        The side of a pixel, in the frame's unit.
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -29,11 +39,24 @@ class View:
     px: float  # side of a pixel
 
     def moved(self, x: np.ndarray, y: np.ndarray) -> View:
+        """Return the same window with other coordinates."""
         return View(x, y, self.rows, self.cols, self.px)
 
 
 class Frame:
-    """Coordinates that are turned, scaled and moved against the image's."""
+    """Coordinates that are turned, scaled and moved against the image's.
+
+    Parameters
+    ----------
+    size
+        The side of the canvas in pixels.
+    origin
+        Where the frame's origin lies in the image, as fractions of its side.
+    degrees
+        How far the frame is turned, clockwise as seen.
+    scale
+        The frame's unit as a fraction of the image's side.
+    """
 
     def __init__(
         self, size: int, origin: tuple[float, float], degrees: float = 0.0, scale: float = 1.0
@@ -43,6 +66,7 @@ class Frame:
         self.centres = ((np.arange(size) + 0.5) / size).astype(np.float32)
 
     def to_image(self, x: float, y: float) -> tuple[float, float]:
+        """Return where a point of the frame lies in the image, as fractions of its side."""
         return (
             self.origin[0] + self.scale * (self.cos * x - self.sin * y),
             self.origin[1] + self.scale * (self.sin * x + self.cos * y),
@@ -57,7 +81,7 @@ class Frame:
         return rows, cols
 
     def view(self, x0: float, y0: float, x1: float, y1: float) -> View:
-        """The pixels around the frame's rectangle, as far as they lie in the image."""
+        """Return the pixels around the frame's rectangle, as far as they lie in the image."""
         rows, cols = self._window(x0, y0, x1, y1)
         dx = (self.centres[cols] - (self.origin[0])) / self.scale
         dy = (self.centres[rows, None] - (self.origin[1])) / self.scale
@@ -66,7 +90,7 @@ class Frame:
         return View(cos * dx + sin * dy, cos * dy - sin * dx, rows, cols, px)
 
     def crop(self, view: View, x0: float, y0: float, x1: float, y1: float) -> View:
-        """The part of a view around the frame's rectangle."""
+        """Return the part of a view around the frame's rectangle."""
         rows, cols = self._window(x0, y0, x1, y1)
         rows = slice(max(rows.start, view.rows.start), min(rows.stop, view.rows.stop))
         cols = slice(max(cols.start, view.cols.start), min(cols.stop, view.cols.stop))
@@ -162,7 +186,7 @@ def ellipse(x: np.ndarray, y: np.ndarray, a: float, b: float) -> np.ndarray:
 
 
 def bump(x: np.ndarray, y: np.ndarray, a: float, b: float) -> np.ndarray:
-    """A soft spot of height 1 at the origin with widths a, b, and exactly 0 far away."""
+    """Return a soft spot of height 1 at the origin with widths a, b, and exactly 0 far away."""
     t, v = x * (0.5 / a), y * (0.5 / b)
     t *= t
     v *= v
@@ -220,14 +244,17 @@ def length(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def rgb(red: float, green: float, blue: float) -> Colour:
+    """Return a colour, float32 (3,), from channels in [0, 1]."""
     return np.array((red, green, blue), np.float32)
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:
+    """Return a colour, float32 (3,). Saturation and value are in [0, 1], hue counts modulo 1."""
     return rgb(*colorsys.hsv_to_rgb(hue % 1.0, saturation, value))
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
+    """Return a colour between two: the first for `share` 0, the second for 1."""
     return (first + share * (second - first)).astype(np.float32)
 
 

@@ -67,6 +67,7 @@ class Shape:
 
     @classmethod
     def of(cls, latents: Any) -> Shape:
+        """Return the lengths of one portrait's face."""
         male = float(latents.Male)
         return cls(
             width=0.168 + 0.006 * male + 0.006 * latents.face_width,
@@ -79,7 +80,7 @@ class Shape:
 
 
 def turned(view: View, latents: Any) -> View:
-    """The view with features moved as by a slight turn of a round head: less near its rim."""
+    """Return the view with features moved as by a slight turn of a round head."""
     depth = np.maximum(1 - (view.x * view.x + 0.4 * view.y * view.y) * 28, 0)
     return view.moved(
         view.x - 0.022 * latents.yaw * depth,
@@ -88,6 +89,7 @@ def turned(view: View, latents: Any) -> View:
 
 
 def paint_ears(canvas: Canvas, frame: Frame, latents: Any, light: Light, skin: np.ndarray) -> None:
+    """Paint both ears, behind the face."""
     width = Shape.of(latents).width
     view = frame.view(-0.24, -0.06, 0.24, 0.12)
     side = np.abs(view.x) - (width + 0.006) - 0.012 * latents.yaw * np.sign(view.x)
@@ -101,7 +103,7 @@ def paint_ears(canvas: Canvas, frame: Frame, latents: Any, light: Light, skin: n
 
 
 def paint_face(canvas: Canvas, frame: Frame, latents: Any, light: Light, skin: np.ndarray) -> None:
-    """The face in front of neck and ears, without glasses and hair."""
+    """Paint the face in front of neck and ears, without glasses and hair."""
     shape = Shape.of(latents)
     view = frame.view(-0.2, -0.32, 0.2, 0.31)
     inner = turned(view, latents)
@@ -337,7 +339,7 @@ def _paint_mouth_line(
     half: float,
     t: np.ndarray,
 ) -> None:
-    """The dark between the lips, with the upper teeth where the gap is wide."""
+    """Paint the dark between the lips, with the upper teeth where the gap is wide."""
     above, below = line - 0.35 * gap * arch, line + 0.65 * gap * arch
     ends = (np.abs(t) - 0.97) * half
     opening = np.maximum(np.maximum(above - view.y, view.y - below) - 0.0014, ends)

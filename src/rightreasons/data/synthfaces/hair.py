@@ -64,6 +64,7 @@ _STYLES: dict[str, Style] = {
 
 
 def hair_colour(latents: Any) -> np.ndarray:
+    """Return the colour of the hair, float32 (3,)."""
     if latents.Blond_Hair:
         return _between(_BLOND, latents.blond_tone)
     # Dark skin mostly comes with dark hair.
@@ -98,6 +99,7 @@ class Hair:
 
     @property
     def covers_ears(self) -> bool:
+        """Whether the hair hangs over the ears."""
         return self.end > 0.1
 
     def back(self, canvas: Canvas) -> None:

@@ -31,7 +31,7 @@ _BLACK = rgb(0.03, 0.03, 0.03)
 
 
 def paint_hat(canvas: Canvas, frame: Frame, latents: Any, light: Light) -> None:
-    """The hat, and its shadow on the brow."""
+    """Paint the hat, and its shadow on the brow."""
     view = frame.view(-0.38, -0.44, 0.38, -0.08)
     half = Shape.of(latents).width + 0.034
     colour = hsv(latents.hat_hue, latents.hat_saturation, latents.hat_value)

@@ -148,14 +148,28 @@ class _Streams:
 
 
 def sample_latents(n_images: int, seed: int) -> pd.DataFrame:
-    """Latent parameters of portraits, with a plausible joint distribution of attributes.
+    """Draw latent parameters of portraits, with a plausible joint distribution of attributes.
 
-    Returns one row per image (index 0 ... n_images - 1): the columns ATTRIBUTES (int8, 0 or 1),
-    `Skin_Tone` (int8, 1 to 10 on the Monk scale), `smile` (0 to 1; Smiling is smile > 0.5) and
-    the continuous and categorical latents that `render` reads. Image i depends only on (seed, i):
-    ten images are the first ten of a hundred. Zero images give an empty table.
+    Image i depends only on (seed, i): ten images are the first ten of a hundred.
 
-    Raises UserError if n_images or seed is negative or no integer.
+    Parameters
+    ----------
+    n_images
+        Number of portraits; 0 gives an empty table.
+    seed
+        Of all latents.
+
+    Returns
+    -------
+    DataFrame
+        One row per image (index 0 to n_images - 1): the columns ATTRIBUTES (int8, 0 or 1),
+        `Skin_Tone` (int8, 1 to 10 on the Monk scale), `smile` (0 to 1; Smiling is smile > 0.5) and
+        the continuous and categorical latents that `render` reads.
+
+    Raises
+    ------
+    UserError
+        If n_images or seed is negative or no integer.
     """
     for name, value in (("n_images", n_images), ("seed", seed)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
@@ -175,7 +189,13 @@ def sample_latents(n_images: int, seed: int) -> pd.DataFrame:
 
 
 def check_columns(latents: pd.DataFrame) -> None:
-    """Raises UserError if the table lacks a latent."""
+    """Refuse a table that lacks a latent.
+
+    Raises
+    ------
+    UserError
+        With the names of those that are missing.
+    """
     missing = [str(name) for name in sample_latents(0, 0) if name not in latents]
     if missing:
         raise UserError(
@@ -225,7 +245,7 @@ def _appearance(streams: _Streams, attributes: dict[str, np.ndarray]) -> dict[st
 
 
 def switch(latents: pd.DataFrame, attribute: str) -> pd.DataFrame:
-    """Twins: the latents of the same portraits with one attribute switched.
+    """Return twins: the latents of the same portraits with one attribute switched.
 
     Every other column, the seeds of noise and backdrop among them, stays as it is; for Smiling the
     smile strength is mirrored about the threshold. What is drawn for an attribute that is off
@@ -235,7 +255,22 @@ def switch(latents: pd.DataFrame, attribute: str) -> pd.DataFrame:
     Male changes the shape of the face, facial hair and make-up, not hair style and clothes. Young
     changes wrinkles and greying, not blond hair.
 
-    Raises UserError if the attribute has no twins.
+    Parameters
+    ----------
+    latents
+        Rows of `sample_latents`.
+    attribute
+        One of SWITCHABLE.
+
+    Returns
+    -------
+    DataFrame
+        A table of the same form.
+
+    Raises
+    ------
+    UserError
+        If the attribute has no twins.
     """
     if attribute not in SWITCHABLE:
         raise UserError(

@@ -30,6 +30,7 @@ class Light:
         return facing
 
     def on_height(self, height: np.ndarray, px: float) -> np.ndarray:
+        """Return the light on a surface from its height above the picture, in the unit of `px`."""
         slope_x, slope_y = np.zeros_like(height), np.zeros_like(height)
         half = 0.5 / px
         slope_x[:, 1:-1] = (height[:, 2:] - height[:, :-2]) * half

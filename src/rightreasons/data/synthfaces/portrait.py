@@ -25,10 +25,19 @@ SMALLEST = 16
 
 
 def paint(latents: Any, size: int) -> Canvas:
-    """One clean portrait (no blur, noise or compression) and its masks.
+    """Paint one clean portrait (no blur, noise or compression) and its masks.
 
-    latents: a row of `sample_latents`, as a named tuple. Where twins are the same, their clean
-    portraits are equal.
+    Parameters
+    ----------
+    latents
+        A row of `sample_latents`, as a named tuple.
+    size
+        The side of the picture in pixels.
+
+    Returns
+    -------
+    Canvas
+        Picture and masks. Where twins are the same, their clean portraits are equal.
     """
     light = Light(latents)
     skin = skin_colour(latents)
@@ -51,13 +60,28 @@ def paint(latents: Any, size: int) -> Canvas:
 
 
 def render(latents: pd.DataFrame, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Portraits of latents (rows of `sample_latents`), `size` pixels high and wide.
+    """Render portraits.
 
-    Returns images (N, size, size, 3) and masks (N, size, size), both uint8; bit k of a mask is
-    set where MASKS[k] is visible. Image i depends on row i and size only. Beside the result, one
-    portrait is in memory at a time.
+    Image i depends on row i and size only. Beside the result, one portrait is in memory at a time.
 
-    Raises UserError if size is no integer of at least 16 or latents lack a column.
+    Parameters
+    ----------
+    latents
+        Rows of `sample_latents`.
+    size
+        The side of the images in pixels, at least 16.
+
+    Returns
+    -------
+    images : uint8 (N, size, size, 3)
+        RGB.
+    masks : uint8 (N, size, size)
+        Bit k is set where MASKS[k] is visible.
+
+    Raises
+    ------
+    UserError
+        If size is no integer of at least 16, or latents lack a column.
     """
     if not isinstance(size, int | np.integer) or size < SMALLEST:
         raise UserError(
