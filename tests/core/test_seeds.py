@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
+import math
+import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
 from rightreasons.core.arrays import write_array, write_arrays
 from rightreasons.core.seeds import derive, numpy_rng, torch_generator
@@ -54,3 +61,36 @@ def test_arrays_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert np.array_equal(np.load(tmp_path / "a.npy"), array)
     with np.load(tmp_path / "b.npz") as stored:
         assert set(stored) == {"x", "map/lrp/vanilla"}
+
+
+#: Parts that are easily taken for each other, and any others.
+ALIKE = st.sampled_from([1, 1.0, "1", "1.0", 0, -0.0, "", "a", "b", "ab", "a,b", 'a","b'])
+PARTS = st.one_of(ALIKE, st.text(max_size=8), st.integers(), st.floats(allow_nan=False))
+KEYS = st.tuples(st.integers(0, 3), st.sampled_from(["", "a"]), st.lists(PARTS, max_size=3))
+
+
+@given(st.lists(KEYS, min_size=2, max_size=30), st.randoms(use_true_random=False))
+@settings(max_examples=50, deadline=None)
+def test_streams_are_the_same_exactly_if_their_keys_are(
+    keys: list[tuple[int, str, list[Any]]], rng: random.Random
+) -> None:
+    seeds = {json.dumps(key): derive(key[0], key[1], *key[2]) for key in keys}
+    assert len(set(seeds.values())) == len(seeds)
+    assert all(0 <= seed < 2**63 for seed in seeds.values())
+    for seed, stage, rest in rng.sample(keys, len(keys)):  # in another order
+        stream = derive(seed, stage, *rest)
+        assert stream == seeds[json.dumps([seed, stage, rest])]
+        texts = [str(part) for part in rest]
+        assert (stream == derive(seed, stage, *texts)) == (texts == rest)
+        assert (stream == derive(seed, stage, "".join(texts))) == (["".join(texts)] == rest)
+
+
+def test_neighbouring_streams_are_not_alike() -> None:
+    """4,096 seeds in a row: their bits, and the first number of each stream, look random."""
+    seeds = np.array([derive(seed, "train", "task", 0.5) for seed in range(4096)], np.uint64)
+    assert len(np.unique(seeds)) == 4096
+    bits = (seeds[:, None] >> np.arange(63, dtype=np.uint64)) & np.uint64(1)
+    assert (np.abs(bits.mean(axis=0) - 0.5) < 5 * 0.5 / math.sqrt(4096)).all()
+    first = [np.random.default_rng(int(seed)).random() for seed in seeds]
+    assert stats.kstest(first, "uniform").pvalue > 1e-4
+    assert abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 5 / math.sqrt(4096)

@@ -25,11 +25,10 @@ from rightreasons.figures.noise_types import noise_types
 from rightreasons.figures.position_maps import position_maps
 from rightreasons.figures.quantiles import quantiles
 from rightreasons.figures.reliability import reliability
-from rightreasons.figures.schemes import NAMES, STYLES, interval, models_of, view
+from rightreasons.figures.schemes import NAMES, SCHEMES, STYLES, interval, models_of, view
 from rightreasons.figures.style import save
 from rightreasons.regions.geometry import normalised
 from rightreasons.tables.schema import read_table, write_table
-from rightreasons.tables.table_one import SCHEMES
 
 SIZE = 64
 TASK = {"task": "Male_by_Wearing_Hat", "design": "one_sided"}

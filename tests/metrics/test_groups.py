@@ -318,3 +318,32 @@ def test_no_twins_at_all_are_missing():
     rows = mean_rows(twin_metrics(resolve(), twins=twins), seed=0)
     assert len(rows) == 3
     assert all(math.isnan(row["value"]) and row["n"] == 0 for row in rows)
+
+
+@st.composite
+def weighted_scores(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, probabilities (with ties, 0 and 1) and how often each image is counted."""
+    n = draw(st.integers(1, 30))
+    score = st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1))
+    return (
+        np.array(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n))),
+        np.array(draw(st.lists(score, min_size=n, max_size=n))),
+        np.array(draw(st.lists(st.integers(0, 5), min_size=n, max_size=n))),
+    )
+
+
+def auroc(target: np.ndarray, score: np.ndarray, weights: np.ndarray) -> float:
+    return float(METRICS["auroc"].run(target, score, weights, METRICS["auroc"].params()))
+
+
+@given(weighted_scores())
+@settings(max_examples=100, deadline=None)
+def test_auroc_knows_ranks_only_and_turns_around(
+    case: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    target, score, weights = case
+    score = np.round(score, 3)  # so that the square below keeps every difference
+    got = auroc(target, score, weights)
+    np.testing.assert_allclose(auroc(target, score**2 / 2, weights), got, atol=1e-9)
+    np.testing.assert_allclose(auroc(target, 1 - score, weights), 1 - got, atol=1e-9)
+    np.testing.assert_allclose(auroc(1 - target, score, weights), 1 - got, atol=1e-9)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from rightreasons.contracts.fakes import labels_of
 from rightreasons.core.errors import UserError
 from rightreasons.splits import BALANCED, CELLS, ROLES, achieved
 from rightreasons.splits.one_sided import (
@@ -21,7 +22,6 @@ from rightreasons.splits.one_sided import (
     one_sided,
     train_counts,
 )
-from split_labels import labels_of
 
 SHARES = {"train": 0.6, "debias": 0.1, "test": 0.3}
 FEW = {"debias": 4, "test": 4}

@@ -12,19 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from rightreasons.contracts.fakes import labels_of
 from rightreasons.core.errors import UserError
 from rightreasons.splits import (
     CELLS,
     achieved,
     cell_counts,
     label,
+    label_injected,
     phi,
     yules_q,
     yules_y,
 )
 from rightreasons.splits._slicing import slice_roles
 from rightreasons.splits.phi_design import PhiParams, largest_counts, phi_split
-from split_labels import labels_of
 
 FEW = {"train": 4, "debias": 4, "test": 4}
 LEVELS = st.one_of(
@@ -226,3 +227,48 @@ def test_label_evaluates_expressions_over_an_index() -> None:
     labels = label(index, "gender == M", "Hat")
     assert cell_counts(labels) == (1, 1, 1, 1)
     assert labels["target"].tolist() == [1, 0, 1, 0]
+
+
+@st.composite
+def two_attributes(draw: st.DrawFn) -> pd.DataFrame:
+    """A pool's labels with two attributes, shuffled."""
+    counts = draw(st.tuples(*[st.integers(60, 160)] * 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    frame = labels_of(counts).sample(frac=1, random_state=rng).reset_index(drop=True)
+    return frame.assign(row=np.arange(len(frame)))
+
+
+@pytest.mark.parametrize("level", [-0.8, 0.0, 0.35, 0.9])
+@settings(max_examples=10, deadline=None)
+@given(two_attributes(), st.integers(0, 1000))
+def test_phi_of_an_artifact_is_within_one_image(
+    level: float, index: pd.DataFrame, seed: int
+) -> None:
+    labels = label_injected(index.rename(columns={"target": "cat"}), "cat", "mark")
+    params = PhiParams(min_images=FEW)
+    table = achieved(phi_split(labels, level, params, np.random.default_rng(seed)))
+    table = table.set_index("role")
+    for role in ("train", "debias"):
+        assert abs(table.loc[role, "phi"] - level) <= 1 / table.loc[role, "N"] + 1e-9
+    assert table.loc["test", ["n00", "n01", "n10", "n11"]].nunique() == 1
+
+
+CELL_COUNTS = st.tuples(*[st.integers(0, 60)] * 4)
+
+
+@given(CELL_COUNTS, st.floats(-1, 1), st.integers(0, 3), st.integers(1, 20))
+@settings(deadline=None)
+def test_more_images_never_make_a_smaller_split(
+    available: tuple[int, ...], level: float, cell: int, more: int
+) -> None:
+    larger = tuple(count + more * (k == cell) for k, count in enumerate(available))
+    assert sum(largest_counts(larger, level)) >= sum(largest_counts(available, level))
+
+
+@given(CELL_COUNTS, st.floats(-1, 1))
+@settings(deadline=None)
+def test_the_other_groups_name_turns_phi_around(available: tuple[int, ...], level: float) -> None:
+    """Exchanging protected 0 and 1 exchanges (n11, n01) and (n10, n00), and the sign of phi."""
+    n11, n10, n01, n00 = available
+    turned = largest_counts((n01, n00, n11, n10), -level)
+    assert sum(turned) == sum(largest_counts(available, level))

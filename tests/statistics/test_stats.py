@@ -11,21 +11,21 @@ from scipy import stats as scipy_stats
 
 from rightreasons.metrics import METRICS
 from rightreasons.metrics._groups import count_cells
-from rightreasons.statistics import stats
+from rightreasons.statistics import bootstrap
 from rightreasons.statistics.associations import fairness_saliency_regression, rank_correlation
-from rightreasons.statistics.stats import (
-    PairedPredictions,
+from rightreasons.statistics.bootstrap import (
     bootstrap_mean,
-    holm,
-    mean_interval,
-    paired_group_bootstrap,
-    paired_image_test,
     percentile_interval,
     resample_counts,
     resample_weights,
-    t_test,
-    wilcoxon_test,
 )
+from rightreasons.statistics.paired import (
+    PairedPredictions,
+    holm,
+    paired_group_bootstrap,
+    paired_image_test,
+)
+from rightreasons.statistics.student import mean_interval, t_quantile, t_test, wilcoxon_test
 
 nan = math.nan
 
@@ -68,7 +68,7 @@ def test_missing_values_are_left_out():
 def test_chunks_do_not_matter(monkeypatch):
     values = rng(0).normal(size=30)
     whole = bootstrap_mean(values, rng=rng(1), replicates=100)
-    monkeypatch.setattr(stats, "CHUNK", 97)
+    monkeypatch.setattr(bootstrap, "CHUNK", 97)
     assert bootstrap_mean(values, rng=rng(1), replicates=100) == whole
     parts = list(resample_weights(np.zeros(30, int), rng=rng(1), replicates=100))
     assert [part.shape for part in parts] == [(3, 30)] * 33 + [(1, 30)]
@@ -160,6 +160,13 @@ def test_mean_interval_against_scipy():
     assert (one.value, one.n) == (0.3, 1)
     assert math.isnan(one.low)
     assert mean_interval(np.full(3, 0.2)).low == pytest.approx(0.2)
+
+
+def test_quantiles_of_student_against_scipy():
+    df = np.array([-1.0, 0, 1, 2.5, 40])
+    expected = [nan, nan, *(scipy_stats.t.ppf(0.975, d) for d in df[2:])]
+    np.testing.assert_allclose(t_quantile(df), expected, rtol=1e-9)
+    assert t_quantile(3, 0.8) == pytest.approx(scipy_stats.t.ppf(0.9, 3))
 
 
 # A method against its reference
@@ -334,7 +341,7 @@ def cells(tasks: int, seeds: int, *, slope: float = 0.7, task_sd=1.0, seed_sd=0.
                 shift = source.normal() - level
                 change = slope * shift + start + 0.3 * source.normal()
                 rows.append((f"task{task}", seed, shift, change))
-    names = ["task", "seed", "saliency_shift", "equalized_odds_change"]
+    names = ["task", "seed", "shift", "change"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -351,26 +358,26 @@ def test_regression_finds_the_slope_and_names_the_model(tasks, seeds, seed_sd, m
     frame = cells(tasks, seeds, seed_sd=seed_sd)
     frame.loc[len(frame)] = ["task0", 0, nan, 1.0]
     table = fairness_saliency_regression(frame).set_index("term")
-    slope = table.loc["saliency_shift"]
+    slope = table.loc["shift"]
     assert slope["model"].startswith(model)
     assert slope["estimate"] == pytest.approx(0.7, abs=0.25)
     assert slope["ci_low"] < slope["estimate"] < slope["ci_high"]
     assert slope["n"] == len(frame) - 1
-    assert list(table.index) == ["Intercept", "saliency_shift"]
+    assert list(table.index) == ["Intercept", "shift"]
 
 
 def test_regression_falls_back_where_a_variance_is_zero():
     frame = cells(3, 3, task_sd=0.0, seed_sd=0.0)
     table = fairness_saliency_regression(frame)
     assert table["model"].str.startswith(("least squares", "mixed")).all()
-    exact = frame.assign(equalized_odds_change=2 * frame["saliency_shift"])
-    slope = fairness_saliency_regression(exact).set_index("term").loc["saliency_shift"]
+    exact = frame.assign(change=2 * frame["shift"])
+    slope = fairness_saliency_regression(exact).set_index("term").loc["shift"]
     assert slope["estimate"] == pytest.approx(2)
     assert slope["model"].startswith("least squares")
 
 
 def test_regression_on_too_little_is_missing():
-    for frame in (cells(1, 1)[:3], cells(1, 1).assign(saliency_shift=0.0)):
+    for frame in (cells(1, 1)[:3], cells(1, 1).assign(shift=0.0)):
         (row,) = fairness_saliency_regression(frame).to_dict("records")
         assert math.isnan(row["estimate"])
         assert row["model"] == "none: too few cells"

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from scipy.stats import sem, spearmanr, t
 
-from rightreasons.metrics import METRICS
 from rightreasons.tables.reliance import reliance, summarised, true_reliance, yardstick
 
 KEY = {"study": "s", "dataset": "d", "design": "artifact_fraction"}
@@ -93,7 +92,13 @@ def study(collapsed: float = 0.0) -> dict[str, pd.DataFrame]:
 
 
 def made(elsewhere: tuple[str, ...] = (), **changes: Any) -> pd.DataFrame:
-    return reliance(**study(**changes), injected=["mark"], elsewhere=elsewhere, controls=["noise"])
+    return reliance(
+        **study(**changes),
+        original="vanilla",
+        injected=["mark"],
+        elsewhere=elsewhere,
+        controls=["noise"],
+    )
 
 
 def test_true_reliance_counts_what_changes() -> None:
@@ -180,7 +185,7 @@ def test_a_region_elsewhere_is_never_relied_on() -> None:
     table = made(elsewhere=("mark",))
     assert not table["place"].any()
     assert not table["reliant"].any()
-    rates = yardstick(table, replicates=50)
+    rates = yardstick(table, "vanilla", replicates=50)
     assert (rates["cells"] == 0).all()
     assert rates["false_alarm_rate"].isna().all()
     blind = rows_of(rates, explainer="blind", shown="with", truth="flips")
@@ -189,7 +194,7 @@ def test_a_region_elsewhere_is_never_relied_on() -> None:
 
 def test_the_yardstick_is_spearman_over_cells() -> None:
     table = made()
-    rates = yardstick(table, replicates=200)
+    rates = yardstick(table, "vanilla", replicates=200)
     rows = rows_of(table, explainer="good", metric="rrf", shown="with")
     for truth in ("flips", "logit_change", "accuracy_change"):
         found = rows_of(rates, explainer="good", metric="rrf", shown="with", truth=truth).iloc[0]
@@ -207,14 +212,14 @@ def test_the_yardstick_is_spearman_over_cells() -> None:
 
 def test_pairs_are_held_against_the_change() -> None:
     table = made()
-    rates = yardstick(table, replicates=50)
+    rates = yardstick(table, "vanilla", replicates=50)
     adr = rows_of(rates, explainer="good", metric="adr", shown="with", truth="flips").iloc[0]
     assert adr["cells"] == 2  # the cells that are not vanilla
     assert (adr["hit_rate"], adr["n_reliant"], adr["n_not_reliant"]) == (1, 2, 0)
 
 
 def test_ranks_are_of_flips_and_images_with_the_attribute() -> None:
-    rates = yardstick(made(), replicates=50)
+    rates = yardstick(made(), "vanilla", replicates=50)
     ranked = rates[rates["rank"].notna()]
     assert set(ranked["truth"]) == {"flips"}
     assert "without" not in set(ranked["shown"])
@@ -223,16 +228,6 @@ def test_ranks_are_of_flips_and_images_with_the_attribute() -> None:
 
 
 def test_constant_classifiers_are_left_out() -> None:
-    rates = yardstick(made(collapsed=1.0), replicates=50)
+    rates = yardstick(made(collapsed=1.0), "vanilla", replicates=50)
     rrf = rows_of(rates, explainer="good", metric="rrf", shown="with", truth="flips").iloc[0]
     assert rrf["cells"] == 4
-
-
-def test_every_metric_of_a_region_makes_a_claim() -> None:
-    for component in METRICS:
-        about_maps = component.traits["kind"] in ("image", "pair", "test")
-        flag = component.traits["unit"] == "flag" and component.traits["kind"] != "test"
-        if not about_maps or flag:
-            assert component.traits["claims"] == 0 or component.name == "pointing_game"
-        if component.traits["needs"] == "pair":
-            assert component.traits["claims"] == -1

@@ -10,16 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rightreasons.tables.schema import (
-    KEY,
-    TABLES,
-    WORD,
-    Table,
-    conform,
-    data_dictionary,
-    read_table,
-    write_table,
-)
+from rightreasons.tables.columns import KEY, WORD, Table
+from rightreasons.tables.schema import TABLES, conform, data_dictionary, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
 ALL = pytest.mark.parametrize("table", TABLES.values(), ids=lambda t: t.name)

@@ -10,17 +10,13 @@ import pandas as pd
 import pytest
 
 from rightreasons.core.errors import UserError
+from rightreasons.tables.parameters import TableOne
 from rightreasons.tables.schema import TABLES, conform, read_table, write_table
-from rightreasons.tables.table_one import (
-    CELL,
-    KINDS,
-    NUMBERS,
-    SCHEMES,
-    grid,
-    render_text,
-    save_text,
-    table_one,
-)
+from rightreasons.tables.table_one import CELL, grid, table_one
+from rightreasons.tables.table_one_text import render_text, save_text
+
+PAPER = TableOne.registered()
+KINDS, SCHEMES, NUMBERS = PAPER.kinds, PAPER.schemes, tuple(PAPER.numbers.values())
 
 GROUP = {
     "study": "fake",
@@ -108,7 +104,7 @@ def chosen(table: pd.DataFrame, picked_on: str = "test") -> dict[str, float]:
 
 
 def test_the_grid_has_a_row_per_cell_of_the_papers_methods() -> None:
-    found = grid(CELLS, METHODS, PREDICTIONS)
+    found = grid(CELLS, METHODS, PAPER, PREDICTIONS)
     assert conform(found, TABLES["data_attribution"]).num_rows == 3 * (len(METHODS) - 1)
     assert set(found["kind"]) == set(KINDS)
     assert found.loc[found["kind"].isin(["vanilla", "balanced"]), "quantile"].isna().all()
@@ -124,43 +120,43 @@ def test_the_grid_has_a_row_per_cell_of_the_papers_methods() -> None:
 
 def test_the_grid_reads_stored_tables(tmp_path: Path) -> None:
     write_table([CELLS], "cell_metrics", tmp_path / "cells.parquet")
-    stored = grid(read_table(tmp_path / "cells.parquet"), METHODS, PREDICTIONS)
-    pd.testing.assert_frame_equal(stored, grid(CELLS, METHODS, PREDICTIONS))
+    stored = grid(read_table(tmp_path / "cells.parquet"), METHODS, PAPER, PREDICTIONS)
+    pd.testing.assert_frame_equal(stored, grid(CELLS, METHODS, PAPER, PREDICTIONS))
     write_table([stored], "data_attribution", tmp_path / "grid.parquet")
-    again = table_one(read_table(tmp_path / "grid.parquet"))
-    pd.testing.assert_frame_equal(again, table_one(stored))
+    again = table_one(read_table(tmp_path / "grid.parquet"), PAPER)
+    pd.testing.assert_frame_equal(again, table_one(stored, PAPER))
 
 
 def test_without_validation_images_only_the_test_images_choose() -> None:
     no_rows = PREDICTIONS[PREDICTIONS["role"] == "test"]
-    for found in (grid(CELLS, METHODS), grid(CELLS, METHODS, no_rows)):
-        assert set(table_one(found)["picked_on"]) == {"test"}
+    for found in (grid(CELLS, METHODS, PAPER), grid(CELLS, METHODS, PAPER, no_rows)):
+        assert set(table_one(found, PAPER)["picked_on"]) == {"test"}
 
 
 def test_a_validation_class_without_images_has_no_gap() -> None:
     only_men = PREDICTIONS[PREDICTIONS["target"] == 1]
-    found = grid(CELLS, METHODS, only_men)
+    found = grid(CELLS, METHODS, PAPER, only_men)
     assert found["validation_gap"].isna().all()
     assert found["validation_accuracy"].notna().all()
 
 
 def test_a_kind_that_is_not_named_is_the_methods_name() -> None:
-    found = grid(CELLS, {"vanilla": {}, "balanced": {}})
+    found = grid(CELLS, {"vanilla": {}, "balanced": {}}, PAPER)
     assert sorted(found["kind"].unique()) == ["balanced", "vanilla"]
-    assert table_one(found).empty
-    assert "empty" in render_text(table_one(found))
+    assert table_one(found, PAPER).empty
+    assert "empty" in render_text(table_one(found, PAPER), PAPER)
 
 
 def test_a_study_without_the_papers_methods_is_refused() -> None:
     with pytest.raises(UserError, match=r"only finetune.*mask_general"):
-        grid(CELLS, {"finetune": {}})
+        grid(CELLS, {"finetune": {}}, PAPER)
 
 
 def test_changes_are_paired_by_seed_with_students_interval() -> None:
-    table = table_one(grid(CELLS, METHODS, PREDICTIONS))
+    table = table_one(grid(CELLS, METHODS, PAPER, PREDICTIONS), PAPER)
     conform(table, TABLES["table_one"])
     assert len(table) == 2 * len(SCHEMES) * len(NUMBERS)
-    values = grid(CELLS, METHODS).set_index(["method", "seed"])
+    values = grid(CELLS, METHODS, PAPER).set_index(["method", "seed"])
     for row in table.to_dict("records"):
         ours, original = (
             values.loc[m, row["metric"]].to_numpy() for m in (row["method"], "vanilla")
@@ -192,7 +188,7 @@ def test_the_smallest_gap_that_keeps_accuracy_is_chosen() -> None:
         {**grid_row("noise_specific", 0.7, 0.30, 0.75), "method": "a"},
         {**grid_row("noise_specific", 0.6, 0.30, 0.75), "method": "b"},
     ]
-    table = table_one(pd.DataFrame(rows))
+    table = table_one(pd.DataFrame(rows), PAPER)
     assert chosen(table) == {
         "mask_general": 0.7,
         "noise_general": 0.7,
@@ -200,7 +196,7 @@ def test_the_smallest_gap_that_keeps_accuracy_is_chosen() -> None:
         "noise_specific": 0.6,
     }
     assert set(table.loc[table["best"], "kind"]) == {"mask_specific"}
-    assert chosen(table_one(pd.DataFrame(rows), tolerance=0.3))["mask_general"] == 0.6
+    assert chosen(table_one(pd.DataFrame(rows), PAPER, tolerance=0.3))["mask_general"] == 0.6
 
 
 def test_the_validation_images_choose_but_the_test_images_are_shown() -> None:
@@ -209,7 +205,7 @@ def test_the_validation_images_choose_but_the_test_images_are_shown() -> None:
         validated(grid_row("mask_general", 0.6, 0.05, 0.75), 0.2, 0.75),
         validated(grid_row("mask_general", 0.7, 0.10, 0.75), 0.1, 0.75),
     ]
-    table = table_one(pd.DataFrame(rows))
+    table = table_one(pd.DataFrame(rows), PAPER)
     assert chosen(table) == {"mask_general": 0.6}
     assert chosen(table, "validation") == {"mask_general": 0.7}
     row = table.query("picked_on == 'validation' and metric == 'gap'").iloc[0]
@@ -219,11 +215,11 @@ def test_the_validation_images_choose_but_the_test_images_are_shown() -> None:
 
 def test_one_seed_has_no_interval_and_a_missing_balanced_no_numbers() -> None:
     rows = [grid_row("vanilla", np.nan, 0.3, 0.75), grid_row("mask_general", 0.6, 0.1, 0.75)]
-    table = table_one(pd.DataFrame(rows))
+    table = table_one(pd.DataFrame(rows), PAPER)
     assert table[["ours_change_low", "ours_change_high", "original_low"]].isna().all(axis=None)
     assert table[["balanced", "balanced_change"]].isna().all(axis=None)
     assert conform(table, TABLES["table_one"]).num_rows == len(NUMBERS)
-    assert "1 seed\n" in render_text(table)
+    assert "1 seed\n" in render_text(table, PAPER)
 
 
 def test_a_seed_without_the_original_is_not_compared() -> None:
@@ -233,7 +229,7 @@ def test_a_seed_without_the_original_is_not_compared() -> None:
         *(grid_row("mask_general", 0.6, 0.1, 0.75, seed=s) for s in (0, 1, 2)),
         grid_row("mask_general", 0.7, 0.0, 0.75, seed=2),
     ]
-    row = table_one(pd.DataFrame(rows)).query("metric == 'gap'").iloc[0]
+    row = table_one(pd.DataFrame(rows), PAPER).query("metric == 'gap'").iloc[0]
     assert (row["quantile"], row["n_seeds"]) == (0.6, 2)
     assert row["ours_change"] == pytest.approx(-0.15)
 
@@ -246,30 +242,30 @@ def test_schemes_are_compared_with_the_original_of_their_epochs() -> None:
         "noise_general_60": {"kind": "noise_general", "quantile": 0.6, "epochs": None},
     }
     predictions = fake_predictions(tuple(methods))
-    found = grid(cells_of(predictions), methods)
+    found = grid(cells_of(predictions), methods, PAPER)
     assert set(found.loc[found["method"] == "short", "kind"]) == {"vanilla"}
     assert found.loc[found["method"] == "short", "quantile"].isna().all()
-    table = table_one(found)
+    table = table_one(found, PAPER)
     means = found.groupby("method")["gap"].mean()
     for kind, original in (("mask_general", "short"), ("noise_general", "vanilla")):
         row = table[(table["kind"] == kind) & (table["metric"] == "gap")].iloc[0]
         assert row["original"] == pytest.approx(means[original])
         assert row["quantile"] == 0.6
-    lines = render_text(table).splitlines()
+    lines = render_text(table, PAPER).splitlines()
     assert sum("  original   " in line and "[" in line for line in lines) == 2
 
 
 def test_tasks_and_levels_are_kept_apart() -> None:
-    found = grid(CELLS, METHODS, PREDICTIONS)
+    found = grid(CELLS, METHODS, PAPER, PREDICTIONS)
     two = pd.concat([found, found.assign(level=0.9), found.assign(task="male_by_smile")])
-    table = table_one(two)
-    assert len(table) == 3 * len(table_one(found))
+    table = table_one(two, PAPER)
+    assert len(table) == 3 * len(table_one(found, PAPER))
     assert table.groupby(["task", "level"])["ours"].apply(tuple).nunique() == 1
 
 
 def test_the_text_has_the_papers_columns_and_every_interval(tmp_path: Path) -> None:
-    table = table_one(grid(CELLS, METHODS, PREDICTIONS))
-    save_text(table, tmp_path / "t.txt", classes=("women", "men"))
+    table = table_one(grid(CELLS, METHODS, PAPER, PREDICTIONS), PAPER)
+    save_text(table, PAPER, tmp_path / "t.txt", classes=("women", "men"))
     text = (tmp_path / "t.txt").read_text()
     assert [p.name for p in tmp_path.iterdir()] == ["t.txt"]
     assert "quantile chosen on test images, 3 seeds" in text

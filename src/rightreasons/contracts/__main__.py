@@ -69,9 +69,9 @@ def examine(names: Sequence[str], everything: bool = False, options: Sequence[st
     for section, components in found.items():
         print(f"{section}: {', '.join(components)}")
     folder = Path(__file__).parent
-    tests = [folder / f"test_{name}.py" for name in ("components", *found)]
+    tests = [path for name in ("components", *found) for path in folder.glob(f"test_{name}*.py")]
     quiet = ("-q", "-p", "no:cacheprovider")  # nothing is left in the user's folder
-    return int(pytest.main([*map(str, filter(Path.exists, tests)), *quiet, *options]))
+    return int(pytest.main([*map(str, sorted(tests)), *quiet, *options]))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from functools import cache
 
+import pytest
+
 from rightreasons.core.components import load_components
 from rightreasons.core.registry import Component, Registered, Registry
 from rightreasons.study.load import scanned
@@ -47,6 +49,28 @@ def chosen(registry: Registry, where: Callable[[Component], bool] = lambda _: Tr
             or (not wanted and registry.is_foreign(component))
         )
     ]
+
+
+def meant_for(
+    registry: Registry, test: str, *conditions: Callable[[Component], bool]
+) -> pytest.MarkDecorator:
+    """Run a test for the `name` of every chosen component that it is for.
+
+    Parameters
+    ----------
+    registry
+        The registry.
+    test
+        The test's name: components that name it in their trait `exempt` are left out.
+    conditions
+        What else a component must meet.
+    """
+
+    def is_meant(component: Component) -> bool:
+        exempt = test in component.traits.get("exempt", {})
+        return not exempt and all(holds(component) for holds in conditions)
+
+    return pytest.mark.parametrize("name", chosen(registry, is_meant))
 
 
 def sections() -> dict[str, list[str]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +48,23 @@ def test_its_parameters_have_defaults_that_json_can_hold(section: str, name: str
 def test_an_unknown_parameter_is_refused(section: str, name: str) -> None:
     with pytest.raises(ValueError, match="no_such_key"):
         found(section, name).params.model_validate({"no_such_key": 1})
+
+
+@pytest.mark.parametrize(("section", "name"), CASES)
+def test_its_parameters_for_tests_are_allowed(section: str, name: str) -> None:
+    component = found(section, name)
+    assert component.params.model_validate(component.traits.get("small", {})) is not None
+
+
+@pytest.mark.parametrize(("section", "name"), CASES)
+def test_what_it_is_exempt_from_are_tests_with_a_reason(section: str, name: str) -> None:
+    files = Path(__file__).parent.glob(f"test_{section}*.py")
+    tests = {
+        test for file in files for test in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
+    for test, reason in found(section, name).traits.get("exempt", {}).items():
+        assert test in tests, f"{test} is no test"
+        assert reason, f"why is {test} not for it?"
 
 
 def test_importing_it_imports_no_slow_library() -> None:

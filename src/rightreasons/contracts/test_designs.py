@@ -1,4 +1,7 @@
-"""What every design promises, for an attribute of the images and for an injected artifact."""
+"""What every design promises with its defaults on a large pool of images.
+
+One that cannot pass a test says why by the trait `exempt`: {"test_name": "reason"}.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rightreasons.contracts.chosen import chosen
+from rightreasons.contracts.chosen import meant_for
 from rightreasons.contracts.states import unmoved
 from rightreasons.core.errors import UserError
 from rightreasons.splits import BALANCED, CELLS, COLUMNS, DESIGNS, INJECTED, ROLES
@@ -52,7 +55,7 @@ def levels_of(name: str) -> list[float]:
     return levels
 
 
-@pytest.mark.parametrize("name", chosen(DESIGNS))
+@meant_for(DESIGNS, "test_its_parameters_have_levels")
 def test_its_parameters_have_levels(name: str) -> None:
     levels = levels_of(name)
     assert levels
@@ -60,7 +63,7 @@ def test_its_parameters_have_levels(name: str) -> None:
 
 
 @pytest.mark.parametrize("protected", PROTECTED)
-@pytest.mark.parametrize("name", chosen(DESIGNS))
+@meant_for(DESIGNS, "test_rows_roles_and_labels_agree")
 def test_rows_roles_and_labels_agree(name: str, protected: str) -> None:
     frame = labels(protected)
     for level in levels_of(name):
@@ -76,7 +79,7 @@ def test_rows_roles_and_labels_agree(name: str, protected: str) -> None:
 
 
 @pytest.mark.parametrize("protected", PROTECTED)
-@pytest.mark.parametrize("name", chosen(DESIGNS))
+@meant_for(DESIGNS, "test_no_image_and_no_person_has_two_roles")
 def test_no_image_and_no_person_has_two_roles(name: str, protected: str) -> None:
     frame = labels(protected)
     split = split_of(name, frame)
@@ -90,7 +93,7 @@ def test_no_image_and_no_person_has_two_roles(name: str, protected: str) -> None
 
 
 @pytest.mark.parametrize("protected", PROTECTED)
-@pytest.mark.parametrize("name", chosen(DESIGNS))
+@meant_for(DESIGNS, "test_the_generator_decides_and_nothing_else")
 def test_the_generator_decides_and_nothing_else(name: str, protected: str) -> None:
     frame = labels(protected)
     with unmoved():
@@ -100,7 +103,7 @@ def test_the_generator_decides_and_nothing_else(name: str, protected: str) -> No
 
 
 @pytest.mark.parametrize("protected", PROTECTED)
-@pytest.mark.parametrize("name", chosen(DESIGNS))
+@meant_for(DESIGNS, "test_names_do_not_matter")
 def test_names_do_not_matter(name: str, protected: str) -> None:
     """Other names for the same people and images give the same rows."""
     frame = labels(protected)
@@ -112,7 +115,7 @@ def test_names_do_not_matter(name: str, protected: str) -> None:
     assert other["image_id"].str.startswith("x").all()
 
 
-@pytest.mark.parametrize("name", chosen(DESIGNS))
+@meant_for(DESIGNS, "test_levels_share_their_test_images")
 def test_levels_share_their_test_images(name: str) -> None:
     frame, levels = labels("attribute"), levels_of(name)
     tests = [split.loc[split["role"] == "test", "row"] for split in
@@ -121,7 +124,7 @@ def test_levels_share_their_test_images(name: str) -> None:
 
 
 @pytest.mark.parametrize("protected", PROTECTED)
-@pytest.mark.parametrize("name", chosen(DESIGNS))
+@meant_for(DESIGNS, "test_too_few_images_are_an_error_in_words")
 def test_too_few_images_are_an_error_in_words(name: str, protected: str) -> None:
     with pytest.raises(UserError):
         split_of(name, labels(protected, each=1))

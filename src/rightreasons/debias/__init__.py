@@ -8,8 +8,15 @@ A method is a function `method(context: Context, params) -> Debiased`, registere
 - `reference`: True where other methods are compared with it.
 - `needs`: what it needs beside images and labels: "regions" for the attribution maps of the
   protected attribute.
-- `uses_protected`: where it uses the protected attribute: "train" (the train split's), "fit" (the
-  debias split's), "decision" (of the image that is decided on); empty where never.
+- `uses_protected`: where it uses the protected attribute with its default parameters: "train" (the
+  train split's), "fit" (the debias split's), "regions" (through its attribution maps alone),
+  "decision" (of the image that is decided on); empty where never. A threshold that is chosen for
+  equalized odds (`DecisionParams`) always uses the debias split's.
+- `random`: False where another seed gives the same result.
+- `scheme`: what Table 1 of the data-attribution paper calls it, where it is one of that paper's.
+- `baseline`: True for the training on balanced data that Table 1 compares with.
+- `small`: parameters with which it is quick, for tests.
+- `exempt`: why a test of the contract is not for it, by the test's name.
 """
 
 from __future__ import annotations
@@ -38,7 +45,17 @@ if TYPE_CHECKING:
 METHODS = Registry(
     "rightreasons.debias",
     "method",
-    traits={"changes": "weights", "reference": False, "needs": (), "uses_protected": ()},
+    traits={
+        "changes": "weights",
+        "reference": False,
+        "needs": (),
+        "uses_protected": (),
+        "random": True,
+        "scheme": "",
+        "baseline": False,
+        "small": {},
+        "exempt": {},
+    },
     group="rightreasons.methods",
 )
 

@@ -23,7 +23,7 @@ from rightreasons.learning.training import (
 
 if TYPE_CHECKING:
     from rightreasons.debias import Context
-    from rightreasons.debias.savani_aft import SavaniAftParams
+    from rightreasons.debias._savani_params import SavaniAftParams
     from rightreasons.models.classifier import Classifier
 
 

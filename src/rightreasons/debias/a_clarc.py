@@ -15,7 +15,13 @@ class AClarcParams(CavParams, TuningParams):
     learning_rate: float = Field(3e-4, gt=0, description="learning rate, constant")
 
 
-@METHODS.register("a_clarc", title="A-ClArC", paper="Anders et al. 2022", params=AClarcParams)
+@METHODS.register(
+    "a_clarc",
+    title="A-ClArC",
+    paper="Anders et al. 2022",
+    params=AClarcParams,
+    uses_protected=("fit",),
+)
 def a_clarc(context: Context, params: AClarcParams) -> Debiased:
     """Return vanilla fine-tuned with x <- x - v v^T (x - z) in place, which is removed after it.
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 @METHODS.register(
-    "balanced", title="Balanced data", paper=f"{PAPER}, baseline", params=RetrainParams
+    "balanced",
+    title="Balanced data",
+    paper=f"{PAPER}, baseline",
+    params=RetrainParams,
+    uses_protected=("train",),
+    baseline=True,
 )
 def balanced(context: Context, params: RetrainParams) -> Debiased:
     """Return vanilla trained anew, on the role balanced, or on the train split resampled."""

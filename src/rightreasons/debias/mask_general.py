@@ -7,7 +7,13 @@ from rightreasons.debias._input import PAPER, MaskParams, general_region, mask, 
 
 
 @METHODS.register(
-    "mask_general", title="General mask", paper=PAPER, params=MaskParams, needs=("regions",)
+    "mask_general",
+    title="General mask",
+    paper=PAPER,
+    params=MaskParams,
+    needs=("regions",),
+    uses_protected=("regions",),
+    scheme="General Mask",
 )
 def mask_general(context: Context, params: MaskParams) -> Debiased:
     """Return vanilla trained anew, on images that are grey where the general map is high."""

@@ -7,7 +7,13 @@ from rightreasons.debias._input import PAPER, MaskParams, mask, retrain, specifi
 
 
 @METHODS.register(
-    "mask_specific", title="Specific mask", paper=PAPER, params=MaskParams, needs=("regions",)
+    "mask_specific",
+    title="Specific mask",
+    paper=PAPER,
+    params=MaskParams,
+    needs=("regions",),
+    uses_protected=("regions",),
+    scheme="Specific Mask",
 )
 def mask_specific(context: Context, params: MaskParams) -> Debiased:
     """Return vanilla trained anew, on images that are grey where their own map is high."""

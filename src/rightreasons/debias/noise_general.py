@@ -14,7 +14,13 @@ from rightreasons.debias._input import (
 
 
 @METHODS.register(
-    "noise_general", title="General noise", paper=PAPER, params=NoiseParams, needs=("regions",)
+    "noise_general",
+    title="General noise",
+    paper=PAPER,
+    params=NoiseParams,
+    needs=("regions",),
+    uses_protected=("regions",),
+    scheme="General Noise",
 )
 def noise_general(context: Context, params: NoiseParams) -> Debiased:
     """Return vanilla trained anew, on images that are noisy where the general map is high."""

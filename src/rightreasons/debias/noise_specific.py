@@ -14,7 +14,13 @@ from rightreasons.debias._input import (
 
 
 @METHODS.register(
-    "noise_specific", title="Specific noise", paper=PAPER, params=NoiseParams, needs=("regions",)
+    "noise_specific",
+    title="Specific noise",
+    paper=PAPER,
+    params=NoiseParams,
+    needs=("regions",),
+    uses_protected=("regions",),
+    scheme="Specific Noise",
 )
 def noise_specific(context: Context, params: NoiseParams) -> Debiased:
     """Return vanilla trained anew, on images that are noisy where their own map is high."""

@@ -17,7 +17,14 @@ class PClarcParams(CavParams, DecisionParams):
     )
 
 
-@METHODS.register("p_clarc", title="P-ClArC", paper="Anders et al. 2022", params=PClarcParams)
+@METHODS.register(
+    "p_clarc",
+    title="P-ClArC",
+    paper="Anders et al. 2022",
+    params=PClarcParams,
+    uses_protected=("fit",),
+    random=False,
+)
 def p_clarc(context: Context, params: PClarcParams) -> Debiased:
     """Return vanilla with x <- x - v v^T (x - z), z the mean feature of images without PA."""
     model = context.vanilla()

@@ -32,7 +32,13 @@ class RRClarcParams(CavParams, TuningParams):
     )
 
 
-@METHODS.register("rr_clarc", title="RR-ClArC", paper="Dreyer et al. 2024", params=RRClarcParams)
+@METHODS.register(
+    "rr_clarc",
+    title="RR-ClArC",
+    paper="Dreyer et al. 2024",
+    params=RRClarcParams,
+    uses_protected=("fit",),
+)
 def rr_clarc(context: Context, params: RRClarcParams) -> Debiased:
     """Return vanilla fine-tuned with cross-entropy + lambda (v . d f / d a)^2."""
     import torch

@@ -35,6 +35,8 @@ class SavaniRpParams(Params):
     title="Random perturbation",
     paper="Savani et al. 2020",
     params=SavaniRpParams,
+    uses_protected=("fit",),
+    small={"copies": 5},
 )
 def savani_rp(context: Context, params: SavaniRpParams) -> Debiased:
     """Return the copy, with its threshold, of least equalized odds among the accurate ones.

@@ -24,6 +24,8 @@ class ThroptParams(Params):
     paper="threshold optimisation on the debias split",
     params=ThroptParams,
     changes="decision",
+    uses_protected=("fit",),
+    random=False,
 )
 def thropt(context: Context, params: ThroptParams) -> Debiased:
     """Return vanilla with the threshold of least equalized odds on the debias split."""

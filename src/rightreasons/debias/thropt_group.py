@@ -25,6 +25,7 @@ class ThroptGroupParams(Params):
     paper="Hardt, Price, Srebro 2016",
     params=ThroptGroupParams,
     changes="decision",
+    uses_protected=("fit", "decision"),
 )
 def thropt_group(context: Context, params: ThroptGroupParams) -> Debiased:
     """Return vanilla with the best rule of equal odds on the debias split."""

@@ -6,7 +6,14 @@ from rightreasons.core.registry import Params
 from rightreasons.debias import METHODS, Context, Debiased
 
 
-@METHODS.register("vanilla", title="Vanilla", paper="baseline", changes="nothing", reference=True)
+@METHODS.register(
+    "vanilla",
+    title="Vanilla",
+    paper="baseline",
+    changes="nothing",
+    reference=True,
+    random=False,
+)
 def vanilla(context: Context, params: Params) -> Debiased:
     """Return the network and the decision at 0.5 unchanged."""
     return Debiased()

@@ -46,7 +46,12 @@ class ZhangParams(DecisionParams):
 
 
 @METHODS.register(
-    "zhang", title="ZhangAL", paper="Zhang, Lemoine, Mitchell 2018", params=ZhangParams
+    "zhang",
+    title="ZhangAL",
+    paper="Zhang, Lemoine, Mitchell 2018",
+    params=ZhangParams,
+    uses_protected=("fit",),
+    small={"steps": 6},
 )
 def zhang(context: Context, params: ZhangParams) -> Debiased:
     """Return vanilla tuned so that an adversary cannot read the protected attribute."""

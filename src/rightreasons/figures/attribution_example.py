@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rightreasons.core.errors import UserError
+from rightreasons.figures.schemes import SCHEMES
 from rightreasons.figures.style import styled
 from rightreasons.figures.tiles import nothing, overlay, picture, tiles
 from rightreasons.regions.attribution import top
-from rightreasons.tables.table_one import SCHEMES
 
 Array = np.ndarray
 ORDER = ("mask_general", "mask_specific", "noise_general", "noise_specific")  # the paper's

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from rightreasons.statistics.stats import mean_interval
+from rightreasons.statistics.student import mean_interval
 
 CELL = ["task", "design", "level", "seed", "method"]
 # Two seeds make Student's interval nine times as wide as they are apart: of no use in a picture.

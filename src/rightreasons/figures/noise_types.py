@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from rightreasons.figures.schemes import (
     NAMES,
+    NUMBERS,
     REMARKS,
     STYLES,
     interval,
@@ -18,7 +19,6 @@ from rightreasons.figures.schemes import (
     view,
 )
 from rightreasons.figures.style import GREY, WIDTH, empty, note, panel_title, spread, styled
-from rightreasons.tables.table_one import NUMBERS
 
 QUANTILE = 0.7  # of the paper's figure
 

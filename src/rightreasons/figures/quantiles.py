@@ -12,7 +12,9 @@ from rightreasons.figures.cells import STUDENT_SEEDS
 from rightreasons.figures.schemes import (
     BASELINES,
     NAMES,
+    NUMBERS,
     REMARKS,
+    SCHEMES,
     STYLES,
     interval,
     models_of,
@@ -21,7 +23,6 @@ from rightreasons.figures.schemes import (
     view,
 )
 from rightreasons.figures.style import WIDTH, empty, note, panel_title, spread, styled
-from rightreasons.tables.table_one import NUMBERS, SCHEMES
 
 
 @styled

@@ -7,8 +7,11 @@ import pandas as pd
 
 from rightreasons.figures.cells import STUDENT_SEEDS
 from rightreasons.figures.style import GREY, MethodStyle
-from rightreasons.statistics.stats import mean_interval
-from rightreasons.tables.table_one import SCHEMES
+from rightreasons.statistics.student import mean_interval
+from rightreasons.tables.parameters import TableOne
+
+PAPER = TableOne.registered()
+SCHEMES, NUMBERS = PAPER.schemes, tuple(PAPER.numbers.values())
 
 #: The four numbers, with their titles; `accuracy_1` is of target class 1.
 TITLES = {

@@ -29,7 +29,20 @@ A metric is a pure function registered with these traits:
 - `short`: its name where there is little room; the title where empty.
 - `headline`: where it is shown beside the tables: in "figures" (by level), in "comparisons" of
   methods (the table `tests` and its figure), on the "leaderboard"; `HEADLINE` is all of them.
+  A test is no number per image or model, so it cannot be compared.
 - `order`: its place among those that are shown, the smallest first.
+- `plays`: the parts that tables take it for (`playing`).
+  "rank": methods are ranked by it (of several by that of the smallest `order`).
+  "collapse": 1 says that a model is of no use, whatever its other numbers are. Such a model is
+  not ranked, and left out of associations and yardstick.
+  "outcome", "shift": the table `associations` holds changes of outcomes (numbers of predictions)
+  against shifts of saliency (numbers of maps).
+- `table_one`: its column in Table 1 of the data-attribution paper; empty where it has none. One
+  that ends in _0 or _1 is of that class, and one for which lower is better is the gap.
+- `images`: of which images there is a number per image: "all", or those "with" or "without" the
+  protected attribute.
+- `always`: True where a number exists for every image, whatever its map is.
+- `exempt`: why a test of the contract is not for it, by the test's name.
 
 A number that does not exist (an empty denominator, no ROI, no twin) is missing (NaN), never 0.
 """
@@ -38,7 +51,7 @@ from __future__ import annotations
 
 import math
 
-from rightreasons.core.registry import Registry
+from rightreasons.core.registry import Component, Registry
 from rightreasons.metrics._intensity import SCALES, RegionView, intensity, region_view
 from rightreasons.metrics._located import LocatedMaps, ReferenceMaps
 from rightreasons.metrics._significance import TestResult
@@ -55,6 +68,8 @@ __all__ = [
     "Twins",
     "headline",
     "intensity",
+    "playing",
+    "ranking",
     "region_view",
 ]
 
@@ -75,6 +90,11 @@ METRICS = Registry(
         "short": "",
         "headline": (),
         "order": 100,
+        "plays": (),
+        "table_one": "",
+        "images": "all",
+        "always": False,
+        "exempt": {},
     },
     group="rightreasons.metrics",
 )
@@ -87,4 +107,18 @@ def headline(place: str, *kinds: str) -> list[str]:
     """
     shown = [metric for metric in METRICS if place in metric.traits["headline"]]
     chosen = [metric for metric in shown if not kinds or metric.traits["kind"] in kinds]
-    return [metric.name for metric in sorted(chosen, key=lambda metric: metric.traits["order"])]
+    return _in_order(chosen)
+
+
+def playing(part: str) -> list[str]:
+    """Return the metrics that play a part (the trait `plays`), in their order."""
+    return _in_order([metric for metric in METRICS if part in metric.traits["plays"]])
+
+
+def ranking() -> Component:
+    """Return the metric that methods are ranked by."""
+    return METRICS[playing("rank")[0]]
+
+
+def _in_order(metrics: list[Component]) -> list[str]:
+    return [metric.name for metric in sorted(metrics, key=lambda metric: metric.traits["order"])]

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from rightreasons.core.registry import Params
-from rightreasons.statistics.stats import t_test, wilcoxon_test
+from rightreasons.statistics.student import t_test, wilcoxon_test
 
 Array = np.ndarray
 

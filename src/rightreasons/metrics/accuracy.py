@@ -16,6 +16,7 @@ from rightreasons.metrics._intensity import ratio
     short="Accuracy",
     headline=HEADLINE,
     order=3,
+    table_one="accuracy",
     paper="Common",
     kind="group",
     needs="counts",

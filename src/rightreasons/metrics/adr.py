@@ -14,6 +14,7 @@ from rightreasons.metrics import METRICS, RegionView
     short="ADR",
     headline=("figures", "leaderboard"),
     order=9,
+    plays=("shift",),
     paper="Investigating the Relationship Between Debiasing and Artifact Removal, eq. 2",
     kind="pair",
     needs="pair",

@@ -12,6 +12,8 @@ from rightreasons.metrics._groups import class_accuracy, gap
 @METRICS.register(
     "class_accuracy_0",
     title="Accuracy of target class 0",
+    order=22,
+    table_one="accuracy_0",
     paper="Model-agnostic data attribution, table 1 (women)",
     kind="group",
     needs="counts",
@@ -27,6 +29,8 @@ def class_accuracy_0(counts: np.ndarray, params: Params) -> np.ndarray:
 @METRICS.register(
     "class_accuracy_1",
     title="Accuracy of target class 1",
+    order=21,
+    table_one="accuracy_1",
     paper="Model-agnostic data attribution, table 1 (men)",
     kind="group",
     needs="counts",
@@ -42,6 +46,8 @@ def class_accuracy_1(counts: np.ndarray, params: Params) -> np.ndarray:
 @METRICS.register(
     "class_accuracy_gap",
     title="Accuracy gap between target classes",
+    order=23,
+    table_one="gap",
     paper="Model-agnostic data attribution, table 1 (gap)",
     kind="group",
     needs="counts",

@@ -26,7 +26,7 @@ from rightreasons.metrics import (
 )
 from rightreasons.metrics._groups import count_cells
 from rightreasons.metrics._located import facing, locate
-from rightreasons.statistics.stats import (
+from rightreasons.statistics.bootstrap import (
     Interval,
     bootstrap_mean,
     percentile_interval,
@@ -170,6 +170,31 @@ def twin_metrics(metrics: Metrics, *, twins: Twins) -> dict[str, Array]:
         component.name: component.run(twins, params)
         for component, params in _chosen(metrics, "reliance")
     }
+
+
+def twins_of(predictions: pd.DataFrame, suffix: str = "") -> Twins:
+    """Return the predictions on N images and on their twins.
+
+    Parameters
+    ----------
+    predictions
+        A row per image with protected, and score, decision, twin_score and twin_decision, the
+        last two missing for an image without a twin.
+    suffix
+        What the names of these four columns end in.
+    """
+
+    def column(name: str) -> Array:
+        values = predictions[f"{name}{suffix}"].astype("Float64")
+        return values.to_numpy(np.float64, na_value=np.nan)
+
+    return Twins(
+        protected=predictions["protected"].to_numpy(),
+        score=column("score"),
+        twin_score=column("twin_score"),
+        decision=column("decision"),
+        twin_decision=column("twin_decision"),
+    )
 
 
 def mean_rows(values: Mapping[str, Array], *, seed: int, replicates: int = 1000) -> list[Row]:

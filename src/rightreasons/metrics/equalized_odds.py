@@ -15,6 +15,7 @@ from rightreasons.metrics._groups import gap, group_rates
     short="Equalized odds",
     headline=HEADLINE,
     order=1,
+    plays=("rank", "outcome"),
     paper="Hardt et al. 2016; Investigating the Relationship Between Debiasing and Artifact "
     "Removal, eq. 5",
     kind="group",

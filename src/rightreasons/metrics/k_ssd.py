@@ -12,6 +12,7 @@ from rightreasons.metrics._similarity import SimilarityParams, similarity_where
     "k_ssd",
     title="Known spurious signal detection (K-SSD)",
     short="K-SSD",
+    images="with",
     paper="Adebayo et al. 2022",
     params=SimilarityParams,
     needs="located",

@@ -11,6 +11,7 @@ from rightreasons.metrics import METRICS, RegionView
 @METRICS.register(
     "zero_map",
     title="All-zero map",
+    always=True,
     paper="Own",
     unit="flag",
     better="none",
@@ -25,6 +26,7 @@ def zero_map(view: RegionView, params: Params) -> np.ndarray:
 @METRICS.register(
     "no_roi",
     title="Image without a ROI",
+    always=True,
     paper="Own",
     unit="flag",
     better="none",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.seeds import derive
-from rightreasons.metrics import METRICS, ReferenceMaps, RegionView, TestResult, Twins, region_view
+from rightreasons.metrics import METRICS, ReferenceMaps, RegionView, TestResult, region_view
 from rightreasons.metrics.compute import (
     Metrics,
     group_rows,
@@ -21,6 +21,7 @@ from rightreasons.metrics.compute import (
     significance_rows,
     significance_tests,
     twin_metrics,
+    twins_of,
 )
 
 CHUNK = 64  # images at a time
@@ -79,14 +80,8 @@ def of_predictions(
     """
     test = predictions[predictions["role"] == "test"]
     rows = group_rows(metrics, predictions=test, seed=seed, replicates=replicates)
-    twins = Twins(
-        protected=test["protected"].to_numpy(),
-        score=test["score"].to_numpy(np.float64),
-        twin_score=test["twin_score"].to_numpy(np.float64),
-        decision=test["decision"].to_numpy(np.float64),
-        twin_decision=test["twin_decision"].astype("Float64").to_numpy(np.float64, na_value=np.nan),
-    )
-    rows += mean_rows(twin_metrics(metrics, twins=twins), seed=seed, replicates=replicates)
+    values = twin_metrics(metrics, twins=twins_of(test))
+    rows += mean_rows(values, seed=seed, replicates=replicates)
     return pd.DataFrame(rows)
 
 

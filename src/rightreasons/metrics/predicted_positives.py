@@ -53,6 +53,7 @@ class CollapseParams(Params):
 @METRICS.register(
     "collapsed_prediction",
     title="Collapsed prediction",
+    plays=("collapse",),
     paper="Own",
     params=CollapseParams,
     kind="group",

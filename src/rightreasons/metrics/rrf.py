@@ -15,6 +15,7 @@ from rightreasons.metrics._intensity import ratio
     short="RRF",
     headline=HEADLINE,
     order=5,
+    plays=("shift",),
     paper="Investigating the Relationship Between Debiasing and Artifact Removal, eq. 1",
     better="lower",
     bounds=(0, 1),

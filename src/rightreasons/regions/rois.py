@@ -6,15 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
-
-if TYPE_CHECKING:
-    from rightreasons.artifacts.injected import Injected
 
 Array = np.ndarray
 
@@ -75,6 +72,13 @@ class Masks:
 
     def __getitem__(self, part: slice) -> Array:
         return self.made(np.arange(self.count)[part])
+
+
+class Masked(Protocol):
+    """Images whose regions are known, such as a pool with an injected artifact."""
+
+    def masks(self, rows: Array) -> Array:
+        """Return the bool masks (n, H, W) of the images int64 (n,)."""
 
 
 def pixel_rectangle(roi: Sequence[float], *, height: int, width: int) -> Rectangle:
@@ -229,7 +233,7 @@ def task_roi(
     rows: Array,
     shape: Sequence[int],
     attribution: Path | None = None,
-    injected: Injected | None = None,
+    injected: Masked | None = None,
 ) -> Sequence[float] | Array:
     """Return a task's ROI as metrics take it: a rectangle, or a mask per image.
 

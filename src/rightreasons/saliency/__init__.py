@@ -6,7 +6,9 @@ layers) is gone when the context ends.
 
 Traits: `check`, what the maps' sum is checked against: "conservation", "completeness" or "" (see
 `Attribution`); `control`, True for maps that are made without the network and the class; `noise`,
-True for a control that is nothing but chance.
+True for a control that is nothing but chance; `least`, how many images its smallest pass through
+the network holds; `small`, parameters with which it is quick, for tests; `exempt`, why a test of
+the contract is not for it, by the test's name.
 """
 
 from __future__ import annotations
@@ -22,7 +24,14 @@ if TYPE_CHECKING:
 EXPLAINERS = Registry(
     "rightreasons.saliency",
     "explainer",
-    traits={"check": "", "control": False, "noise": False},
+    traits={
+        "check": "",
+        "control": False,
+        "noise": False,
+        "least": 1,
+        "small": {},
+        "exempt": {},
+    },
     group="rightreasons.explainers",
 )
 

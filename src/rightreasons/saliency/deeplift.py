@@ -33,6 +33,7 @@ class DeepLiftParams(PassParams):
     paper="Shrikumar et al. 2017; captum's implementation: Ancona et al. 2018",
     params=DeepLiftParams,
     check="completeness",
+    least=2,  # an image and its baseline
 )
 @contextmanager
 def deeplift(

@@ -23,7 +23,7 @@ from rightreasons.core.job import Chosen
 from rightreasons.core.seeds import derive, numpy_rng
 from rightreasons.metrics._similarity import Similarity, similarity
 from rightreasons.saliency.maps import explain
-from rightreasons.statistics.stats import bootstrap_mean
+from rightreasons.statistics.bootstrap import bootstrap_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,9 @@ Where the protected attribute is an injected artifact (`label_injected`), any im
 have it. `_counts.cut` then gives every image without and with it; `_counts.settle` leaves one
 version of each, and test keeps both: the four quadrants, and every image's twin.
 
+Traits: `small`, parameters that fit a few hundred images, for tests, where low `min_images` do not
+do; `exempt`, why a test of the contract is not for the design, by the test's name.
+
 The generator is fresh for every level and must depend on the seed and the task only, so that the
 levels of a design share their slices and, as far as possible, their images.
 """
@@ -37,7 +40,12 @@ COLUMNS = ("row", "image_id", "role", "target", "protected")
 #: Column of labels whose protected attribute is injected: the artifact's name.
 INJECTED = "injected"
 
-DESIGNS = Registry("rightreasons.splits", "design", group="rightreasons.designs")
+DESIGNS = Registry(
+    "rightreasons.splits",
+    "design",
+    traits={"small": {}, "exempt": {}},
+    group="rightreasons.designs",
+)
 
 
 def label(index: pd.DataFrame, target: str, protected: str) -> pd.DataFrame:

@@ -79,6 +79,7 @@ class OneSidedParams(RoleParams):
     title="Protected attribute in one class only",
     paper="Mitigating Bias Using Model-Agnostic Data Attribution, section 4.1",
     params=OneSidedParams,
+    small={"n": "largest", "min_images": {"debias": 4, "test": 4}, "balanced": "none"},
 )
 def one_sided(
     labels: pd.DataFrame, level: float, params: OneSidedParams, rng: np.random.Generator

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
 from rightreasons.core.job import Cell, Files, Group, Job, Running
-from rightreasons.tables.parameters import Comparing, Timed
+from rightreasons.tables.parameters import Comparing, TableOne, Timed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +85,9 @@ class TabulateJob(CellsJob):
 def tabulate(job: TabulateJob, running: Running) -> None:
     """Collect, compare, rank, write."""
     from rightreasons.tables import tabulate as tables
+    from rightreasons.tables.associations import associations
+    from rightreasons.tables.comparisons import tests
+    from rightreasons.tables.leaderboard import leaderboard
     from rightreasons.tables.schema import read_table
 
     running.ready()
@@ -100,16 +105,17 @@ def tabulate(job: TabulateJob, running: Running) -> None:
     write("image_metrics", tables.parts(files.image_metrics, progress))
     write("cell_metrics", tables.parts(files.cell_metrics, progress))
     numbers = read_table(job.output.cell_metrics)
-    tests = tables.tests(
+    tested = tests(
         job.comparing,
         list(tables.parts(files.tests, progress)),
         read_table(job.output.predictions),
         read_table(job.output.image_metrics),
     )
-    write("tests", [tests])
+    write("tests", [tested])
+    original = job.comparing.roles.original
     order = list(dict.fromkeys(method for names in job.methods.values() for method in names))
-    write("leaderboard", [tables.leaderboard(numbers, tests, order)])
-    write("associations", [tables.associations(numbers)])
+    write("leaderboard", [leaderboard(numbers, tested, order, original)])
+    write("associations", [associations(numbers, original)])
 
 
 def write_stamped(parts: Iterable[pd.DataFrame], name: str, path: Path, stamp: str) -> None:
@@ -260,11 +266,14 @@ class AttributionTablesJob(CellsJob):
     ----------
     chosen
         The methods with their kinds and parameters.
+    paper
+        What Table 1 is made of.
     """
 
     input: AttributionTablesInput
     output: AttributionTables
-    chosen: dict[str, dict[str, object]]
+    chosen: dict[str, dict[str, JsonValue]]
+    paper: TableOne
 
 
 def tabulate_attribution(job: AttributionTablesJob, running: Running) -> None:
@@ -273,17 +282,18 @@ def tabulate_attribution(job: AttributionTablesJob, running: Running) -> None:
 
     from rightreasons.tables import tabulate as tables
     from rightreasons.tables.schema import read_table
-    from rightreasons.tables.table_one import grid, save_text, table_one
+    from rightreasons.tables.table_one import grid, table_one
+    from rightreasons.tables.table_one_text import save_text
 
     running.ready()
     cells = read_table(job.input.cell_metrics)
     stamp = str(cells["run"].iloc[0])
     held_out = pd.concat(tables.held_out(job.study, job.cells(), job.input.predictions))
-    full = grid(cells, job.chosen, held_out)
-    best = table_one(full)
+    full = grid(cells, job.chosen, job.paper, held_out)
+    best = table_one(full, job.paper)
     write_stamped([full], "data_attribution", job.output.data_attribution, stamp)
     write_stamped([best] if len(best) else [], "table_one", job.output.table_one, stamp)
-    save_text(best, job.output.text, classes=("class 0", "class 1"))
+    save_text(best, job.paper, job.output.text, classes=("class 0", "class 1"))
 
 
 class RelianceInput(Files):
@@ -306,6 +316,8 @@ class RelianceJob(Job):
 
     Attributes
     ----------
+    original
+        The method that metrics of pairs compare with.
     injected
         The tasks whose protected attribute is an artifact.
     elsewhere
@@ -316,6 +328,7 @@ class RelianceJob(Job):
 
     input: RelianceInput
     output: RelianceTables
+    original: str
     injected: tuple[str, ...]
     elsewhere: tuple[str, ...]
     controls: tuple[str, ...]
@@ -333,9 +346,10 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
         cell_metrics=cells,
         image_metrics=read_table(job.input.image_metrics),
         predictions=read_table(job.input.predictions),
+        original=job.original,
         injected=job.injected,
         elsewhere=job.elsewhere,
         controls=job.controls,
     )
-    for name, table in (("reliance", found), ("yardstick", yardstick(found))):
+    for name, table in (("reliance", found), ("yardstick", yardstick(found, job.original))):
         write_stamped([table] if len(table) else [], name, getattr(job.output, name), stamp)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rightreasons.statistics.stats import Interval, chunks, percentile_interval
+from rightreasons.statistics.bootstrap import Interval, chunks, percentile_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def rank_correlation(
 
 
 def fairness_saliency_regression(frame: pd.DataFrame) -> pd.DataFrame:
-    """Regress the change of equalized odds on the saliency shift, over cells.
+    """Regress the change of an outcome on the shift of saliency, over cells.
 
     Fitted is a mixed model with a random intercept per task and, in it, per seed (one seed's models
     in two tasks share nothing but the number). Where that cannot be fitted (one task, one seed, a
@@ -57,27 +57,26 @@ def fairness_saliency_regression(frame: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     frame
-        A row per cell with equalized_odds_change, saliency_shift, task, seed; rows with a missing
-        number are left out.
+        A row per cell with change, shift, task, seed; rows with a missing number are left out.
 
     Returns
     -------
-    DataFrame
-        Two rows, Intercept (the mean over tasks) and saliency_shift, with term, estimate,
-        std_error, ci_low, ci_high, p_value, n and `model`, which says what was fitted. One row of
-        missing numbers for fewer than four cells and for a constant shift.
+    pandas.DataFrame
+        Two rows, Intercept (the mean over tasks) and shift, with term, estimate, std_error, ci_low,
+        ci_high, p_value, n and `model`, which says what was fitted. Fewer than four cells, or a
+        constant shift: one row of missing numbers.
     """
     import pandas as pd
 
-    columns = ["equalized_odds_change", "saliency_shift", "task", "seed"]
+    columns = ["change", "shift", "task", "seed"]
     data = frame[columns].dropna().reset_index(drop=True)
-    if len(data) < 4 or data["saliency_shift"].nunique() < 2:
+    if len(data) < 4 or data["shift"].nunique() < 2:
         empty = dict.fromkeys(["estimate", "std_error", "ci_low", "ci_high", "p_value"], np.nan)
         return pd.DataFrame(
-            [{"term": "saliency_shift", **empty, "n": len(data), "model": "none: too few cells"}]
+            [{"term": "shift", **empty, "n": len(data), "model": "none: too few cells"}]
         )
     fit, model = _mixed_model(data) or _least_squares(data)
-    terms = ["Intercept", "saliency_shift"]
+    terms = ["Intercept", "shift"]
     bounds = fit.conf_int().loc[terms]
     return pd.DataFrame(
         {
@@ -100,7 +99,7 @@ def _mixed_model(data: pd.DataFrame) -> tuple[Any, str] | None:
     if data["task"].nunique() < 2 or data["seed"].nunique() < 2:
         return None
     model = smf.mixedlm(
-        "equalized_odds_change ~ saliency_shift",
+        "change ~ shift",
         data,
         groups="task",
         vc_formula={"seed": "0 + C(seed)"},
@@ -121,7 +120,7 @@ def _least_squares(data: pd.DataFrame) -> tuple[Any, str]:
     import statsmodels.formula.api as smf
 
     tasks = " + C(task, Sum)" if data["task"].nunique() > 1 else ""
-    model = smf.ols(f"equalized_odds_change ~ saliency_shift{tasks}", data)
+    model = smf.ols(f"change ~ shift{tasks}", data)
     clusters = data.groupby(["task", "seed"]).ngroup().to_numpy()
     what = "least squares, intercept per task" if tasks else "least squares"
     if len(np.unique(clusters)) < 2:

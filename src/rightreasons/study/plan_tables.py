@@ -27,7 +27,7 @@ from rightreasons.stages.tabulate import (
     TabulateJob,
 )
 from rightreasons.study.plan import Plan
-from rightreasons.tables.parameters import Comparing, Timed
+from rightreasons.tables.parameters import Comparing, TableOne, Timed
 
 
 class TablePlan:
@@ -104,13 +104,13 @@ class TablePlan:
         grid, path = self.grid, self.plan.paths.timed
         for group in grid.groups():
             key = group.model_dump()
+            original = {**key, "method": grid.original}
             yield Timed(stage="split", key=key, path=path("split", group))
+            yield Timed(stage="train", key=original, path=path("train", group))
             yield Timed(stage="measure", key=key, path=path("measure", group))
             for method in grid.methods(group.task):
                 own = {**key, "method": method}
-                if method == grid.original:
-                    yield Timed(stage="train", key=own, path=path("train", group))
-                else:
+                if method != grid.original:
                     file = path("debias", group, method=method)
                     yield Timed(stage="debias", key=own, path=file)
                 for name in grid.sets(group.task) if grid.explained(method) == method else ():
@@ -177,6 +177,7 @@ class TablePlan:
             groups=tuple(self.grid.groups()),
             methods=self._methods(),
             chosen=self.study.methods,
+            paper=TableOne.registered(),
         )
 
     def attribution_files(self) -> AttributionTables:
@@ -194,6 +195,7 @@ class TablePlan:
                 predictions=self.made.predictions,
             ),
             output=RelianceTables.below(self.folder),
+            original=self.grid.original,
             injected=tuple(task for task in self.study.tasks if self.grid.artifact(task)),
             elsewhere=tuple(self.grid.elsewhere()),
             controls=self.grid.roles.noise,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 from pydantic import JsonValue
 
 from rightreasons.core.roles import Roles
 from rightreasons.core.sections import Section
+from rightreasons.debias import METHODS
+from rightreasons.metrics import METRICS
 
 
 class Timed(Section):
@@ -48,3 +51,54 @@ class Comparing(Section):
     roles: Roles
     metrics: dict[str, dict[str, JsonValue]]
     replicates: int
+
+
+class TableOne(Section):
+    """What Table 1 of the data-attribution paper is made of.
+
+    Attributes
+    ----------
+    original, balanced
+        The kinds of method that are its baselines: the unchanged training, and that on balanced
+        data.
+    schemes
+        The paper's name of each kind of method that it proposes, in the order of its rows.
+    numbers
+        The column of each metric that it shows, in their order.
+    gap
+        The column that is to be small; the others are accuracies, the first of them the overall.
+    """
+
+    original: str
+    balanced: str
+    schemes: dict[str, str]
+    numbers: dict[str, str]
+    gap: str
+
+    @classmethod
+    def registered(cls) -> Self:
+        """Return what the traits of the registered methods and metrics say."""
+        schemes = {method.name: method.traits["scheme"] for method in METHODS}
+        shown = [metric for metric in METRICS if metric.traits["table_one"]]
+        shown.sort(key=lambda metric: metric.traits["order"])
+        numbers = {metric.name: metric.traits["table_one"] for metric in shown}
+        gaps = [metric.name for metric in shown if metric.traits["better"] == "lower"]
+        return cls(
+            original=next(m.name for m in METHODS if m.traits["changes"] == "nothing"),
+            balanced=next(m.name for m in METHODS if m.traits["baseline"]),
+            schemes=dict(
+                sorted(((k, v) for k, v in schemes.items() if v), key=lambda item: item[1])
+            ),
+            numbers=numbers,
+            gap=numbers[gaps[0]],
+        )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of method that Table 1 is about, baselines first."""
+        return (self.original, self.balanced, *self.schemes)
+
+    @property
+    def accuracies(self) -> tuple[str, ...]:
+        """The columns of accuracies, the overall one first."""
+        return tuple(column for column in self.numbers.values() if column != self.gap)

@@ -5,12 +5,12 @@ true reliance of a model on the protected attribute is known: how its outputs ch
 else does. Every saliency metric makes a claim about it (the trait `claims` of a metric):
 
 - most say how much the model looks at the region: +1, larger is more; -1, smaller is more;
-- metrics of pairs (ADR, DIF, RDDT) say that the model looks there *less than vanilla*.
+- metrics of pairs say that the model looks there *less than the original*.
 
-A claim is *called* where the metric's interval lies beyond that of the control explainer `random`,
+A claim is *called* where the metric's interval lies beyond that of the explainer that is noise,
 which knows neither model nor image. It is *true* where the flips of decisions differ from those of
 the model that never saw the attribute go with the target (level 0), for pairs where they are fewer
-than vanilla's; and never where the region is not where the attribute is (`place`).
+than the original's; and never where the region is not where the attribute is (`place`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.seeds import numpy_rng
-from rightreasons.metrics import METRICS
+from rightreasons.metrics import METRICS, playing
 from rightreasons.statistics.associations import rank_correlation
+from rightreasons.statistics.student import t_quantile
 
 GROUP = ["study", "dataset", "task", "design", "level", "seed"]
 MODEL = [*GROUP, "method"]
@@ -37,26 +38,41 @@ def reliance(
     image_metrics: pd.DataFrame,
     predictions: pd.DataFrame,
     *,
+    original: str,
     injected: Collection[str],
     elsewhere: Collection[str],
     controls: Collection[str],
 ) -> pd.DataFrame:
     """Return the table `reliance`: a row per cell, metric and kind of image (shown).
 
-    cell_metrics, image_metrics, predictions: the study's tables. injected: tasks whose images are
-    all there twice (each pair is counted once). elsewhere: tasks whose ROI is not where the
-    protected attribute is. controls: names of the explainers that are noise. Tasks without twins
-    have no rows.
+    Tasks without twins have no rows.
+
+    Parameters
+    ----------
+    cell_metrics, image_metrics, predictions
+        The study's tables.
+    original
+        The method that metrics of pairs compare with.
+    injected
+        Tasks whose images are all there twice (each pair is counted once).
+    elsewhere
+        Tasks whose ROI is not where the protected attribute is.
+    controls
+        Names of the explainers that are noise.
     """
     truth = true_reliance(predictions, injected)
     rows = pd.concat([_of_images(image_metrics), _of_tests(cell_metrics)], ignore_index=True)
-    flags = cell_metrics[cell_metrics["metric"] == "collapsed_prediction"]
-    rows = rows.merge(truth, on=MODEL).merge(
-        flags[MODEL].assign(collapsed=flags["value"] == 1), how="left", on=MODEL
-    )
+    rows = rows.merge(truth, on=MODEL).merge(_collapsed(cell_metrics), how="left", on=MODEL)
     rows["place"] = ~rows["task"].isin(list(elsewhere))
-    rows["reliant"] = _claim_is_true(rows)
+    rows["reliant"] = _claim_is_true(rows, original)
     return _called(rows, controls)
+
+
+def _collapsed(cell_metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per model: whether any metric that plays "collapse" says that it did."""
+    flags = cell_metrics[cell_metrics["metric"].isin(playing("collapse"))]
+    said = flags[MODEL].assign(collapsed=flags["value"] == 1)
+    return said.groupby(MODEL, sort=False, as_index=False).any()
 
 
 def true_reliance(predictions: pd.DataFrame, injected: Collection[str] = ()) -> pd.DataFrame:
@@ -92,37 +108,45 @@ def summarised(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
     Missing values are left out; with fewer than two there is no interval, with none no row.
     """
-    from scipy.special import stdtrit
-
     known = rows[rows["value"].notna()]
     groups = known.groupby(by, sort=False, observed=True)["value"]
     table = groups.agg(["mean", "std", "count"]).reset_index()
-    df = (table["count"] - 1).where(table["count"] > 1)
-    margin = stdtrit(df, 0.975) * table["std"] / np.sqrt(table["count"])
+    margin = t_quantile(table["count"].to_numpy() - 1) * table["std"] / np.sqrt(table["count"])
     low, high = table["mean"] - margin, table["mean"] + margin
     named = table[by].assign(value=table["mean"], ci_low=low, ci_high=high, n=table["count"])
     return named
 
 
-def yardstick(table: pd.DataFrame, *, seed: int = 0, replicates: int = 1000) -> pd.DataFrame:
+def yardstick(
+    table: pd.DataFrame, original: str, *, seed: int = 0, replicates: int = 1000
+) -> pd.DataFrame:
     """Return the table `yardstick`: how far each (explainer, metric, shown) can be believed.
 
-    table: the table `reliance`. For each of TRUTHS Spearman's correlation over cells between what
-    the metric claims and the truth (for metrics of pairs: the change against vanilla), with a
-    bootstrap interval over cells; shares of true claims that are called (hit_rate), of untrue ones
-    (false_alarm_rate), and of those where the region is not the attribute's place
-    (false_alarm_place_rate). Models that are constant classifiers are left out. rank: by the
-    correlation with flips, for images with the attribute (and tests).
+    For each of TRUTHS Spearman's correlation over cells between what the metric claims and the
+    truth (for metrics of pairs: the change against the original), with a bootstrap interval over
+    cells; shares of true claims that are called (hit_rate), of untrue ones (false_alarm_rate), and
+    of those where the region is not the attribute's place (false_alarm_place_rate). Models that
+    collapsed are left out. rank: by the correlation with flips, for images with the attribute (and
+    tests).
+
+    Parameters
+    ----------
+    table
+        The table `reliance`.
+    original
+        The method that metrics of pairs compare with.
+    seed, replicates
+        Of the bootstrap.
     """
     sound = table[~table["collapsed"].fillna(False).astype(bool)]
     rows = []
     for key, part in sound.groupby(CLAIM, sort=False, observed=True):
         names = dict(zip(CLAIM, key, strict=True))
-        rates = _rates(part)
+        rates = _rates(part, original)
         here = part[part["place"]]
         for truth in TRUTHS:
             rng = numpy_rng(seed, "yardstick", *map(str, key), truth)
-            said, true = _said(here), _truth(here, truth)
+            said, true = _said(here), _truth(here, truth, original)
             found = rank_correlation(said, true, rng=rng, replicates=replicates)
             bounds = {"estimate": found.value, "ci_low": found.low, "ci_high": found.high}
             rows.append({**names, "truth": truth, **bounds, "cells": found.n, **rates})
@@ -150,19 +174,19 @@ def _of_tests(cell_metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_pair(metrics: pd.Series) -> pd.Series:
-    """Return for each metric's name whether it compares a model with vanilla."""
+    """Return for each metric's name whether it compares a model with the original."""
     pairs = {c.name for c in METRICS if c.traits["needs"] == "pair"}
     return metrics.isin(pairs)
 
 
-def _claim_is_true(rows: pd.DataFrame) -> pd.Series:
+def _claim_is_true(rows: pd.DataFrame, original: str) -> pd.Series:
     """Return whether what the metric may claim is true of the cell."""
-    vanilla = rows[rows["method"] == "vanilla"][[*GROUP, "flips_low", "flips_high"]]
-    vanilla = vanilla.drop_duplicates()
-    normal = vanilla[vanilla["level"] == 0].drop(columns=["level", "flips_low"])
+    first = rows[rows["method"] == original][[*GROUP, "flips_low", "flips_high"]]
+    first = first.drop_duplicates()
+    normal = first[first["level"] == 0].drop(columns=["level", "flips_low"])
     cell = [name for name in GROUP if name != "level"]
     bound = rows[cell].merge(normal, how="left", on=cell)["flips_high"].fillna(RELIANT)
-    own = rows[GROUP].merge(vanilla, how="left", on=GROUP)["flips_low"]
+    own = rows[GROUP].merge(first, how="left", on=GROUP)["flips_low"]
     relies = (rows["flips_low"].to_numpy() > bound.to_numpy()) & (rows["level"] != 0)
     fewer = rows["flips_high"].to_numpy() < own.to_numpy()
     return pd.Series(np.where(is_pair(rows["metric"]), fewer, relies), rows.index) & rows["place"]
@@ -192,25 +216,25 @@ def _claims(metrics: pd.Series) -> pd.Series:
 
 
 def _said(rows: pd.DataFrame) -> np.ndarray:
-    """Return what the metric says: larger is more reliance, or more than vanilla's."""
+    """Return what the metric says: larger is more reliance, or more than the original's."""
     return (_claims(rows["metric"]) * rows["value"]).to_numpy(float)
 
 
-def _truth(rows: pd.DataFrame, truth: str) -> np.ndarray:
-    """Return the truth; for metrics of pairs its change against vanilla, missing for vanilla."""
+def _truth(rows: pd.DataFrame, truth: str, original: str) -> np.ndarray:
+    """Return the truth; for metrics of pairs its change against the original, which has none."""
     values = rows[truth].to_numpy(float)
     if not is_pair(rows["metric"]).any():
         return values
-    vanilla = rows[rows["method"] == "vanilla"][[*GROUP, truth]]
-    own = rows[GROUP].merge(vanilla, how="left", on=GROUP)[truth].to_numpy(float)
-    return np.where(rows["method"] == "vanilla", np.nan, values - own)
+    first = rows[rows["method"] == original][[*GROUP, truth]]
+    own = rows[GROUP].merge(first, how="left", on=GROUP)[truth].to_numpy(float)
+    return np.where(rows["method"] == original, np.nan, values - own)
 
 
-def _rates(rows: pd.DataFrame) -> dict[str, float]:
+def _rates(rows: pd.DataFrame, original: str) -> dict[str, float]:
     """Return numbers and shares of true and untrue claims that were called."""
     rows = rows[rows["called"].notna()]
     if is_pair(rows["metric"]).any():
-        rows = rows[rows["method"] != "vanilla"]
+        rows = rows[rows["method"] != original]
     called = rows["called"].astype(float)
     true = rows["reliant"].astype(bool)
     place = rows["place"].astype(bool)

@@ -1,4 +1,4 @@
-"""Tiny stand-ins: biased images, a small network trained on them, a method's context."""
+"""What contract tests share: labels, biased images, a small network, a method's context."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rightreasons.learning.training import LabelledImages, predict_logits, train
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
 from rightreasons.regions.attribution import Attribution
+from rightreasons.splits import CELLS
 
 CPU = torch.device("cpu")
 
@@ -34,6 +35,22 @@ def cells(n: int, phi: float) -> tuple[np.ndarray, np.ndarray]:
     target = np.repeat([0, 0, 1, 1], [same, other, other, same])
     protected = np.repeat([0, 1, 0, 1], [same, other, other, same])
     return target, protected
+
+
+def labels_of(counts: tuple[int, ...], identities: list[str | None] | None = None) -> pd.DataFrame:
+    """A pool's labels with the given counts (n11, n10, n01, n00)."""
+    pairs = [cell for cell, count in zip(CELLS, counts, strict=True) for _ in range(count)]
+    protected, target = np.array(pairs, np.int8).reshape(-1, 2).T
+    number = np.arange(len(pairs))
+    return pd.DataFrame(
+        {
+            "row": number,
+            "image_id": [f"{k:05d}" for k in number],
+            "identity": pd.array(identities or [None] * len(pairs), dtype="string"),
+            "target": target,
+            "protected": protected,
+        }
+    )
 
 
 def biased_images(n: int, phi: float, size: int = 16, seed: int = 0) -> LabelledImages:
@@ -112,7 +129,7 @@ def make_context(
         pool_rows=lambda role: np.arange(len(roles[role])),
         attribution=lambda: attribution or attribution_of(train_data),
         predictions=predictions(model, debias),
-        training=training or TrainingConfig(),
+        training=training or TrainingConfig.model_validate({}),
         vanilla_generator=lambda: torch_generator(seed, "train"),
         generator=lambda stream: torch_generator(seed, "debias", stream),
         seed_of=lambda stream: derive(seed, "debias", stream),

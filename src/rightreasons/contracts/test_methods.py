@@ -1,0 +1,272 @@
+"""What every debiasing method promises.
+
+Which of the tests are for a method, its traits and parameters say. One that cannot pass a test
+that is meant for it says why by the trait `exempt`: {"test_name": "reason"}.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rightreasons.contracts.chosen import chosen, meant_for
+from rightreasons.contracts.fakes import CPU, attribution_of, biased_images, make_context, trained
+from rightreasons.contracts.states import unmoved
+from rightreasons.core.errors import UserError
+from rightreasons.core.registry import Component
+from rightreasons.debias import METHODS, Context, Debiased
+from rightreasons.learning import decisions, training
+from rightreasons.learning.config import TrainingConfig
+from rightreasons.learning.training import LabelledImages, predict_logits
+from rightreasons.models.classifier import Classifier, Projection
+
+TRAINING = TrainingConfig.model_validate({"epochs": 2, "batch_size": 32, "learning_rate": 1e-3})
+PLACES = ("train", "fit", "regions", "decision")
+SEEDS = (0, 1, 2)
+
+
+def changes_weights(method: Component) -> bool:
+    return bool(method.traits["changes"] == "weights")
+
+
+def has(*parameters: str) -> Callable[[Component], bool]:
+    """Return whether a method has these parameters."""
+    return lambda method: set(parameters) <= set(method.params.model_fields)
+
+
+@pytest.fixture(scope="module")
+def vanilla() -> Classifier:
+    return trained(biased_images(128, 0.6, size=16), TRAINING)
+
+
+@pytest.fixture(scope="module")
+def context(vanilla: Classifier) -> Context:
+    return make_context(vanilla, biased_images(96, 0.6, size=16, seed=1), training=TRAINING)
+
+
+def run(name: str, context: Context, **params: Any) -> Debiased:
+    method = METHODS[name]
+    result: Debiased = method.run(context, method.params(**{**method.traits["small"], **params}))
+    return result
+
+
+def same_weights(first: torch.nn.Module | None, second: torch.nn.Module | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    one, two = first.state_dict(), second.state_dict()
+    return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+
+
+def same(first: Debiased, second: Debiased) -> bool:
+    """Return whether two results decide alike: the same network and the same rule."""
+    return first.decision == second.decision and same_weights(first.model, second.model)
+
+
+@pytest.mark.parametrize("name", chosen(METHODS))
+def test_traits_are_what_they_may_be(name: str) -> None:
+    method = METHODS[name]
+    traits = method.traits
+    assert traits["changes"] in ("weights", "decision", "nothing")
+    assert set(traits["needs"]) <= {"regions"}
+    assert set(traits["uses_protected"]) <= set(PLACES)
+    assert ("regions" in traits["uses_protected"]) == ("regions" in traits["needs"])
+    for flag in ("reference", "random", "baseline"):
+        assert traits[flag] in (True, False)
+
+
+@meant_for(METHODS, "test_contract")
+def test_contract(name: str, vanilla: Classifier, context: Context) -> None:
+    before = copy.deepcopy(vanilla)
+    with unmoved():
+        debiased = run(name, context)
+    assert same_weights(vanilla, before)
+    assert decisions.from_json(json.loads(json.dumps(decisions.to_json(debiased.decision))))
+    json.dumps(debiased.notes, allow_nan=False)
+    assert (debiased.model is not None) == changes_weights(METHODS[name])
+    if METHODS[name].traits["changes"] == "nothing":
+        assert debiased.decision == decisions.Decision()
+    if debiased.model is not None:
+        check_network(debiased.model, context)
+
+
+def check_network(model: Classifier, context: Context) -> None:
+    assert not any(module.training for module in model.modules())
+    assert isinstance(model.intervention, torch.nn.Identity | Projection)
+    for module in model.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+        assert not module._backward_hooks
+    assert np.isfinite(predict_logits(model, context.debias().images, CPU)).all()
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+
+
+@meant_for(METHODS, "test_same_seed_same_result")
+def test_same_seed_same_result(name: str, vanilla: Classifier) -> None:
+    data = biased_images(64, 0.6, size=16, seed=1)
+    results = []
+    for noise in (0, 1):
+        torch.manual_seed(noise)
+        np.random.seed(noise)  # noqa: NPY002
+        results.append(run(name, make_context(vanilla, data, training=TRAINING)))
+    assert results[0].notes == results[1].notes
+    assert same(*results)
+
+
+@meant_for(METHODS, "test_another_seed_gives_another_result_where_a_method_is_random")
+def test_another_seed_gives_another_result_where_a_method_is_random(
+    name: str, vanilla: Classifier
+) -> None:
+    data = biased_images(64, 0.6, size=16, seed=1)
+    first, *others = (
+        run(name, make_context(vanilla, data, training=TRAINING, seed=seed)) for seed in SEEDS
+    )
+    alike = [same(first, other) and first.notes == other.notes for other in others]
+    assert all(alike) != METHODS[name].traits["random"]
+
+
+# --- Where the protected attribute is used. ------------------------------------------------------
+
+
+def shuffled(data: LabelledImages, seed: int) -> LabelledImages:
+    """Return images whose protected attributes have changed places."""
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
+    return replace(data, protected=data.protected[order])
+
+
+def informed(vanilla: Classifier, seed: int, changed: str = "") -> Context:
+    """Return a context, in one place of which the protected attribute is not what it was."""
+    splits = {
+        "train": biased_images(64, 0.6, size=16, seed=2),
+        "fit": biased_images(64, 0.6, size=16, seed=1),
+    }
+    if changed in splits:
+        splits[changed] = shuffled(splits[changed], seed)
+    maps = attribution_of(splits["train"], seed=seed + 1 if changed == "regions" else 0)
+    return make_context(vanilla, splits["fit"], splits["train"], TRAINING, seed, maps)
+
+
+@pytest.mark.parametrize("place", ["train", "fit", "regions"])
+@meant_for(METHODS, "test_the_protected_attribute_is_used_where_the_method_says")
+def test_the_protected_attribute_is_used_where_the_method_says(
+    name: str, place: str, vanilla: Classifier
+) -> None:
+    used = place in METHODS[name].traits["uses_protected"]
+    for seed in SEEDS:
+        plain, changed = (run(name, informed(vanilla, seed, where)) for where in ("", place))
+        if not used:
+            assert same(plain, changed), f"the protected attribute is used: {place}"
+            return
+        if not same(plain, changed):
+            return
+    raise AssertionError(f"the protected attribute is not used: {place}")
+
+
+@meant_for(METHODS, "test_decisions_depend_on_the_protected_attribute_where_the_method_says")
+def test_decisions_depend_on_the_protected_attribute_where_the_method_says(
+    name: str, context: Context
+) -> None:
+    decision = run(name, context).decision
+    score, ids = np.linspace(0, 1, 201), [f"image-{i}" for i in range(201)]
+    none, all_have = (decision.decide(score, np.full(201, a), ids) for a in (0, 1))
+    used = "decision" in METHODS[name].traits["uses_protected"]
+    assert (none != all_have).any() == used
+
+
+# --- Training. ------------------------------------------------------------------------------------
+
+
+@meant_for(
+    METHODS,
+    "test_exploding_training_is_an_error_that_names_the_method",
+    changes_weights,
+    has("learning_rate"),
+)
+def test_exploding_training_is_an_error_that_names_the_method(name: str, context: Context) -> None:
+    with pytest.raises(UserError, match=name):
+        run(name, context, learning_rate=1e30)
+
+
+@pytest.fixture
+def half_precision() -> Iterator[list[torch.device]]:
+    """Compute in bfloat16 wherever it is done on a GPU; the list says how often it was."""
+    plain, used = training.autocast, []
+
+    def half(device: torch.device) -> torch.autocast:
+        used.append(device)
+        return torch.autocast("cpu", dtype=torch.bfloat16)
+
+    put_in_place(plain, half)
+    yield used
+    put_in_place(half, plain)
+
+
+def put_in_place(old: object, new: object) -> None:
+    """Exchange the function `autocast` in every module that has it."""
+    for module in list(sys.modules.values()):
+        if vars(module).get("autocast") is old:
+            module.autocast = new  # type: ignore[attr-defined]
+
+
+@meant_for(METHODS, "test_computing_in_16_bits_as_on_a_gpu", changes_weights)
+def test_computing_in_16_bits_as_on_a_gpu(
+    name: str, vanilla: Classifier, half_precision: list[torch.device]
+) -> None:
+    data = biased_images(16, 0.5, size=8, seed=1)
+    own = {"batch_size": 8} if has("batch_size")(METHODS[name]) else {}
+    context = make_context(vanilla, data, training=TRAINING)
+    model = run(name, context, **own).model
+    assert half_precision or not has("learning_rate")(METHODS[name])
+    assert model is not None
+    assert {value.dtype for value in model.parameters()} == {torch.float32}
+    check_network(model, context)
+
+
+@meant_for(
+    METHODS, "test_a_chosen_threshold_is_of_least_equalized_odds", has("threshold", "tolerance")
+)
+def test_a_chosen_threshold_is_of_least_equalized_odds(name: str, context: Context) -> None:
+    from rightreasons.debias._thresholds import choose_threshold, probability
+
+    chosen = run(name, context, threshold="equalized_odds", tolerance=0.01)
+    plain = run(name, context, threshold="half")
+    assert chosen.model is not None
+    assert same_weights(chosen.model, plain.model)
+    data = context.debias()
+    score = probability(predict_logits(chosen.model, data.images, CPU))
+    best = choose_threshold(score, data.target.numpy(), data.protected.numpy(), 0.01)
+    assert chosen.decision == decisions.Decision(best.threshold)
+    assert plain.decision == decisions.Decision(0.5)
+
+
+def test_methods_that_change_no_weights_only_need_numbers() -> None:
+    """They run without importing torch."""
+    names = chosen(METHODS, lambda method: not changes_weights(method))
+    modules = sorted({METHODS[name].module for name in names})
+    script = f"""
+import importlib, sys
+import numpy as np, pandas as pd
+from rightreasons.debias import METHODS, Context
+rng = np.random.default_rng(0)
+target, protected = np.tile([0, 1], 40), np.repeat([0, 1], 40)
+score = np.clip(0.4 * target + 0.2 * protected + rng.uniform(0, 0.4, 80), 0, 1)
+table = pd.DataFrame(dict(target=target, protected=protected, score=score))
+context = Context(*[None] * 7, table, None, None, None, lambda stream: 1, None)
+for module in {modules}:
+    importlib.import_module(module)
+for name in {names}:
+    method = METHODS[name]
+    assert method.run(context, method.params(**method.traits["small"])).model is None
+slow = {{"torch", "sklearn", "scipy", "torchvision"}} & set(sys.modules)
+assert not slow, slow
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,85 @@
+"""What the tables of true reliance, of the yardstick and of sanity checks hold."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from rightreasons.tables.columns import (
+    INTERVAL,
+    KEY,
+    RUN,
+    WORD,
+    Column,
+    Table,
+    floats,
+    ints,
+)
+
+TABLES = (
+    Table(
+        "reliance",
+        "one saliency metric of one cell, beside the model's true reliance (where twins exist)",
+        (
+            *KEY,
+            Column("metric", WORD, "", "name of the metric (docs/metrics.md)"),
+            Column("shown", WORD, "", "images: with or without the protected attribute, all"),
+            Column("value", pa.float64(), "the metric's", "mean over these images"),
+            *INTERVAL,
+            *ints("images", n="images the value rests on"),
+            *floats("the metric's", chance="value of the explainer that is noise"),
+            Column("called", pa.bool_(), "", "the metric's claim is made: beyond the control"),
+            *floats(
+                "share",
+                flips="decisions that switching the protected attribute alone flips",
+                flips_low="lower end of its 95 % interval",
+                flips_high="upper end of its 95 % interval",
+            ),
+            *floats("logits", logit_change="mean |change of the difference of logits|"),
+            *floats("share", accuracy_change="accuracy without the attribute minus with it"),
+            Column("reliant", pa.bool_(), "", "the claim is true (docs/metrics.md)"),
+            Column("place", pa.bool_(), "", "the ROI is where the protected attribute is"),
+            Column("collapsed", pa.bool_(), "", "the model collapsed"),
+            *RUN,
+        ),
+    ),
+    Table(
+        "yardstick",
+        "how far one metric of one explainer says what models rely on, over all cells",
+        (
+            *KEY,
+            Column("metric", WORD, "", "name of the metric"),
+            Column("shown", WORD, "", "images: with or without the protected attribute, all"),
+            Column("truth", WORD, "", "flips, logit_change or accuracy_change"),
+            *floats("", estimate="Spearman's correlation of claim and truth over cells"),
+            *INTERVAL,
+            *ints(
+                "cells",
+                cells="cells the correlation rests on",
+                n_reliant="cells where the claim is true",
+                n_not_reliant="cells where it is not, the ROI being the attribute's place",
+            ),
+            *floats(
+                "share",
+                hit_rate="true claims that are made",
+                false_alarm_rate="claims made though untrue",
+                false_alarm_place_rate="claims made where the ROI is not the attribute's place",
+            ),
+            *ints("", rank="rank by correlation with flips, images with the attribute"),
+            *RUN,
+        ),
+    ),
+    Table(
+        "sanity",
+        "one explainer after one step of making an original network random, output first",
+        (
+            *KEY,
+            Column("layer", WORD, "", "the last layer made random"),
+            *ints("layers", randomised="layers made random", of="layers of the network"),
+            Column("similarity", WORD, "", "ssim or spearman, of |r| over pixels"),
+            *floats("similarity", value="mean similarity to the original maps, -1 to 1"),
+            *INTERVAL,
+            *ints("images", n="images, without those with a map of zeros"),
+            *RUN,
+        ),
+    ),
+)

@@ -1,0 +1,183 @@
+"""What the tables hold that every study has."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from rightreasons.core.registry import Component
+from rightreasons.metrics import METRICS, ranking
+from rightreasons.tables.columns import (
+    IMAGE,
+    INTERVAL,
+    KEY,
+    RUN,
+    VALUE,
+    WORD,
+    Column,
+    Table,
+    floats,
+    ints,
+)
+from rightreasons.tables.leaderboard import shown_beside
+
+
+def _of_headline_metrics() -> tuple[Column, ...]:
+    """Return the leaderboard's numbers: a column per metric, and more of the one that ranks."""
+    ranks = ranking()
+    rank = ints("", rank=f"rank by `{ranks.name}` among methods that did not collapse")
+    own = floats(
+        "",
+        **{
+            ranks.name: _meaning(ranks),
+            f"{ranks.name}_low": "lower end of its 95 % interval",
+            f"{ranks.name}_high": "upper end of its 95 % interval",
+        },
+    )
+    change = floats(
+        "",
+        **{
+            f"{ranks.name}_change": f"{ranks.title}: the method's minus the original's",
+            f"{ranks.name}_change_p": "Holm-corrected p-value of that change",
+        },
+    )
+    others = [METRICS[name] for name in shown_beside(ranks.name)]
+    shown = floats("", **{metric.name: _meaning(metric) for metric in others})
+    return (*rank, *own, *shown, *change)
+
+
+def _meaning(metric: Component) -> str:
+    if metric.traits["kind"] == "test":
+        return f"{metric.title}: share of seeds in which it is significant"
+    better = metric.traits["better"]
+    return metric.title if better == "none" else f"{metric.title}; {better} is better"
+
+
+TABLES = (
+    Table(
+        "splits",
+        "one role of one split",
+        (
+            *KEY,
+            Column("role", WORD, "", "train, debias or test"),
+            *ints(
+                "images",
+                n="images",
+                n11="protected 1, target 1",
+                n10="protected 1, target 0",
+                n01="protected 0, target 1",
+                n00="protected 0, target 0",
+            ),
+            *floats(
+                "",
+                phi="achieved phi of target and protected attribute",
+                yules_q="Yule's Q",
+                yules_y="Yule's Y",
+            ),
+            *RUN,
+        ),
+    ),
+    Table(
+        "predictions",
+        "one test image and one model",
+        (
+            *KEY,
+            *IMAGE,
+            *floats("", logit_0="logit of class 0", logit_1="logit of class 1"),
+            *floats("probability", score="P(target = 1)"),
+            Column("decision", pa.int8(), "", "decision of the model's rule"),
+            *floats(
+                "",
+                twin_logit_0="logit of class 0 of the image's twin",
+                twin_logit_1="logit of class 1 of the image's twin",
+            ),
+            *floats("probability", twin_score="P(target = 1) of the image's twin"),
+            Column("twin_decision", pa.int8(), "", "decision on the image's twin"),
+            *RUN,
+        ),
+    ),
+    Table("image_metrics", "one metric of one map", (*KEY, *IMAGE, *VALUE, *RUN)),
+    Table(
+        "cell_metrics",
+        "one metric of one cell",
+        (*KEY, *VALUE, *INTERVAL, *ints("images", n="images the value rests on"), *RUN),
+    ),
+    Table(
+        "tests",
+        "one statistical test; paired comparisons pool the seeds (seed is missing)",
+        (
+            *KEY,
+            Column(
+                "test", WORD, "", "significance test of maps, or paired comparison with `reference`"
+            ),
+            Column("reference", WORD, "", "what the method is compared with"),
+            Column("metric", WORD, "", "metric that is compared"),
+            *floats("the metric's", effect="mean difference (method's minus reference's)"),
+            *INTERVAL,
+            *floats("", statistic="t statistic; missing for bootstrap tests"),
+            *floats(
+                "probability",
+                p_value="p-value",
+                p_holm="p-value after Holm's correction in its family",
+            ),
+            *floats("", wilcoxon_statistic="statistic of Wilcoxon's signed-rank test"),
+            *floats("probability", wilcoxon_p="p-value of Wilcoxon's signed-rank test"),
+            Column("significant", pa.bool_(), "", "p below alpha (a test's own; 0.05 after Holm)"),
+            *ints("images", n="images the test rests on"),
+            *RUN,
+        ),
+    ),
+    Table(
+        "runtimes",
+        "one job",
+        (
+            *KEY,
+            Column("stage", WORD, "", "stage (rule)"),
+            Column("explainers", WORD, "", "set of explainers"),
+            *floats("s", seconds="wall time"),
+            *floats("MiB", max_rss="peak resident memory"),
+            *floats("%", mean_load="mean CPU load"),
+            Column("device", WORD, "", "cpu, or the GPU's name"),
+            *floats("MiB", peak_gpu="peak GPU memory; missing on the CPU"),
+            Column("reduced", pa.string(), "", "batch sizes that did not fit: asked > used"),
+            *RUN,
+        ),
+    ),
+    Table(
+        "leaderboard",
+        "one method at one level: means over seeds",
+        (
+            *KEY,
+            _of_headline_metrics,
+            *ints("", n_seeds="seeds", n_collapsed="seeds in which the model collapsed"),
+            *RUN,
+        ),
+    ),
+    Table(
+        "associations",
+        "change of an outcome against a shift of saliency over all cells (RQ1): one statistic",
+        (
+            *KEY,
+            Column("model", WORD, "", "spearman, or the regression that could be fitted"),
+            Column("outcome", WORD, "", "change of a number of predictions"),
+            Column("predictor", WORD, "", "shift of a number of maps"),
+            *floats("", estimate="rank correlation or slope"),
+            *INTERVAL,
+            *floats("probability", p_value="p-value of no association"),
+            *ints("cells", n="cells"),
+            Column("note", pa.string(), "", "what was fitted"),
+            *RUN,
+        ),
+    ),
+    Table(
+        "provenance",
+        "one run of tabulate: what `run` in the other tables stands for",
+        (
+            Column("run", WORD, "", "digest of this row"),
+            Column("study", WORD, "", "name of the study"),
+            Column("suite", pa.string(), "", "version of Right Reasons"),
+            Column("config", pa.string(), "JSON", "the study's full config"),
+            Column("versions", pa.string(), "JSON", "versions of the libraries"),
+            Column("device", pa.string(), "", "device of the networks"),
+        ),
+    ),
+)
