@@ -54,7 +54,7 @@ python_maximum_signature_line_length = 88
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 NAVIGATION = {
-    "Start": ["Home <self>", "docs/first_steps", "docs/adding"],
+    "Start": ["Home <self>", "docs/first_steps", "docs/adding", "docs/plugins"],
     "Reference": [
         "docs/methods",
         "docs/explainers",

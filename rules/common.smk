@@ -48,7 +48,8 @@ def check_results():
 try:
     for configfile in workflow.configfiles:
         check_keys(Path(configfile))
-    RULES = Rules(Plan(load_config(config)), first=check_results)
+    FOLDERS = [Path(configfile).parent for configfile in workflow.configfiles]
+    RULES = Rules(Plan(load_config(config, FOLDERS)), first=check_results)
 except UserError as error:
     raise WorkflowError(str(error))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rightreasons.artifacts import ARTIFACTS, Stamp
+from rightreasons.artifacts import Stamp
 from rightreasons.artifacts.injected import (
     Injected,
     Switched,
@@ -26,31 +26,6 @@ SIZE = 40
 
 def images(n: int = 5, size: int = SIZE) -> np.ndarray:
     return np.random.default_rng(0).integers(40, 200, (n, size, size, 3)).astype(np.uint8)
-
-
-@pytest.mark.parametrize("kind", ARTIFACTS.names())
-@pytest.mark.parametrize("size", [16, SIZE, 65])
-def test_every_artifact_changes_its_mask_and_nothing_else(kind: str, size: int) -> None:
-    pool = images(size=size)
-    injected = inject(pool, Chosen.of(kind, {"kind": kind, "jitter": 0.2}))
-    with_it = injected[np.arange(5, 10)]
-    masks = injected.masks(np.arange(5, 10))
-    changed = (with_it != pool).any(axis=-1)
-    assert not (changed & ~masks).any()
-    assert changed.sum() > 0.5 * masks.sum()
-    assert np.array_equal(injected[np.arange(5)], pool)
-    assert np.array_equal(injected.masks(np.arange(5)), masks)
-
-
-@pytest.mark.parametrize("kind", ARTIFACTS.names())
-def test_every_artifact_is_the_same_each_time(kind: str) -> None:
-    pool, artifact = images(), Chosen.of("a", {"kind": kind, "jitter": 0.2})
-    first, second = inject(pool, artifact), inject(pool, artifact)
-    rows = np.array([7, 2, 9])
-    assert np.array_equal(first[rows], second[rows])
-    assert np.array_equal(first[rows][[0]], first[np.array([7])])
-    fewer = inject(pool[:3], artifact)
-    assert np.array_equal(fewer[np.array([3, 4, 5])], first[np.array([5, 6, 7])])
 
 
 def test_a_stamp_is_blended_as_the_formula_says() -> None:

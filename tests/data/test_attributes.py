@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightreasons.data.attributes import binary, classes, columns
 from rightreasons.core.errors import UserError
+from rightreasons.data.attributes import binary, classes, columns
 
 FRAME = pd.DataFrame(
     {

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import stat
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -14,62 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from pydantic import ValidationError
 
-from rightreasons.data.attributes import binary
-from rightreasons.data import DATASETS, _files, create, stage_params
+from miniatures import CELEBA, celeba, fairface, jpeg, own, write_zip
 from rightreasons.core.errors import UserError
+from rightreasons.data import DATASETS, _files, create, stage_params
+from rightreasons.data.attributes import binary
 
-NAMES = ("Smiling", "Male", "Wearing_Hat")
 HTML = b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>"
-
-
-def jpeg(shade: int, width: int = 18, height: int = 22) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (width, height), (shade, 100, 255 - shade)).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-def write_zip(path: Path, members: dict[str, bytes]) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-
-
-def celeba(root: Path, n: int = 6, prefix: str = "img_align_celeba/", end: str = "\n") -> Path:
-    """Write an official layout with n images; attribute k of image i is bit k of i."""
-    root.mkdir(parents=True, exist_ok=True)
-    ids = [f"{i:06d}.jpg" for i in range(1, n + 1)]
-    lines = [str(n), " ".join(NAMES)]
-    for i, image_id in enumerate(ids):
-        lines.append(f"{image_id} " + " ".join(f"{1 if i >> k & 1 else -1:2d}" for k in range(3)))
-    (root / "list_attr_celeba.txt").write_bytes((end.join(lines) + end).encode())
-    people = "".join(f"{image_id} {100 + i // 2}{end}" for i, image_id in enumerate(ids))
-    (root / "identity_CelebA.txt").write_bytes(people.encode())
-    parts = "".join(f"{image_id} {i % 3}{end}" for i, image_id in enumerate(ids))
-    (root / "list_eval_partition.txt").write_bytes(parts.encode())
-    images = {prefix + image_id: jpeg(30 * i) for i, image_id in enumerate(ids)}
-    write_zip(root / "img_align_celeba.zip", images)
-    return root
-
-
-def fairface(root: Path) -> Path:
-    root.mkdir(parents=True, exist_ok=True)
-    for part, rows in (("train", 4), ("val", 2)):
-        lines = ["file,age,gender,race,service_test"]
-        lines += [
-            f"{part}/{i}.jpg,more than 70,{'Male' if i % 2 else 'Female'},East Asian,{i == 1}"
-            for i in range(1, rows + 1)
-        ]
-        (root / f"fairface_label_{part}.csv").write_text("\n".join(lines))
-    ids = [f"train/{i}.jpg" for i in range(1, 5)] + [f"val/{i}.jpg" for i in range(1, 3)]
-    for margin in ("025", "125"):
-        write_zip(
-            root / f"fairface-img-margin{margin}-trainval.zip",
-            {image_id: jpeg(int(margin)) for image_id in ids},
-        )
-    return root
 
 
 def fetched(kind: str, root: Path, out: Path, **params: object) -> pd.DataFrame:
@@ -89,7 +39,7 @@ def refused(kind: str, root: Path, out: Path, **params: object) -> str:
 def test_celeba_from_the_official_zip(tmp_path: Path, prefix: str, end: str) -> None:
     root = celeba(tmp_path / "root", prefix=prefix, end=end)
     table = fetched("celeba", root, tmp_path / "out")
-    assert list(table) == ["image_id", "identity", "partition", *NAMES]
+    assert list(table) == ["image_id", "identity", "partition", *CELEBA]
     assert table["Smiling"].tolist() == [0, 1, 0, 1, 0, 1]
     assert table["Male"].tolist() == [0, 0, 1, 1, 0, 0]
     assert table["identity"].tolist() == ["100", "100", "101", "101", "102", "102"]
@@ -294,18 +244,6 @@ def test_fairface_label_files(tmp_path: Path) -> None:
     assert "empty labels for train/2.jpg" in refused("fairface", root, tmp_path / "out")
 
 
-def own(root: Path, table: str | None = None) -> Path:
-    (root / "images" / "cats").mkdir(parents=True)
-    for i in range(4):
-        (root / "images" / "cats" / f"{i}.jpg").write_bytes(jpeg(40 * i))
-    rows = [
-        f"cats/{i}.jpg,{i % 2},{2 * (i % 2) - 1},{bool(i % 2)},c{i}, p{i // 2}" for i in range(4)
-    ]
-    header = "file,Fluffy,Awake,Indoor,Breed,Owner"
-    (root / "attributes.csv").write_text(table or "\n".join([header, *rows]))
-    return root
-
-
 def test_folder_from_csv(tmp_path: Path) -> None:
     root = own(tmp_path / "root")
     table = fetched("folder", root, tmp_path / "out", id_column="file", identity_column="Owner")
@@ -466,22 +404,6 @@ def test_an_archive_that_changed_since_is_refused(tmp_path: Path) -> None:
     write_zip(root / "img_align_celeba.zip", {"img_align_celeba/000001.jpg": jpeg(1)})
     with pytest.raises(UserError, match="fetch again"):
         create("celeba", {"root": str(root)}).load(tmp_path / "out", table)
-
-
-@pytest.mark.parametrize("name", DATASETS.names())
-def test_every_dataset_is_described(name: str) -> None:
-    component = DATASETS[name]
-    assert component.title
-    assert component.paper
-    assert component.traits["licence"]
-    assert len(component.traits["masks"]) <= 8
-    assert all(field.description for field in component.params.model_fields.values())
-    dataset = create(name, data_dir="somewhere")
-    assert dataset.kind == name
-    with pytest.raises(UserError, match="twins"):
-        dataset.twins(Path("x"), pd.DataFrame({"image_id": []}), "no such attribute")
-    with pytest.raises(ValidationError):
-        create(name, {"no_such_key": 1})
 
 
 def test_stage_params_separate_what_is_fetched_from_what_is_pooled() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 from pathlib import Path
@@ -13,79 +12,21 @@ import pytest
 from PIL import Image
 from torchvision.datasets import OxfordIIITPet
 
+from miniatures import (
+    SIZES,
+    TEST,
+    TRAINVAL,
+    encoded,
+    pet_annotations,
+    pet_images,
+    pets,
+    trimap,
+    write_tar,
+)
+from rightreasons.core.errors import UserError
 from rightreasons.data import _files, create
 from rightreasons.data.pets import DOWNLOADS, TRIMAPS
-from rightreasons.core.errors import UserError
 from rightreasons.data.pool import Pool, build_pool
-
-#: Name, breed, species, number in the species; as in the official lists, which are not sorted.
-TRAINVAL = ("Abyssinian_100 1 1 1", "american_bulldog_7 2 2 1", "Egyptian_Mau_1 3 1 2")
-TEST = ("american_bulldog_12 2 2 1", "Abyssinian_2 1 1 1", "Egyptian_Mau_10 3 1 2")
-SIZES = {"Abyssinian_100": (20, 12), "american_bulldog_7": (10, 22), "Abyssinian_2": (30, 30)}
-
-
-def encoded(array: np.ndarray, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def picture(name: str) -> bytes:
-    """A JPEG whose left half is dark."""
-    width, height = SIZES.get(name, (16, 16))
-    pixels = np.full((height, width, 3), 200, np.uint8)
-    pixels[:, : width // 2] = len(name)
-    return encoded(pixels, "JPEG")
-
-
-def trimap(name: str) -> np.ndarray:
-    """Foreground in the upper left, an outline of one pixel around it, background elsewhere."""
-    width, height = SIZES.get(name, (16, 16))
-    values = np.full((height, width), 2, np.uint8)
-    values[: height // 2 + 1, : width // 2 + 1] = 3
-    values[: height // 2, : width // 2] = 1
-    return values
-
-
-def write_tar(path: Path, files: dict[str, bytes], *special: tarfile.TarInfo) -> None:
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-        for info in special:
-            tar.addfile(info)
-
-
-def images() -> dict[str, bytes]:
-    names = [line.split()[0] for line in (*TRAINVAL, *TEST)]
-    found = {f"images/{name}.jpg": picture(name) for name in reversed(names)}
-    unlisted = {"images/Abyssinian_101.mat": b"MATLAB", "images/beagle_1.jpg": picture("beagle_1")}
-    return {**unlisted, **found}
-
-
-def annotations() -> dict[str, bytes]:
-    names = [line.split()[0] for line in (*TRAINVAL, *TEST)]
-    trimaps = {f"annotations/trimaps/{name}.png": encoded(trimap(name), "PNG") for name in names}
-    return {
-        "annotations/README": b"The annotations",
-        "annotations/list.txt": b"#Image CLASS-ID SPECIES BREED ID\n",
-        **trimaps,
-        "annotations/trimaps/._Abyssinian_100.png": b"\x00\x05\x16\x07",
-        "annotations/xmls/Abyssinian_100.xml": b"<annotation/>",
-        "annotations/trainval.txt": "".join(f"{line}\n" for line in TRAINVAL).encode(),
-        "annotations/test.txt": "".join(f"{line}\n" for line in TEST).encode(),
-    }
-
-
-def official(root: Path, changed: dict[str, bytes | None] | None = None) -> Path:
-    """Write both archives; `changed` replaces or, with None, leaves out some of their files."""
-    root.mkdir(parents=True, exist_ok=True)
-    for name, files in (("images", images()), ("annotations", annotations())):
-        mine = {k: v for k, v in (changed or {}).items() if k.startswith(name)}
-        kept = {k: v for k, v in {**files, **mine}.items() if v is not None}
-        write_tar(root / f"{name}.tar.gz", kept)
-    return root
 
 
 def fetched(root: Path, out: Path, **params: object) -> pd.DataFrame:
@@ -103,7 +44,7 @@ def refused(root: Path, out: Path, **params: object) -> str:
 
 
 def test_the_official_archives(tmp_path: Path) -> None:
-    table = fetched(official(tmp_path / "root"), tmp_path / "out")
+    table = fetched(pets(tmp_path / "root"), tmp_path / "out")
     assert table.drop(columns="identity").to_dict("list") == {
         "image_id": [f"{line.split()[0]}.jpg" for line in (*TRAINVAL, *TEST)],
         "partition": ["trainval"] * 3 + ["test"] * 3,
@@ -124,7 +65,7 @@ def test_the_official_archives(tmp_path: Path) -> None:
 @pytest.mark.parametrize("split", ["trainval", "test"])
 def test_torchvision_reads_the_same(tmp_path: Path, split: str) -> None:
     """Its parser and its decoded pixels, from the same files, unpacked as it wants them."""
-    root = official(tmp_path / "root")
+    root = pets(tmp_path / "root")
     for name in ("images", "annotations"):
         with tarfile.open(root / f"{name}.tar.gz") as tar:
             tar.extractall(tmp_path / "oxford-iiit-pet", filter="data")
@@ -154,7 +95,7 @@ def test_checksums_and_addresses_are_torchvisions() -> None:
 @pytest.mark.parametrize("pad", [True, False])
 def test_a_mask_lies_where_the_animal_does(tmp_path: Path, pad: bool) -> None:
     """The foreground is the upper half of the dark half of each picture."""
-    root = official(tmp_path / "root")
+    root = pets(tmp_path / "root")
     table = fetched(root, tmp_path / "out")
     dataset = create("pets", {"root": str(root), "size": 24, "pad": pad})
     batch = dataset.load(tmp_path / "out", table)
@@ -174,7 +115,7 @@ def test_a_turned_image_turns_its_mask(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # shown a quarter turn clockwise: the upper left goes to the upper right
     turned = encoded(np.full((12, 20, 3), 90, np.uint8), "JPEG", exif=exif)
-    root = official(tmp_path / "root", {"images/Abyssinian_100.jpg": turned})
+    root = pets(tmp_path / "root", {"images/Abyssinian_100.jpg": turned})
     table = fetched(root, tmp_path / "out")
     batch = create("pets", {"root": str(root), "size": 20}).load(tmp_path / "out", table)
     assert batch.masks is not None
@@ -184,7 +125,7 @@ def test_a_turned_image_turns_its_mask(tmp_path: Path) -> None:
 
 
 def test_the_pool_has_the_mask(tmp_path: Path) -> None:
-    root = official(tmp_path / "root")
+    root = pets(tmp_path / "root")
     dataset = create("pets", {"root": str(root), "size": 16, "max_images": 4})
     dataset.fetch(tmp_path / "out")
     build_pool(dataset, tmp_path / "out", tmp_path / "pool", 2, lambda it, _: it)
@@ -198,7 +139,7 @@ def test_the_pool_has_the_mask(tmp_path: Path) -> None:
 
 
 def test_unpacked_images_give_the_same(tmp_path: Path) -> None:
-    packed, unpacked = official(tmp_path / "packed"), official(tmp_path / "unpacked")
+    packed, unpacked = pets(tmp_path / "packed"), pets(tmp_path / "unpacked")
     with tarfile.open(unpacked / "images.tar.gz") as tar:
         tar.extractall(unpacked, filter="data")
     (unpacked / "images.tar.gz").unlink()
@@ -213,7 +154,7 @@ def test_unpacked_images_give_the_same(tmp_path: Path) -> None:
 
 
 def test_only_what_is_used_is_copied_and_the_same_each_time(tmp_path: Path) -> None:
-    root = official(tmp_path / "root")
+    root = pets(tmp_path / "root")
     for _ in range(2):
         fetched(root, tmp_path / "out", max_images=2)
         first = {name: (tmp_path / "out" / name).read_bytes() for name in ("images.zip", TRIMAPS)}
@@ -223,7 +164,7 @@ def test_only_what_is_used_is_copied_and_the_same_each_time(tmp_path: Path) -> N
 
 
 def test_missing_archives_are_named(tmp_path: Path) -> None:
-    root = official(tmp_path / "root")
+    root = pets(tmp_path / "root")
     (root / "images.tar.gz").unlink()
     message = refused(root, tmp_path / "out")
     assert f"not found in {root}: images.tar.gz (or unpacked: images/)." in message
@@ -237,7 +178,7 @@ def test_downloads_are_checked_and_leave_nothing_half(
     """What arrives here has not the official checksum; torchvision's own code says so."""
     from torchvision.datasets import utils
 
-    good, asked = official(tmp_path / "good"), []
+    good, asked = pets(tmp_path / "good"), []
 
     def retrieve(url: str, to: str, chunk_size: int = 0) -> None:
         asked.append(url)
@@ -262,7 +203,7 @@ def test_downloads_are_checked_and_leave_nothing_half(
 
 
 def test_verify_names_an_archive_that_is_not_the_official_one(tmp_path: Path) -> None:
-    message = refused(official(tmp_path / "root"), tmp_path / "out", verify=True)
+    message = refused(pets(tmp_path / "root"), tmp_path / "out", verify=True)
     assert (
         "not the official files, by their checksums: annotations.tar.gz, images.tar.gz" in message
     )
@@ -270,7 +211,7 @@ def test_verify_names_an_archive_that_is_not_the_official_one(tmp_path: Path) ->
 
 @pytest.mark.parametrize("archive", ["images.tar.gz", "annotations.tar.gz"])
 def test_an_archive_that_breaks_off_anywhere(tmp_path: Path, archive: str) -> None:
-    root = official(tmp_path / "root")
+    root = pets(tmp_path / "root")
     whole = (root / archive).read_bytes()
     for length in [0, 1, 9, 10, 11, *range(60, len(whole), len(whole) // 25), len(whole) - 1]:
         (root / archive).write_bytes(whole[:length])
@@ -281,7 +222,7 @@ def test_an_archive_that_breaks_off_anywhere(tmp_path: Path, archive: str) -> No
 
 def test_a_damaged_archive(tmp_path: Path) -> None:
     """Any byte may be wrong. gzip's checksum notices, or it is one that says nothing."""
-    root = official(tmp_path / "root")
+    root = pets(tmp_path / "root")
     whole = bytearray((root / "images.tar.gz").read_bytes())
     expected = fetched(root, tmp_path / "out")
     rng = np.random.default_rng(0)
@@ -303,7 +244,7 @@ def test_a_damaged_archive(tmp_path: Path) -> None:
 @pytest.mark.parametrize("archive", ["images.tar.gz", "annotations.tar.gz"])
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html><title>404</title>", b"\x1f\x8bnot a tar"])
 def test_files_that_are_no_archives(tmp_path: Path, archive: str, content: bytes) -> None:
-    root = official(tmp_path / "root")
+    root = pets(tmp_path / "root")
     (root / archive).write_bytes(content)
     message = refused(root, tmp_path / "out")
     page = content.startswith(b"<")
@@ -331,8 +272,8 @@ def special(name: str, kind: bytes) -> tarfile.TarInfo:
     ids=["up", "inside up", "absolute", "symlink", "hard link", "device", "pipe"],
 )
 def test_members_outside_of_a_tar(tmp_path: Path, archive: str, member: tarfile.TarInfo) -> None:
-    root = official(tmp_path / "root")
-    files = images() if archive == "images" else annotations()
+    root = pets(tmp_path / "root")
+    files = pet_images() if archive == "images" else pet_annotations()
     write_tar(root / f"{archive}.tar.gz", files, member)
     message = refused(root, tmp_path / "out")
     assert f"{archive}.tar.gz holds members that point outside of it: {member.name}" in message
@@ -369,17 +310,17 @@ def test_members_outside_of_a_tar(tmp_path: Path, archive: str, member: tarfile.
 def test_inconsistent_archives(
     tmp_path: Path, changed: dict[str, bytes | None], parts: list[str]
 ) -> None:
-    message = refused(official(tmp_path / "root", changed), tmp_path / "out")
+    message = refused(pets(tmp_path / "root", changed), tmp_path / "out")
     for part in parts:
         assert part in message
 
 
 def test_windows_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
-    content = b"\xef\xbb\xbf" + annotations()["annotations/test.txt"].replace(b"\n", b"\r\n")
+    content = b"\xef\xbb\xbf" + pet_annotations()["annotations/test.txt"].replace(b"\n", b"\r\n")
     changed = fetched(
-        official(tmp_path / "a", {"annotations/test.txt": content}), tmp_path / "a" / "out"
+        pets(tmp_path / "a", {"annotations/test.txt": content}), tmp_path / "a" / "out"
     )
-    plain = fetched(official(tmp_path / "b"), tmp_path / "b" / "out")
+    plain = fetched(pets(tmp_path / "b"), tmp_path / "b" / "out")
     pd.testing.assert_frame_equal(changed, plain)
 
 
@@ -394,7 +335,7 @@ def test_windows_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
 def test_an_image_without_a_readable_trimap_is_corrupt(
     tmp_path: Path, png: bytes, reason: str
 ) -> None:
-    root = official(tmp_path / "root", {"annotations/trimaps/Abyssinian_2.png": png})
+    root = pets(tmp_path / "root", {"annotations/trimaps/Abyssinian_2.png": png})
     dataset = create("pets", {"root": str(root), "size": 8})
     dataset.fetch(tmp_path / "out")
     with pytest.raises(UserError, match=r"pets: 1 of 6 images cannot be read") as error:

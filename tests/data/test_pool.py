@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rightreasons.data import pool as pools
-from rightreasons.data import Dataset, create
-from rightreasons.data._decode import decode
-from rightreasons.data.synthfaces import MASKS, render, sample_latents, switch
 from rightreasons.core.errors import UserError
+from rightreasons.data import Dataset, create
+from rightreasons.data import pool as pools
+from rightreasons.data._decode import decode
 from rightreasons.data.pool import Pool, build_pool, build_twins
+from rightreasons.data.synthfaces import MASKS, render, sample_latents, switch
 
 QUIET = lambda iterable, description: iterable  # noqa: E731
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rightreasons.core.errors import UserError
 from rightreasons.data import synthfaces
 from rightreasons.data.synthfaces import ATTRIBUTES, MASKS, SWITCHABLE, render, switch
 from rightreasons.data.synthfaces.canvas import Canvas, Frame, cover, ellipse, polygon
 from rightreasons.data.synthfaces.portrait import paint
-from rightreasons.core.errors import UserError
 
 NECKTIE_ROI = (0.22, 0.80, 0.75, 0.94)
 HAT_ROI = (0.13, 0.09, 0.80, 0.31)

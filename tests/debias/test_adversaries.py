@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes import biased_images, make_context, trained
+from rightreasons.contracts.fakes import biased_images, make_context, trained
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS
 from rightreasons.debias._adversaries import (

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from fakes import CPU, biased_images, make_context, trained
+from rightreasons.contracts.fakes import CPU, biased_images, make_context, trained
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS, Context
 from rightreasons.debias._cav import auroc, fit_cav

@@ -11,7 +11,14 @@ import pandas as pd
 import pytest
 import torch
 
-from fakes import CPU, attribution_of, biased_images, make_context, quiet, trained
+from rightreasons.contracts.fakes import (
+    CPU,
+    attribution_of,
+    biased_images,
+    make_context,
+    quiet,
+    trained,
+)
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import derive, torch_generator
 from rightreasons.debias import METHODS, Context, Debiased, _input, open_context

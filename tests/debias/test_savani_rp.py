@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from fakes import biased_images, make_context, trained
+from rightreasons.contracts.fakes import biased_images, make_context, trained
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.models.classifier import Classifier

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fakes import CPU, biased_images
+from rightreasons.contracts.fakes import CPU, biased_images
 from rightreasons.core.errors import UserError
 from rightreasons.learning.decisions import Decision, GroupDecision
 from rightreasons.learning.predictions import collapsed, decide, labelled, predict, role_of

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from fakes import CPU, biased_images, quiet
+from rightreasons.contracts.fakes import CPU, biased_images, quiet
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import torch_generator
 from rightreasons.learning.config import TrainingConfig

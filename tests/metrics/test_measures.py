@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from skimage.metrics import structural_similarity
 
-from fakes import quiet
+from rightreasons.contracts.fakes import quiet
 from rightreasons.core.arrays import write_array
 from rightreasons.metrics import measures
 from rightreasons.metrics.compute import located_metrics, resolve

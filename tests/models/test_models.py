@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision import models
 
-from fakes import CPU
+from rightreasons.contracts.fakes import CPU
 from rightreasons.core.errors import UserError
 from rightreasons.core.files import write_json, write_parquet
 from rightreasons.learning.decisions import Decision, GroupDecision, from_json

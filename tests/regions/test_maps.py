@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fakes import CPU, quiet
+from rightreasons.contracts.fakes import CPU, quiet
 from rightreasons.core.errors import UserError
 from rightreasons.learning.training import Rows, normalise
 from rightreasons.regions.geometry import corners

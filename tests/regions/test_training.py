@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from fakes import CPU, quiet
+from rightreasons.contracts.fakes import CPU, quiet
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import torch_generator
 from rightreasons.learning.training import Rows, normalise

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from fakes import CPU, biased_images, make_context, quiet
+from rightreasons.contracts.fakes import CPU, biased_images, make_context, quiet
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Job
 from rightreasons.core.seeds import torch_generator

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fakes import CPU, biased_images, quiet
+from rightreasons.contracts.fakes import CPU, biased_images, quiet
 from rightreasons.core.job import Chosen
 from rightreasons.learning.training import Rows, normalise
 from rightreasons.models.architectures import build_classifier

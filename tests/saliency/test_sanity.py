@@ -14,7 +14,7 @@ import torch
 from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
-from fakes import CPU, biased_images, quiet, trained
+from rightreasons.contracts.fakes import CPU, biased_images, quiet, trained
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen
 from rightreasons.core.registry import Params

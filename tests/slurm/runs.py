@@ -32,6 +32,7 @@ class Site(Workspace):
     def __init__(self, folder: Path, cluster: Cluster, account: str = "") -> None:
         super().__init__(folder)
         self.cluster = cluster
+        self.environment = cluster.environment
         (folder / "trouble.smk").write_text((ROOT / "tests/slurm/trouble.smk").read_text())
         profile = folder / "profiles/slurm/config.yaml"
         text = profile.read_text()
@@ -53,7 +54,7 @@ class Site(Workspace):
                 *("--slurm-init-seconds-before-status-checks", "1", *options),
             ],
             cwd=self.folder,
-            env=self.cluster.environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fakes import labels_of
+from rightreasons.contracts.fakes import labels_of
 from rightreasons.core.errors import UserError
 from rightreasons.splits import BALANCED, CELLS, ROLES, achieved
 from rightreasons.splits.one_sided import (

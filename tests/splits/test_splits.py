@@ -12,13 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fakes import labels_of
+from rightreasons.contracts.fakes import labels_of
 from rightreasons.core.errors import UserError
 from rightreasons.splits import (
-    BALANCED,
     CELLS,
-    DESIGNS,
-    ROLES,
     achieved,
     cell_counts,
     label,
@@ -230,18 +227,6 @@ def test_label_evaluates_expressions_over_an_index() -> None:
     labels = label(index, "gender == M", "Hat")
     assert cell_counts(labels) == (1, 1, 1, 1)
     assert labels["target"].tolist() == [1, 0, 1, 0]
-
-
-@pytest.mark.parametrize("name", DESIGNS.names())
-def test_every_design_is_described_and_runs_on_its_defaults(name: str) -> None:
-    design = DESIGNS[name]
-    params = design.params()
-    assert design.title
-    assert design.paper
-    assert all(field.description for field in design.params.model_fields.values())
-    split = design.run(labels_of((4000,) * 4), params.levels[0], params, np.random.default_rng(0))
-    assert set(split["role"]) - {BALANCED} == set(ROLES)
-    assert not split.duplicated(["role", "row"]).any()
 
 
 @st.composite

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from fakes import CPU
+from rightreasons.contracts.fakes import CPU
 from rightreasons.core.errors import UserError, reason
 from rightreasons.data import create
 from rightreasons.data.pool import Pool, build_pool

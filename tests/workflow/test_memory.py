@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fakes import CPU, quiet
+from rightreasons.contracts.fakes import CPU, quiet
 from rightreasons.core.arrays import mapped
 from rightreasons.metrics.compute import resolve
 from rightreasons.metrics.measures import MapSet, mean_maps, of_models

@@ -20,7 +20,7 @@ from rightreasons.core.registry import Params, Registry
 if TYPE_CHECKING:
     import numpy as np
 
-ARTIFACTS = Registry("rightreasons.artifacts", "artifact")
+ARTIFACTS = Registry("rightreasons.artifacts", "artifact", group="rightreasons.artifacts")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Colour = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]

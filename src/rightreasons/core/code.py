@@ -89,6 +89,8 @@ def _file(module: str) -> Path | None:
     if not parent:
         return _top(module)
     package = _file(parent)
+    if package is None and hasattr(sys.modules.get(parent), "__path__"):  # a folder of the user's
+        return _top(module)
     if package is None or package.name != "__init__.py":
         return None
     places = (package.with_name(f"{name}.py"), package.with_name(name) / "__init__.py")

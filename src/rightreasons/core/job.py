@@ -111,7 +111,7 @@ class Job(Section):
     code
         Digest of the code that does the job (`core.code`): a job runs again when it changes.
     components
-        Files and modules with components of the user's, to be loaded first.
+        The user's files, folders and modules that register what the job names: to be loaded first.
     deterministic
         Whether a GPU has to give the same numbers in every run.
     """

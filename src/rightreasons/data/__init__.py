@@ -32,6 +32,7 @@ DATASETS = Registry(
     "rightreasons.data",
     "dataset",
     traits={"twins": (), "masks": (), "licence": "", "page": "", "shows_images": False},
+    group="rightreasons.datasets",
 )
 
 #: Columns of an index that are no attributes.
@@ -86,6 +87,23 @@ class Dataset(ABC):
         self.params = params
         self.name = name
         self.data_dir = Path(data_dir)
+
+    @classmethod
+    def sample(cls, folder: Path) -> dict[str, Any] | None:
+        """Return parameters of a dataset in miniature, for its contract test.
+
+        Parameters
+        ----------
+        folder
+            Empty folder, for a few files in the layout of the real ones.
+
+        Returns
+        -------
+        dict or None
+            Parameters with which `fetch` and `load` give at least four images; None where the test
+            has to do without images.
+        """
+        return None
 
     @property
     def masks(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,11 @@ class SynthFaces(Dataset):
     def __init__(self, params: SynthFacesParams, name: str, data_dir: str | Path = "data") -> None:
         super().__init__(params, name, data_dir)
         self._tables: dict[Path, pd.DataFrame] = {}
+
+    @classmethod
+    def sample(cls, folder: Path) -> dict[str, Any]:
+        """Return the parameters of some small portraits."""
+        return {"n_images": 12, "size": 32}
 
     def fetch(self, folder: Path) -> None:
         """Write the attributes, and all latents to latents.parquet."""

@@ -60,6 +60,7 @@ METHODS = Registry(
         "style": (),
         "hides": "",
     },
+    group="rightreasons.methods",
 )
 
 

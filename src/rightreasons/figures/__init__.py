@@ -75,4 +75,5 @@ FIGURES = Registry(
         "stem": "",
         "in_report": True,
     },
+    group="rightreasons.figures",
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rightreasons.core.files import whole, write_json, write_parquet
+from rightreasons.core.registry import plugin_versions
 from rightreasons.learning.decisions import Decision, GroupDecision, to_json
 from rightreasons.learning.predictions import collapsed, decide
 from rightreasons.runtime.devices import reductions
@@ -80,7 +81,7 @@ def provenance(device: torch.device | str) -> dict[str, Any]:
     -------
     dict
         device (a GPU's name, or cpu), peak_gpu_mib (None on the CPU), reduced_batches (what did not
-        fit), python, versions.
+        fit), python, versions (plug-ins too).
     """
     name, peak = "cpu", None
     if str(device).startswith("cuda"):
@@ -94,7 +95,7 @@ def provenance(device: torch.device | str) -> dict[str, Any]:
         "peak_gpu_mib": peak,
         "reduced_batches": dict(reductions),
         "python": platform.python_version(),
-        "versions": {package: _version(package) for package in packages},
+        "versions": {**{name: _version(name) for name in packages}, **plugin_versions()},
     }
 
 

@@ -100,6 +100,7 @@ METRICS = Registry(
         "always": False,
         "exempt": {},
     },
+    group="rightreasons.metrics",
 )
 
 

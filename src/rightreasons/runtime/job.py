@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError
 from rightreasons.core.files import cannot_write
 from rightreasons.core.job import Job, Running
@@ -48,6 +49,7 @@ def run(work: Callable[[J, Running], None], kind: type[J], snakemake: Any) -> No
     started = time.perf_counter()
     label = " ".join(map(str, snakemake.wildcards))
     try:
+        load_components(job.components)
         work(job, Running(partial(progress_bar, label=label), snakemake.threads, ready))
     except UserError as error:
         logging.info(traceback.format_exc())

@@ -36,6 +36,7 @@ EXPLAINERS = Registry(
         "small": {},
         "exempt": {},
     },
+    group="rightreasons.explainers",
 )
 
 

@@ -42,7 +42,10 @@ COLUMNS = ("row", "image_id", "role", "target", "protected")
 INJECTED = "injected"
 
 DESIGNS = Registry(
-    "rightreasons.splits", "design", traits={"symbol": "", "small": {}, "exempt": {}}
+    "rightreasons.splits",
+    "design",
+    traits={"symbol": "", "small": {}, "exempt": {}},
+    group="rightreasons.designs",
 )
 
 

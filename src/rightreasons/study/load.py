@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from rightreasons.artifacts import ARTIFACTS
+from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.registry import Registry, suggestion
 from rightreasons.data import DATASETS
@@ -24,10 +26,20 @@ from rightreasons.study.sections import EXPRESSIONS, AttributionRoi, MaskRoi, St
 from rightreasons.study.yaml_keys import check_keys
 
 
-def load_config(raw: dict[str, Any]) -> StudyConfig:
+def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfig:
     """Return the checked config with every component's parameters filled in.
 
-    Raises UserError with one line per mistake: the key, the value, what is allowed.
+    Parameters
+    ----------
+    raw
+        The config as it is written.
+    folders
+        Where its files lie: a component's path is looked for in the working directory, then there.
+
+    Raises
+    ------
+    UserError
+        With one line per mistake: the key, the value, what is allowed.
     """
     if "study" not in raw:
         raise UserError(
@@ -39,8 +51,9 @@ def load_config(raw: dict[str, Any]) -> StudyConfig:
         config = StudyConfig.model_validate(raw)
     except ValidationError as error:
         raise UserError(explain(error, StudyConfig)) from None
+    kinds = scanned()
     filled = config.model_dump()
-    kinds = registries()
+    filled["components"] = list(load_components(config.components, folders))
     for section in ("datasets", "artifacts", "designs", "methods"):
         filled[section] = {
             name: component_params(kinds[section], f"{section}.{name}", name, chosen)
@@ -97,6 +110,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a mapping of keys to values.")
     return content
+
+
+def scanned() -> dict[str, Registry]:
+    """Return all registries with what they find by themselves: built-in components and plug-ins."""
+    found = registries()
+    for registry in found.values():
+        registry.scan()
+    return found
 
 
 def registries() -> dict[str, Registry]:

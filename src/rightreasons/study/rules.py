@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from rightreasons.core.components import load_components
 from rightreasons.core.job import Files, Group, Job
+from rightreasons.core.registry import Registered
 from rightreasons.figures import FIGURES
 from rightreasons.stages import files
 from rightreasons.stages.pool import Twins
@@ -133,6 +135,13 @@ STAGES = {
 }
 
 
+#: Stages whose jobs know all components that they use (`Job.modules`). The others make tables and
+#: figures, and look up what tables name.
+NAMING = frozenset(
+    {"fetch", "pool", "twins", "region", "split", "train", "debias", "explain", "sanity", "measure"}
+)
+
+
 class Rules:
     """What the rules of a study take from its plan.
 
@@ -157,8 +166,26 @@ class Rules:
         self._first()
         key = (stage, *(f"{name}={value}" for name, value in sorted(wildcards.items())))
         if key not in self._known:
-            self._known[key] = self._stages[stage].describe(self.plan, wildcards).coded()
+            job = self._stages[stage].describe(self.plan, wildcards).coded()
+            used = self.components(stage, job.modules())
+            self._known[key] = job.model_copy(update={"components": used})
         return self._known[key]
+
+    def components(self, stage: str, modules: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the user's files, folders and modules that a job has to load.
+
+        They are those that register what the job names, so that one more file in a study makes no
+        finished job run again.
+        """
+        return tuple(
+            name
+            for name, made in self._loaded.items()
+            if stage not in NAMING or any(one.component.module in modules for one in made)
+        )
+
+    @cached_property
+    def _loaded(self) -> dict[str, tuple[Registered, ...]]:
+        return load_components(self.plan.study.components)
 
     def input(self, stage: str) -> Callable[[Any], dict[str, str | list[str]]]:
         """Return the function of Snakemake's wildcards that names a job's input files."""

@@ -1,30 +1,42 @@
-"""The config's JSON schema, for editors: the study's models with every component's parameters."""
+"""The config's JSON schema, for editors: the study's models with every component's parameters.
+
+python -m rightreasons.study.schema [--components my_method.py ...] > my.schema.json
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
+from collections.abc import Sequence
 from typing import Any
 
+from rightreasons.core.components import load_components
+from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Registry
-from rightreasons.study.load import registries
+from rightreasons.study.load import registries, scanned
 from rightreasons.study.sections import StudyConfig
+
+#: Where the schema has a mapping of components, for those that are no section of the config.
+PLACES = {
+    "explainers": ("$defs", "ExplainConfig", "properties", "sets", "additionalProperties"),
+    "metrics": ("$defs", "MeasureConfig", "properties", "metrics"),
+    "figures": ("$defs", "ReportConfig", "properties", "figures"),
+}
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON schema (draft 2020-12) of a study's config."""
+    """Return the JSON schema (draft 2020-12) of a study's config.
+
+    It has the parameters of every component that is registered, the user's too once they are
+    loaded.
+    """
     base = StudyConfig.model_json_schema()
-    kinds = registries()
-    for section in ("datasets", "designs", "methods"):
-        base["properties"][section]["additionalProperties"] = _components(kinds[section], base)
-    explain = base["$defs"]["ExplainConfig"]["properties"]["sets"]
-    explain["additionalProperties"] = {
-        "type": "object",
-        "additionalProperties": _components(kinds["explainers"], base),
-    }
-    measure = base["$defs"]["MeasureConfig"]["properties"]["metrics"]
-    measure["additionalProperties"] = _components(kinds["metrics"], base)
-    report = base["$defs"]["ReportConfig"]["properties"]["figures"]
-    report["additionalProperties"] = _components(kinds["figures"], base)
+    for section, registry in registries().items():
+        place = base
+        for step in PLACES.get(section, ("properties", section)):
+            place = place[step]
+        place["additionalProperties"] = _components(registry, base)
     return base
 
 
@@ -43,5 +55,28 @@ def _components(registry: Registry, base: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": options}
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the schema, with components of the user's if any are named."""
+    parser = argparse.ArgumentParser(
+        prog="rightreasons schema", description="Print the JSON schema of a study's config."
+    )
+    parser.add_argument(
+        "--components",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="files, folders (mine/) and modules with components of your own",
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        scanned()
+        load_components(chosen.components)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     print(json.dumps(schema(), indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -239,6 +239,12 @@ class StudyConfig(Section):
     deterministic: bool = Field(
         False, description="same numbers in every run on a GPU too, at some cost of speed"
     )
+    components: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list,
+        description="your own components: Python files (my_method.py), folders with such files "
+        "(mine/) and names of modules; paths are looked for in the working directory, then beside "
+        "the config",
+    )
     results: Folder = Field("results", description="folder of all studies' results")
     data: Folder = Field("data", description="folder for downloaded or hand-dropped data")
     datasets: dict[Name, dict[str, Any]] = Field(

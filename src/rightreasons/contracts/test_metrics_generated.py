@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes import meant_for
+from rightreasons.contracts.chosen import chosen, meant_for
 from rightreasons.core.registry import Component
 from rightreasons.metrics import METRICS, TestResult, Twins, region_view
 from rightreasons.metrics._located import LocatedMaps
@@ -35,11 +37,7 @@ def within_bounds(name: str, got: np.ndarray) -> None:
 
 def of_need(test: str, *needs: str) -> list[str]:
     """Return the metrics with these needs that are not exempt from a test."""
-    return [
-        metric.name
-        for metric in METRICS
-        if metric.traits["needs"] in needs and test not in metric.traits["exempt"]
-    ]
+    return chosen(METRICS, lambda m: m.traits["needs"] in needs and test not in m.traits["exempt"])
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=8, max_size=8), st.integers(2, 1000))

@@ -1,17 +1,15 @@
-"""What contract tests share: who is meant, biased images, a small network, a method's context."""
+"""What contract tests share: labels, biased images, a small network, a method's context."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 
-from rightreasons.core.registry import Component, Registry
 from rightreasons.core.seeds import derive, numpy_rng, torch_generator
 from rightreasons.debias import Context
 from rightreasons.debias._thresholds import probability
@@ -23,34 +21,6 @@ from rightreasons.regions.attribution import Attribution
 from rightreasons.splits import CELLS
 
 CPU = torch.device("cpu")
-
-
-def meant_for(
-    registry: Registry, test: str, *conditions: Callable[[Component], bool]
-) -> pytest.MarkDecorator:
-    """Run a test for the `name` of every component that meets the conditions and is not exempt."""
-    names = [
-        component.name
-        for component in registry
-        if test not in component.traits["exempt"] and all(holds(component) for holds in conditions)
-    ]
-    return pytest.mark.parametrize("name", names)
-
-
-def check_declared(component: Component, tests: Mapping[str, Any]) -> None:
-    """Assert what a component of any kind owes; `tests` are the contract's globals.
-
-    It says what it is and where it comes from, its small parameters are allowed, and what it is
-    exempt from are tests, with a reason each.
-    """
-    assert component.title
-    assert component.paper
-    for field in component.params.model_fields.values():
-        assert field.description
-    assert component.params(**component.traits.get("small", {})) is not None
-    for test, reason in component.traits["exempt"].items():
-        assert callable(tests.get(test)), f"{component.name}: {test} is no test"
-        assert reason, f"{component.name}: why is {test} not for it?"
 
 
 def quiet(iterable: Iterable[Any], description: str = "") -> Iterable[Any]:
@@ -159,7 +129,7 @@ def make_context(
         pool_rows=lambda role: np.arange(len(roles[role])),
         attribution=lambda: attribution or attribution_of(train_data),
         predictions=predictions(model, debias),
-        training=training or TrainingConfig(),
+        training=training or TrainingConfig.model_validate({}),
         vanilla_generator=lambda: torch_generator(seed, "train"),
         generator=lambda stream: torch_generator(seed, "debias", stream),
         seed_of=lambda stream: derive(seed, "debias", stream),

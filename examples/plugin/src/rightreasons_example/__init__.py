@@ -1,0 +1,1 @@
+"""Components for Right Reasons: `pyproject.toml` says which module registers which."""
