@@ -1,7 +1,7 @@
 """Make the table of run times."""
 
 from rightreasons.runtime.job import run
-from rightreasons.stages.tabulate import RuntimesJob, tabulate_runtimes
+from rightreasons.stages.tabulate_runtimes import RuntimesJob, tabulate_runtimes
 
 if __name__ == "__main__":
     run(tabulate_runtimes, RuntimesJob, snakemake)  # type: ignore[name-defined]  # noqa: F821

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,6 +110,32 @@ def test_nothing_is_imported(plant: Path) -> None:
     (plant / "soil.py").write_text("raise RuntimeError('imported')\n")
     digest()
     assert "plant.stem" not in sys.modules
+
+
+def test_a_whole_package_is_all_its_modules(plant: Path) -> None:
+    digest()
+    before = code.whole_package("plant")
+    (plant / "leaf.py").write_text("GREEN = 3\n")
+    digest()
+    assert code.whole_package("plant") != before
+
+
+def test_the_commit_is_the_checkouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "library" / "code.py"
+    copy.parent.mkdir()
+    copy.write_text("")
+    monkeypatch.setattr(code, "__file__", str(copy))
+    assert code.commit() is None
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "c"]):
+        subprocess.run([*git, *command], check=True)
+    made = code.commit()
+    assert made is not None
+    assert re.fullmatch(r"[0-9a-f]{40}", made)
+    copy.write_text("changed = 1")
+    assert code.commit() == f"{made}+"
+    monkeypatch.setenv("PATH", "")
+    assert code.commit() is None
 
 
 def test_order_and_repetition_do_not_matter() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -61,6 +62,40 @@ def closure(module: str) -> set[str]:
             found.add(name)
             todo += _read(name)[1]
     return found
+
+
+def whole_package(package: str) -> str:
+    """Return the digest of all modules of a package, at any depth."""
+    root = _file(package)
+    if root is None:
+        raise ModuleNotFoundError(f"{package} has no file of Python code", name=package)
+    names = [
+        ".".join((package, *path.relative_to(root.parent).with_suffix("").parts))
+        for path in root.parent.rglob("*.py")
+    ]
+    return digest(*sorted(name.removesuffix(".__init__") for name in names))
+
+
+def commit() -> str | None:
+    """Return the commit of the checkout that this file lies in, + where files differ from it.
+
+    None where there is no git, or the file is in no checkout.
+    """
+    here = Path(__file__).parent
+
+    def git(*command: str) -> str:
+        told = subprocess.run(
+            ["git", *command], cwd=here, capture_output=True, text=True, check=True, timeout=10
+        )
+        return told.stdout.strip()
+
+    try:
+        if git("ls-files", "--", Path(__file__).name) == "":
+            return None
+        name = git("rev-parse", "HEAD")
+        return name + "+" * bool(git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 @cache

@@ -6,26 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rightreasons.core.job import Cell, Files
-from rightreasons.stages.tabulate import (
+from rightreasons.stages.tabulate import Tables, TabulateInput, TabulateJob
+from rightreasons.stages.tabulate_attribution import (
     AttributionTables,
     AttributionTablesInput,
     AttributionTablesJob,
-    RegionTables,
-    RegionTablesInput,
-    RegionTablesJob,
-    RelianceInput,
-    RelianceJob,
-    RelianceTables,
-    Runtimes,
-    RuntimesInput,
-    RuntimesJob,
-    SanityTable,
-    SanityTableInput,
-    SanityTableJob,
-    Tables,
-    TabulateInput,
-    TabulateJob,
 )
+from rightreasons.stages.tabulate_regions import RegionTables, RegionTablesInput, RegionTablesJob
+from rightreasons.stages.tabulate_reliance import RelianceInput, RelianceJob, RelianceTables
+from rightreasons.stages.tabulate_runtimes import Runtimes, RuntimesInput, RuntimesJob
+from rightreasons.stages.tabulate_sanity import SanityTable, SanityTableInput, SanityTableJob
 from rightreasons.study.plan import Plan
 from rightreasons.tables.parameters import Comparing, TableOne, Timed
 

@@ -25,14 +25,12 @@ from rightreasons.core.registry import Registered
 from rightreasons.figures import FIGURES
 from rightreasons.stages import files
 from rightreasons.stages.pool import Twins
-from rightreasons.stages.tabulate import (
-    AttributionTables,
-    RegionTables,
-    RelianceTables,
-    Runtimes,
-    SanityTable,
-    Tables,
-)
+from rightreasons.stages.tabulate import Tables
+from rightreasons.stages.tabulate_attribution import AttributionTables
+from rightreasons.stages.tabulate_regions import RegionTables
+from rightreasons.stages.tabulate_reliance import RelianceTables
+from rightreasons.stages.tabulate_runtimes import Runtimes
+from rightreasons.stages.tabulate_sanity import SanityTable
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_figures import FigurePlan
 from rightreasons.study.plan_tables import TablePlan

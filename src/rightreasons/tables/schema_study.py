@@ -175,6 +175,13 @@ TABLES = (
             Column("run", WORD, "", "digest of this row"),
             Column("study", WORD, "", "name of the study"),
             Column("suite", pa.string(), "", "version of Right Reasons"),
+            Column(
+                "commit",
+                pa.string(),
+                "",
+                "commit of Right Reasons, with + where files differ from it; missing without git",
+            ),
+            Column("code", pa.string(), "", "digest of the code of Right Reasons, prose left out"),
             Column("config", pa.string(), "JSON", "the study's full config"),
             Column("versions", pa.string(), "JSON", "versions of the libraries"),
             Column("device", pa.string(), "", "device of the networks"),

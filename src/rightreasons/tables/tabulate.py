@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rightreasons.core.code import commit, whole_package
 from rightreasons.core.files import read_json
 from rightreasons.core.job import Cell, Group
 from rightreasons.tables.parameters import Timed
@@ -56,13 +57,23 @@ def provenance(study: str, config: str, models: pd.DataFrame) -> pd.DataFrame:
     """
     row = {
         "study": study,
-        "suite": version("rightreasons"),
+        "suite": _suite(),
+        "commit": commit(),
+        "code": whole_package("rightreasons"),
         "config": config,
         "versions": json.dumps(sorted(models["versions"].unique())),
         "device": ", ".join(sorted(models["device"].unique())),
     }
     digest = hashlib.blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=6)
     return pd.DataFrame([{"run": digest.hexdigest(), **row}])
+
+
+def _suite() -> str:
+    """Return the suite's version, as far as it is installed: a bare copy has none."""
+    try:
+        return version("rightreasons")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def splits(study: str, groups: Sequence[Group], files: Sequence[Path]) -> Iterator[pd.DataFrame]:

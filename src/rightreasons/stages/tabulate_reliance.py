@@ -1,0 +1,67 @@
+"""Hold what saliency metrics claim against what models rely on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rightreasons.core.job import Files, Job, Running
+from rightreasons.stages._tables import write_stamped
+
+
+class RelianceInput(Files):
+    """The study's tables that true reliance and the yardstick are computed from."""
+
+    cell_metrics: Path
+    image_metrics: Path
+    predictions: Path
+
+
+class RelianceTables(Files):
+    """What models rely on, and how well metrics of maps tell it."""
+
+    reliance: Path = Path("reliance.parquet")
+    yardstick: Path = Path("yardstick.parquet")
+
+
+class RelianceJob(Job):
+    """Make the tables `reliance` and `yardstick`.
+
+    Attributes
+    ----------
+    original
+        The method that metrics of pairs compare with.
+    injected
+        The tasks whose protected attribute is an artifact.
+    elsewhere
+        The tasks whose ROI is the place of an artifact that is not their own.
+    controls
+        The explainers that are noise.
+    """
+
+    input: RelianceInput
+    output: RelianceTables
+    original: str
+    injected: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+    controls: tuple[str, ...]
+
+
+def tabulate_reliance(job: RelianceJob, running: Running) -> None:
+    """Hold what saliency metrics claim against what models rely on, write."""
+    from rightreasons.tables.reliance import reliance, yardstick
+    from rightreasons.tables.schema import read_table
+
+    running.ready()
+    cells = read_table(job.input.cell_metrics)
+    stamp = str(cells["run"].iloc[0])
+    found = reliance(
+        cell_metrics=cells,
+        image_metrics=read_table(job.input.image_metrics),
+        predictions=read_table(job.input.predictions),
+        original=job.original,
+        injected=job.injected,
+        elsewhere=job.elsewhere,
+        controls=job.controls,
+    )
+    for name, table in (("reliance", found), ("yardstick", yardstick(found, job.original))):
+        write_stamped([table] if len(table) else [], name, getattr(job.output, name), stamp)
