@@ -41,7 +41,7 @@ sys.path.append(str(ROOT / "tests/helpers"))
 from study import Workspace, demo  # noqa: E402
 
 PROTECTED = ("Wearing_Necktie", "Wearing_Hat", "Eyeglasses")
-REPORT_JOBS = 35  # data, patch classifiers, tables and figures of one task
+REPORT_JOBS = 29  # data, patch classifiers, tables and figures of one task
 TOUCH = (
     "from snakemake.executors import touch; touch.Executor.SLEEPING_TIME = 0; "
     "from snakemake.cli import main; main()"
@@ -50,7 +50,7 @@ FIRST_LOG = "logs/fetch/synthfaces.log"
 
 
 def grid(jobs: int) -> dict[str, Any]:
-    """Return the config of a study of about so many jobs: within 10 % of them from 100 up."""
+    """Return the config of a study of about so many jobs: within 15 % of them from 100 up."""
     config = {**demo(), "study": "grid"}
     groups = max(1, round((jobs - REPORT_JOBS) / jobs_per_group(config)))
     tasks = PROTECTED if groups > 100 else PROTECTED[:1]

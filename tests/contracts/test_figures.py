@@ -20,7 +20,7 @@ from rightreasons.stages.figure import FigureJob, caption, drawn, given_of
 from rightreasons.study.plan_figures import FigurePlan
 from rightreasons.tables.schema import TABLES, read_table
 
-EVERY = list(FIGURES)
+EVERY = pytest.mark.parametrize("name", FIGURES.names())
 WORDS = {*WILDCARDS, "target", "protected", "level", "original", "references"}
 
 
@@ -32,6 +32,11 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> FigurePlan:
     return FigurePlan(plan)
 
 
+def named(caption: str) -> set[str]:
+    """Return the words in braces of a caption."""
+    return {name for _, name, _, _ in string.Formatter().parse(caption) if name}
+
+
 def pictures(planned: FigurePlan, figure: Component) -> Iterator[tuple[str, Any]]:
     """Draw all pictures of a figure; yield their names too."""
     job: FigureJob = planned.job(figure.name)
@@ -41,8 +46,9 @@ def pictures(planned: FigurePlan, figure: Component) -> Iterator[tuple[str, Any]
         yield drawing.name, drawn(figure, given_of(job, drawing, tables), job.figure.params)
 
 
-@pytest.mark.parametrize("figure", EVERY, ids=lambda figure: figure.name)
-def test_a_figure_says_what_it_is_and_needs(figure: Component) -> None:
+@EVERY
+def test_a_figure_says_what_it_is_and_needs(name: str) -> None:
+    figure = FIGURES[name]
     traits = figure.traits
     assert figure.title
     assert figure.paper
@@ -58,52 +64,45 @@ def test_a_figure_says_what_it_is_and_needs(figure: Component) -> None:
     assert set(traits["formats"]) == {"png", "svg"} or "png" not in traits["formats"]
 
 
-@pytest.mark.parametrize("figure", EVERY, ids=lambda figure: figure.name)
-def test_a_caption_explains_and_names_what_there_is(figure: Component) -> None:
-    text = figure.traits["caption"]
-    named = {name for _, name, _, _ in string.Formatter().parse(text) if name}
-    known = {*figure.traits["over"], "original", "references"}
+@EVERY
+def test_a_caption_explains_and_names_what_there_is(name: str) -> None:
+    text = FIGURES[name].traits["caption"]
+    known = {*FIGURES[name].traits["over"], "original", "references"}
     known |= {"target", "protected"} if "task" in known else set()
     known |= {"level"} if "design" in known else set()
-    assert named <= known <= WORDS
+    assert named(text) <= known <= WORDS
     assert len(" ".join(text.split())) > 80
 
 
 @pytest.mark.filterwarnings("ignore:.*writer_name")
-@pytest.mark.parametrize("figure", EVERY, ids=lambda figure: figure.name)
-def test_a_caption_is_sound_for_snakemakes_report(planned: FigurePlan, figure: Component) -> None:
-    job = planned.job(figure.name)
+@EVERY
+def test_a_caption_is_sound_for_snakemakes_report(planned: FigurePlan, name: str) -> None:
+    job, figure = planned.job(name), FIGURES[name]
     for drawing in job.drawings:
         text = caption(figure, given_of(job, drawing, {}))
         assert not set("{}") & set(text)  # the report takes it for a template
         settings = {"halt_level": 2, "report_level": 5}
         body = publish_parts(text, writer_name="html5", settings_overrides=settings)["body"]
-        for name in named(figure):
-            assert drawing.wildcards[name] in body
-
-
-def named(figure: Component) -> set[str]:
-    """Return the wildcards that a caption names."""
-    parts = string.Formatter().parse(figure.traits["caption"])
-    return {name for _, name, _, _ in parts if name} & set(WILDCARDS)
+        for word in named(figure.traits["caption"]) & set(WILDCARDS):
+            assert drawing.wildcards[word] in body
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("figure", EVERY, ids=lambda figure: figure.name)
-def test_a_figure_draws_every_picture_of_a_study(planned: FigurePlan, figure: Component) -> None:
-    before = dict(matplotlib.rcParams)
+@EVERY
+def test_a_figure_draws_every_picture_of_a_study(planned: FigurePlan, name: str) -> None:
+    before, figure = dict(matplotlib.rcParams), FIGURES[name]
     drawings = dict(pictures(planned, figure))
     assert dict(matplotlib.rcParams) == before
     assert drawings
-    for name, picture in drawings.items():
+    for called, picture in drawings.items():
         if "png" not in figure.traits["formats"]:
-            assert set(picture) == set(figure.traits["formats"]), name
-            assert all(isinstance(text, str) and text.strip() for text in picture.values()), name
+            assert set(picture) == set(figure.traits["formats"]), called
+            assert all(isinstance(text, str) and text.strip() for text in picture.values()), called
             continue
         assert isinstance(picture, Figure)
-        assert picture.get_figwidth() <= 7.01, name
-        assert picture.get_figheight() <= 14, name
-        assert misplaced(picture) == [], name
-        assert smallest(picture) >= 7, name
-        assert texts(picture), name
-        assert len(picture.axes) > 1 or picture.axes[0].has_data(), name  # not "nothing to show"
+        assert picture.get_figwidth() <= 7.01, called
+        assert picture.get_figheight() <= 14, called
+        assert misplaced(picture) == [], called
+        assert smallest(picture) >= 7, called
+        assert texts(picture), called
+        assert len(picture.axes) > 1 or picture.axes[0].has_data(), called  # not "nothing to show"

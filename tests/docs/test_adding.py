@@ -12,6 +12,7 @@ from printed import ROOT, Example, examples
 
 CONTRACTS = (
     "tests/contracts/test_debias.py",
+    "tests/contracts/test_figures.py",
     "tests/contracts/test_metrics.py",
     "tests/contracts/test_saliency.py",
     "tests/core/test_registry.py",
@@ -20,7 +21,7 @@ CONTRACTS = (
     "tests/splits/test_splits.py",
     "tests/docs/of_printed.py",
 )
-KINDS = {"debias", "saliency", "metrics", "data", "splits", "artifacts"}
+KINDS = {"debias", "saliency", "metrics", "data", "splits", "artifacts", "figures"}
 
 
 def test_there_is_an_example_of_each_kind() -> None:
