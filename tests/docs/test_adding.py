@@ -10,16 +10,7 @@ import pytest
 
 from printed import ROOT, Example, examples
 
-CONTRACTS = (
-    "tests/contracts/test_debias.py",
-    "tests/contracts/test_metrics.py",
-    "tests/contracts/test_saliency.py",
-    "tests/core/test_registry.py",
-    "tests/artifacts/test_artifacts.py",
-    "tests/data/test_files.py",
-    "tests/splits/test_splits.py",
-    "tests/docs/of_printed.py",
-)
+CONTRACTS = ("src/rightreasons/contracts", "tests/docs/of_printed.py")
 KINDS = {"debias", "saliency", "metrics", "data", "splits", "artifacts"}
 
 
