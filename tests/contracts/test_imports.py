@@ -25,6 +25,8 @@ FLOORS = (
     ("figures",),
     ("stages",),
     ("study",),
+    ("contracts",),
+    ("__main__",),
 )
 
 

@@ -11,14 +11,8 @@ import pytest
 from printed import ROOT, Example, examples
 
 CONTRACTS = (
-    "tests/contracts/test_debias.py",
+    "src/rightreasons/contracts",
     "tests/contracts/test_figures.py",
-    "tests/contracts/test_metrics.py",
-    "tests/contracts/test_saliency.py",
-    "tests/core/test_registry.py",
-    "tests/artifacts/test_artifacts.py",
-    "tests/data/test_files.py",
-    "tests/splits/test_splits.py",
     "tests/docs/of_printed.py",
 )
 KINDS = {"debias", "saliency", "metrics", "data", "splits", "artifacts", "figures"}

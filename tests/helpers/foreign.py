@@ -37,6 +37,17 @@ from rightreasons.saliency import EXPLAINERS
 def {name}(model, params, generator):
     return None
 """
+FIGURE = """\
+from rightreasons.figures import FIGURES
+
+
+@FIGURES.register(
+    "{name}", title="Mine", paper="none", caption="What it shows.", category="1 Mine",
+    label="mine", over=("task",), tables=("cell_metrics",),
+)
+def {name}(given, params):
+    return None
+"""
 
 
 def write(path: Path | str, text: str) -> Path:

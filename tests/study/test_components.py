@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from foreign import EXPLAINER, METHOD, METRIC, forgotten, write
+from foreign import EXPLAINER, FIGURE, METHOD, METRIC, forgotten, write
 from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Files, Job, Running
@@ -94,6 +94,18 @@ def test_a_job_loads_what_it_uses(
     job = rules().job(stage, wildcards)
     assert job.components == expected
     assert job.carried()["components"] == list(expected)
+
+
+def test_a_figure_of_ones_own_is_drawn_by_a_job_that_knows_all_components() -> None:
+    write("a.py", METHOD.format(name="mine"))
+    write("seen.py", FIGURE.format(name="seen"))
+    rules = Rules(Plan(load_config(config(components=["a.py", "seen.py"]))))
+    assert "seen" in rules.figures()
+    job = rules.job("figure_seen", {})
+    assert job.components == ("a.py", "seen.py")
+    assert [Path(str(path)).name for path in job.input.named()["tables"]] == [
+        "cell_metrics.parquet"
+    ]
 
 
 def test_stages_that_know_their_components_are_stages() -> None:
