@@ -40,7 +40,8 @@ def test_a_method_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "    return Debiased()\n"
     )
     monkeypatch.setattr(debias, "__path__", [*debias.__path__, str(tmp_path)])
-    monkeypatch.setattr(METHODS, "_scanned", False)
+    for scanned in ("_scanned", "_package_scanned"):
+        monkeypatch.setattr(METHODS, scanned, False)
     monkeypatch.setattr(METHODS, "_components", dict(METHODS._components))
     assert "made_up" in METHODS.names()
     assert METHODS["made_up"].traits["random"] is True
