@@ -21,6 +21,7 @@ from drawing import misplaced, smallest, texts
 from fake_tables import (
     FEATURES,
     PAPER,
+    QUANTILES,
     fake_bins,
     fake_calibration,
     fake_grid,
@@ -226,6 +227,12 @@ def test_quantiles_show_a_line_per_scheme_and_the_baselines_across() -> None:
         assert (round(values_of(frame, kind, "accuracy_1").mean(), 9),) * 2 in lines
     for kind in STYLES:
         assert NAMES[kind] in texts(drawn("quantiles, full"))
+
+
+def test_one_scheme_alone_stands_at_its_quantiles() -> None:
+    axes = panel(drawn("quantiles, few schemes"), "Accuracy")
+    line = next(li for li in axes.lines if len(li.get_xdata()) == len(QUANTILES))
+    np.testing.assert_allclose(line.get_xdata(), QUANTILES)
 
 
 def test_missing_schemes_have_neither_row_nor_line() -> None:

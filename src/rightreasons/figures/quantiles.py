@@ -13,7 +13,6 @@ from rightreasons.figures._schemes import (
     BASELINES,
     NAMES,
     NUMBERS,
-    SCHEMES,
     STYLES,
     direction,
     interval,
@@ -78,7 +77,8 @@ def _panel(axes: Axes, models: pd.DataFrame, metric: str, kinds: list[str]) -> N
     known = models.dropna(subset=[metric])
     places = np.sort(known["quantile"].dropna().unique())
     gap = float(np.diff(places).min()) if len(places) > 1 else 0.1
-    shifts = dict(zip(SCHEMES, spread(len(SCHEMES), 0.2 * gap), strict=True))
+    schemes = [kind for kind in kinds if kind not in BASELINES]
+    shifts = dict(zip(schemes, spread(len(schemes), 0.2 * gap), strict=True))
     means, ends = [], []
     for kind in kinds:
         part = known[known["kind"] == kind]
