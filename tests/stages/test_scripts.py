@@ -38,6 +38,7 @@ def config(folder: Path) -> dict[str, Any]:
     # At quantile 1 nothing is masked: the method is vanilla's training once more.
     raw["methods"] = {"vanilla": {}, **{m: {} for m in METHODS}, "mask_general": {"quantile": 1}}
     raw["sanity"] = {"images": 8, "stages": 2}
+    raw["deterministic"] = True  # on a GPU too, "bit for bit" is meant
     return raw
 
 
@@ -53,6 +54,15 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Rules:
         if value is None:
             os.environ.pop(name, None)
     return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _as_before() -> Iterator[None]:
+    """Scripts of a deterministic study change how torch computes on a GPU: undo it."""
+    yield
+    import torch
+
+    torch.use_deterministic_algorithms(False)
 
 
 def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
