@@ -75,6 +75,14 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
+def pictures_of(figure):
+    """The files of a figure's pictures; the first format of each is in Snakemake's report."""
+    files = []
+    for (first, *others), told in RULES.pictures(figure):
+        files += [report(first, **told) if told else first, *others]
+    return files
+
+
 # As many jobs on local GPUs at once as there are GPUs: --resources gpu_jobs=N for another number.
 if "gpu_jobs" not in workflow.global_resources and count_gpus():
     workflow.register_resource("gpu_jobs", count_gpus())

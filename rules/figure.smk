@@ -5,14 +5,6 @@ FIGURES = RULES.figures()
 report: "../captions/workflow.rst"
 
 
-def pictures_of(figure):
-    """The files of a figure's pictures; the first format of each is in Snakemake's report."""
-    files = []
-    for (first, *others), told in RULES.pictures(figure):
-        files += [report(first, **told) if told else first, *others]
-    return files
-
-
 for FIGURE in FIGURES:
 
     rule:
