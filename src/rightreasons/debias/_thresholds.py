@@ -157,7 +157,7 @@ class Hull:
         return weights
 
     def _first(self) -> int:
-        """The corner from which the hull is a function: the last one at a false positive rate 0."""
+        """Return the corner where the hull begins to be a function: the last at an FPR of 0."""
         return int(np.searchsorted(self.fpr, 0.0, side="right")) - 1
 
 

@@ -1,4 +1,6 @@
-"""Do two runs of a study have the same tables? python -m rightreasons.tables.compare FOLDER FOLDER
+"""Do two runs of a study have the same tables?
+
+    python -m rightreasons.tables.compare FOLDER FOLDER
 
 FOLDER is results/<study> of each run. Left out are `runtimes`, whose seconds differ, and
 `provenance` with the columns `run` that point to it: they say where and with what a run was made.
