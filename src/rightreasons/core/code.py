@@ -53,7 +53,18 @@ def digest(*modules: str) -> str:
 
 
 def closure(module: str) -> set[str]:
-    """Return the module and all that it imports from its own package, at any depth."""
+    """Return the module and all that it imports from its own package, at any depth.
+
+    Parameters
+    ----------
+    module
+        Full name.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Where a module has no file of Python code.
+    """
     found: set[str] = set()
     todo = [module]
     while todo:
@@ -65,7 +76,23 @@ def closure(module: str) -> set[str]:
 
 
 def whole_package(package: str) -> str:
-    """Return the digest of all modules of a package, at any depth."""
+    """Return the digest of all modules of a package, at any depth.
+
+    Parameters
+    ----------
+    package
+        Full name.
+
+    Returns
+    -------
+    str
+        As `digest` gives it.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Where the package has no file of Python code.
+    """
     root = _file(package)
     if root is None:
         raise ModuleNotFoundError(f"{package} has no file of Python code", name=package)
@@ -77,9 +104,13 @@ def whole_package(package: str) -> str:
 
 
 def commit() -> str | None:
-    """Return the commit of the checkout that this file lies in, + where files differ from it.
+    """Return the commit of the checkout that this file lies in.
 
-    None where there is no git, or the file is in no checkout.
+    Returns
+    -------
+    str or None
+        Forty hexadecimal digits, with + where files that git knows differ from it. None where there
+        is no git, or the file is in no checkout.
     """
     here = Path(__file__).parent
 

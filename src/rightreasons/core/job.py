@@ -51,7 +51,15 @@ class Group(Section):
 
 
 class Cell(Section):
-    """A method in a group."""
+    """A method in a group.
+
+    Attributes
+    ----------
+    group
+        Its split and original network.
+    method
+        What the study calls it.
+    """
 
     group: Group
     method: str
@@ -82,7 +90,11 @@ class Chosen(Section):
 
 
 class Files(Section):
-    """Files of a job by name: a path, several paths, or none."""
+    """Files of a job by name: a path, several paths, or none.
+
+    A subclass has a field per file: `Path`, `tuple[Path, ...]`, or `Path | None`. Where a stage's
+    files always have the same names these are the defaults (`below`).
+    """
 
     @classmethod
     def below(cls, folder: str | Path) -> Self:
@@ -136,7 +148,20 @@ class Job(Section):
 
     @classmethod
     def received(cls, files: Any, written: Any, carried: dict[str, Any]) -> Self:
-        """Return the description from Snakemake's `input`, `output` and what it carried."""
+        """Return the description as Snakemake gives it to a job's script.
+
+        Parameters
+        ----------
+        files, written
+            Snakemake's `input` and `output`: paths by name.
+        carried
+            What `carried` returned when the job was planned.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            Where it is not the description of such a job.
+        """
         named = {"input": dict(files.items()), "output": dict(written.items())}
         return cls.model_validate({**carried, **named})
 

@@ -29,7 +29,21 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Component:
-    """A registered component: its name, function, parameters and what is known about it."""
+    """A registered component.
+
+    Attributes
+    ----------
+    name
+        What a config calls it.
+    run
+        Its function or class.
+    params
+        The class of its parameters.
+    title, paper
+        What people call it, and where it comes from.
+    traits
+        What else is known about it: the registry's traits, with their defaults filled in.
+    """
 
     name: str
     run: Callable[..., Any]
@@ -73,7 +87,26 @@ class Registry:
     def register(
         self, name: str, *, title: str, paper: str, params: type[Params] = Params, **traits: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Return the decorator that registers a function under `name`."""
+        """Return the decorator that registers a function or class under a name.
+
+        Parameters
+        ----------
+        name
+            What a config calls it.
+        title, paper
+            What people call it, and where it comes from.
+        params
+            The class of its parameters.
+        **traits
+            Of the registry's traits those that differ from their defaults.
+
+        Raises
+        ------
+        TypeError
+            For a trait that the registry does not know.
+        UserError
+            From the decorator, if another module has registered the name.
+        """
         if unknown := set(traits) - set(self.traits):
             raise TypeError(f"{self.noun} {name}: unknown traits {sorted(unknown)}")
 
@@ -191,6 +224,21 @@ def registered_by(module: str) -> list[Registered]:
 
     What it registers by the way counts too: components of modules that it imports for the first
     time. The suite's own components never do.
+
+    Parameters
+    ----------
+    module
+        Full name.
+
+    Returns
+    -------
+    list of Registered
+        In the order of registration, without what was registered anew since.
+
+    Raises
+    ------
+    Exception
+        Whatever importing the module raises.
     """
     before = len(_REGISTERED)
     importlib.import_module(module)

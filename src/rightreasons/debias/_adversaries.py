@@ -21,6 +21,15 @@ class LogitAdversary(nn.Module):
     With the margin m = logit_1 - logit_0 and s = sigmoid((1 + |c|) m), the logit of PA = 1 is
     u . [s, s y, s (1 - y)] + b for equalized odds (y the target), u s + b otherwise. c, u and b are
     learned. c begins at 1, because |c| has no gradient at 0; u and b begin at 0.
+
+    Parameters
+    ----------
+    criterion
+        What the model shall fulfil: it says what the adversary sees, and on which images.
+
+    References
+    ----------
+    Zhang, Lemoine and Mitchell 2018, "Mitigating Unwanted Biases with Adversarial Learning".
     """
 
     def __init__(self, criterion: Criterion) -> None:
@@ -60,6 +69,15 @@ class Opponent:
     The gradient that debiases is the best adversary's; one that lags behind sends the model past
     independence into the opposite bias, and its accuracy with it. Refitting costs nothing beside
     the network, because it works on logits.
+
+    Parameters
+    ----------
+    adversary
+        What is refitted.
+    learning_rate
+        Of its optimizer, Adam.
+    memory
+        How many batches are remembered; older ones are forgotten.
     """
 
     def __init__(self, adversary: LogitAdversary, learning_rate: float, memory: int) -> None:
@@ -86,6 +104,13 @@ def debiased_gradient(g: torch.Tensor, h: torch.Tensor, alpha: float) -> torch.T
     proj_h(g) = (g . h / h . h) h over all parameters as one vector (Zhang et al. 2018, eq. 1). What
     remains of g is orthogonal to h, so a step does not help the adversary, and -alpha h hinders it.
     Where h is 0 there is no direction to protect, and g is returned.
+
+    Parameters
+    ----------
+    g, h
+        Gradients (P,) of the model's and of the adversary's loss in the model's parameters.
+    alpha
+        Strength of the step against the adversary.
     """
     length = torch.linalg.vector_norm(h)
     unit = h / length.clamp(min=torch.finfo(h.dtype).tiny)
@@ -97,8 +122,14 @@ def flat_gradient(
 ) -> torch.Tensor:
     """Return d loss / d parameters as one vector (P,), from one backward pass.
 
-    Parameters that the loss does not depend on have gradient 0. keep_graph leaves the forward
-    pass's graph for another loss.
+    Parameters
+    ----------
+    loss
+        A number ().
+    parameters
+        The tensors to differentiate in; where the loss does not depend on one, its gradient is 0.
+    keep_graph
+        Leaves the forward pass's graph for another loss.
     """
     parts = torch.autograd.grad(
         loss, parameters, retain_graph=keep_graph, allow_unused=True, materialize_grads=True
@@ -121,6 +152,13 @@ class BatchCritic(nn.Module):
     Every image's outputs pass a small network, are averaged within the four cells of target and
     protected, and a second small network makes of the four averages one number in [0, 1]. The order
     of the images does not matter, nor does their number.
+
+    Parameters
+    ----------
+    n_inputs
+        Numbers per image.
+    width
+        Units of the hidden layers.
     """
 
     def __init__(self, n_inputs: int, width: int = 32) -> None:
@@ -156,9 +194,17 @@ def batch_bias(
 ) -> torch.Tensor:
     """Return the bias () in [0, 1] of the decisions logit_1 >= logit_0 on a batch.
 
-    equalized_odds: max over y of |P(1 | y, PA=1) - P(1 | y, PA=0)|; equal_opportunity: y = 1 only;
-    statistical_parity: |P(1 | PA=1) - P(1 | PA=0)| with the cells weighted by `share` (2, 2) =
-    P(target, protected), which a batch drawn by cells does not show.
+    Parameters
+    ----------
+    logits
+        Of the batch (B, 2).
+    target, protected
+        Labels (B,) in {0, 1}. A cell of both without images counts as rate 0.
+    criterion
+        equalized_odds: max over y of |P(1 | y, PA=1) - P(1 | y, PA=0)|; equal_opportunity: y = 1
+        only; statistical_parity: |P(1 | PA=1) - P(1 | PA=0)| with the cells weighted by `share`.
+    share
+        P(target, protected) (2, 2), which a batch drawn by cells does not show.
     """
     decided = (logits[:, 1] >= logits[:, 0]).float()
     rate = cell_means(decided[:, None], target, protected).view(2, 2)
@@ -172,8 +218,19 @@ def batch_bias(
 def savani_loss(
     error: torch.Tensor, bias: torch.Tensor, strength: float, epsilon: float, delta: float
 ) -> torch.Tensor:
-    """Return error * max(1, lambda (bias - epsilon + delta) + 1) (Savani et al. 2020).
+    """Return error * max(1, lambda (bias - epsilon + delta) + 1).
 
-    A bias below epsilon - delta changes nothing.
+    Parameters
+    ----------
+    error, bias
+        Numbers () of a batch; a bias below epsilon - delta changes nothing.
+    strength
+        lambda.
+    epsilon, delta
+        The bias that is tolerated, and how far below it the penalty begins.
+
+    References
+    ----------
+    Savani, White and Govindarajulu 2020, "Intra-Processing Methods for Debiasing Neural Networks".
     """
     return error * torch.clamp(strength * (bias - epsilon + delta) + 1, min=1.0)

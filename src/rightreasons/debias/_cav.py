@@ -17,9 +17,14 @@ CavKind = Literal["signal", "ridge", "logistic", "svm"]
 class Cav:
     """A fitted direction.
 
-    direction: float64 (d,), length 1, pointing from images without the concept to those with it.
-    mean_without, mean_with: mean features (d,) of the images without and with it.
-    quality: AUROC of the projection on the direction, on the data of the fit: 0.5 is chance.
+    Attributes
+    ----------
+    direction
+        float64 (d,), length 1, pointing from images without the concept to those with it.
+    mean_without, mean_with
+        Mean features (d,) of the images without and with it.
+    quality
+        AUROC of the projection on the direction, on the data of the fit: 0.5 is chance.
     """
 
     direction: Array
@@ -37,15 +42,33 @@ def fit_cav(
     weights: Array | None = None,
     what: str = "cav",
 ) -> Cav:
-    """Return the direction of the concept `labels` (N,) in {0, 1} in features (N, d).
+    """Return the direction of a concept in feature space.
 
-    kind: `signal` is cov(x, y) / var(y) per feature (Haufe et al. 2014; Pahde et al. 2022), for two
-        classes the difference of their means; `ridge`, `logistic` and `svm` are the normals of the
-        linear classifiers of those names (Kim et al. 2018).
-    regularisation: strength of the classifiers' L2 penalty for features that are centred and scaled
-        by one number to unit mean square; nothing for `signal`.
-    weights: weight of each image (N,), in fit, means and quality; equal without.
-    Raises UserError where only one class is there, features are not finite, or the direction is 0.
+    Parameters
+    ----------
+    features
+        Of the images (N, d), finite.
+    labels
+        (N,) in {0, 1}: whether the concept is there.
+    kind
+        `signal` is cov(x, y) / var(y) per feature, for two classes the difference of their means;
+        `ridge`, `logistic` and `svm` are the normals of the linear classifiers of those names.
+    regularisation
+        Strength of the classifiers' L2 penalty for features that are centred and scaled by one
+        number to unit mean square; nothing for `signal`.
+    weights
+        Weight of each image (N,), in fit, means and quality; equal without.
+    what
+        What errors call the fit.
+
+    Raises
+    ------
+    UserError
+        Where only one class is there, features are not finite, or the direction is 0.
+
+    References
+    ----------
+    Haufe et al. 2014 and Pahde et al. 2022 (`signal`); Kim et al. 2018 (the classifiers).
     """
     x, y = np.asarray(features, dtype=np.float64), np.asarray(labels)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -80,7 +103,15 @@ def cell_weights(target: Array, protected: Array) -> Array:
 
 
 def auroc(score: Array, labels: Array, weights: Array | None = None) -> float:
-    """Return the probability that a random positive scores above a random negative; ties half."""
+    """Return the probability that a random positive scores above a random negative; ties half.
+
+    Parameters
+    ----------
+    score, labels
+        (N,), labels in {0, 1} with both there.
+    weights
+        Of each image (N,); equal without.
+    """
     w = np.ones(len(score)) if weights is None else weights
     order = np.argsort(score[labels == 0], kind="stable")
     negative = score[labels == 0][order]

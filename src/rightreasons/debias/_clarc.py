@@ -31,7 +31,24 @@ class CavParams(Params):
 
 
 def protected_cav(context: Context, features: torch.Tensor, params: CavParams, name: str) -> Cav:
-    """Return the direction of the protected attribute in the debias split's features (N, d)."""
+    """Return the direction of the protected attribute in the debias split's features.
+
+    Parameters
+    ----------
+    context
+        What the method is given.
+    features
+        float32 (N, d), in the debias split's order.
+    params
+        How the direction is fitted.
+    name
+        The method's name in the study, for errors.
+
+    Raises
+    ------
+    UserError
+        As `fit_cav`.
+    """
     data = context.debias()
     target, protected = data.target.numpy(), data.protected.numpy()
     weights = cell_weights(target, protected) if params.cav_weighting == "cells" else None
@@ -54,7 +71,19 @@ def penultimate_cav(context: Context, model: Classifier, params: CavParams, name
 
 
 def projection(context: Context, cav: Cav, origin: Any, strength: float) -> Projection:
-    """Return the intervention that replaces the part along the direction by that of `origin`."""
+    """Return the intervention that replaces the part along the direction by that of `origin`.
+
+    Parameters
+    ----------
+    context
+        Says the device.
+    cav
+        The direction (d,).
+    origin
+        The features (d,) whose part along it all images get.
+    strength
+        Share of the part that is replaced: 0 changes nothing, 1 replaces all of it.
+    """
     import torch
 
     from rightreasons.models.classifier import Projection

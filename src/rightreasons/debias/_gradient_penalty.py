@@ -19,7 +19,10 @@ Penalty = Literal["l2", "l1", "cosine"]
 def layer_of(model: Classifier, name: str) -> nn.Module:
     """Return the trunk's module `name`; `penultimate` is the trunk's end.
 
-    Raises UserError with the trunk's modules where there is no such module.
+    Raises
+    ------
+    UserError
+        Where there is no such module, with those that there are.
     """
     if name == "penultimate":
         return model.trunk
@@ -35,10 +38,10 @@ def layer_of(model: Classifier, name: str) -> nn.Module:
 
 @contextmanager
 def captured(module: nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Context in which the module's latest output is the list's only item.
+    """Give a list whose only item is the module's latest output, within the block.
 
     What follows the module gets a copy, so that an in-place activation does not overwrite the
-    output before its gradient is taken. The hook is gone when the context ends.
+    output before its gradient is taken. The hook is gone when the block ends.
     """
     outputs: list[torch.Tensor] = []
 
@@ -64,10 +67,18 @@ def by_position(values: torch.Tensor) -> torch.Tensor:
 
 
 def explained_output(logits: torch.Tensor, target: torch.Tensor, output: Output) -> torch.Tensor:
-    """Return f (N,), the number per image whose gradient is penalised, from logits (N, K).
+    """Return f (N,), the number per image whose gradient is penalised.
 
-    max_logit: the largest; target: the true class's; all: the sum; random: the sum with random
-    signs (torch's global stream); log_probability: the mean of the classes' log-probabilities.
+    Parameters
+    ----------
+    logits
+        (N, K).
+    target
+        The true classes (N,).
+    output
+        max_logit: the largest; target: the true class's; all: the sum; random: the sum with random
+        signs (torch's global stream); log_probability: the mean of the classes'
+        log-probabilities.
     """
     if output == "max_logit":
         return logits.max(dim=1).values
@@ -84,10 +95,17 @@ def explained_output(logits: torch.Tensor, target: torch.Tensor, output: Output)
 def directional_penalty(
     gradient: torch.Tensor, direction: torch.Tensor, penalty: Penalty
 ) -> torch.Tensor:
-    """Return the penalty of gradients (N, positions, C) along a unit direction (C,), a mean over N.
+    """Return the penalty () of gradients along a direction, a mean over images.
 
-    l2: sum over positions of (v . g)^2; l1: sum of |v . g|; cosine: mean of |cos(v, g)|, where a
-    gradient of 0 counts as 0.
+    Parameters
+    ----------
+    gradient
+        (N, positions, C).
+    direction
+        (C,), of length 1.
+    penalty
+        l2: sum over positions of (v . g)^2; l1: sum of |v . g|; cosine: mean of |cos(v, g)|, where
+        a gradient of 0 counts as 0.
     """
     along = (gradient * direction).sum(dim=-1)
     if penalty == "l2":
@@ -107,9 +125,25 @@ def right_reason_penalty(
     output: Output,
     penalty: Penalty,
 ) -> torch.Tensor:
-    """Return the penalty of d f / d activation along `direction`, differentiable in the weights.
+    """Return the penalty () of d f / d activation along a direction, differentiable in the weights.
 
-    After Dreyer et al. 2024. In 32 bits also under autocast, because it squares small numbers.
+    It is taken in 32 bits also under autocast, because it squares small numbers.
+
+    Parameters
+    ----------
+    logits, target
+        (N, K) and (N,).
+    activation
+        The layer's output that the logits were made from: (N, C), (N, C, H, W) or (N, tokens, C).
+    direction
+        (C,), of length 1.
+    output, penalty
+        As in `explained_output` and `directional_penalty`.
+
+    References
+    ----------
+    Dreyer et al. 2024, "From Hope to Safety: Unlearning Biases of Deep Models via Gradient
+    Penalization in Latent Space".
     """
     f = explained_output(logits.float(), target, output).sum()
     (gradient,) = torch.autograd.grad(f, activation, create_graph=True)

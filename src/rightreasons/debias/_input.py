@@ -70,8 +70,25 @@ def retrain(
     """Return the untrained vanilla network trained on `data` as vanilla was on the train split.
 
     First weights, order of images, mirroring and dropout are vanilla's, so that with vanilla's
-    images the result is vanilla, bit for bit on the CPU. change: what is done to the images of a
-    batch first. Raises UserError where loss or weights are not finite.
+    images the result is vanilla, bit for bit on the CPU.
+
+    Parameters
+    ----------
+    context
+        What the method is given.
+    data
+        The images, with labels.
+    params
+        What may differ from vanilla's training; None there is vanilla's value.
+    name
+        The method's name in the study.
+    change
+        What is done to the images of a batch first.
+
+    Raises
+    ------
+    UserError
+        Where loss or weights are not finite.
     """
     from rightreasons.learning.training import train
 
@@ -93,7 +110,15 @@ def retrain(
 
 
 def general_region(context: Context, quantile: float) -> Region:
-    """Return the same region for all images: where the general map is above its quantile."""
+    """Return the same region for all images: where the general map is above its quantile.
+
+    Parameters
+    ----------
+    context
+        Has the attribution maps of the protected attribute.
+    quantile
+        In [0, 1]; at 1 the region is empty.
+    """
     import torch
 
     from rightreasons.regions.attribution import top
@@ -108,6 +133,13 @@ def specific_region(context: Context, quantile: float) -> Region:
     """Return each image's own region: where its map is above its own quantile.
 
     Every map is computed once, and kept as one bit per pixel: 12 MB for 6,000 images of 128 px.
+
+    Parameters
+    ----------
+    context
+        Has the attribution maps of the protected attribute.
+    quantile
+        In [0, 1]; at 1 all regions are empty.
     """
     import torch
 
@@ -139,7 +171,14 @@ def mask(region: Region) -> Change:
 def noise(region: Region, sigma: float, generator: torch.Generator) -> Change:
     """Return the change that adds N(0, sigma) to every channel in the region, clipped to [0, 1].
 
-    generator: where the noise comes from, on the images' device; drawn anew for every batch.
+    Parameters
+    ----------
+    region
+        Where the noise is added.
+    sigma
+        Standard deviation, where black is 0 and white 1.
+    generator
+        Where the noise comes from, on the images' device; drawn anew for every batch.
     """
     import torch
 

@@ -33,6 +33,19 @@ class AdversarialTuning:
     Such batches define the bias. The error is weighted back to the debias split's own shares of the
     cells, so that what debiases is the critic and not a rebalanced training set. In critic steps
     the model is in eval mode, in model steps in training mode.
+
+    Parameters
+    ----------
+    context
+        What the method is given; its debias split needs images in all four cells.
+    model
+        The network, changed in place by `run`.
+    params
+        Budget, critic and penalty.
+
+    References
+    ----------
+    Savani, White and Govindarajulu 2020, "Intra-Processing Methods for Debiasing Neural Networks".
     """
 
     def __init__(self, context: Context, model: Classifier, params: SavaniAftParams) -> None:
@@ -48,7 +61,19 @@ class AdversarialTuning:
             self.critic = BatchCritic(n_inputs).to(self.device)
 
     def run(self) -> dict[str, Any]:
-        """Train in place; return the critic's error and the model's losses, first and last."""
+        """Train in place.
+
+        Returns
+        -------
+        dict
+            `critic_error_on_vanilla`: root of the critic's mean squared error over its last 50
+            warm-up steps, None without any; `first` and `last`: the model's losses.
+
+        Raises
+        ------
+        UserError
+            Where a loss is not finite.
+        """
         params = self.params
         critic_optimizer = Adam(self.critic.parameters(), lr=params.critic_warmup_learning_rate)
         with seeded(self.generator, self.device):

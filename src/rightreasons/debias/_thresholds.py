@@ -20,9 +20,16 @@ Array = np.ndarray
 class Choice:
     """A threshold and what it does on the data it was chosen on.
 
-    equalized_odds: max over y of |P(1 | y, PA=1) - P(1 | y, PA=0)|.
-    balanced_accuracy: (TPR + TNR) / 2 over both groups.
-    constant: True where the scores are all equal, so that no threshold tells images apart.
+    Attributes
+    ----------
+    threshold
+        Class 1 is decided from this probability on.
+    equalized_odds
+        max over y of |P(1 | y, PA=1) - P(1 | y, PA=0)|.
+    balanced_accuracy
+        (TPR + TNR) / 2 over both groups.
+    constant
+        True where the scores are all equal, so that no threshold tells images apart.
     """
 
     threshold: float
@@ -56,7 +63,20 @@ def candidates(score: Array) -> Array:
 
 
 def check_cells(target: Array, protected: Array, what: str) -> None:
-    """Raise UserError where one of the four cells of target and protected is empty."""
+    """Refuse labels that leave a cell of target and protected empty.
+
+    Parameters
+    ----------
+    target, protected
+        (N,) in {0, 1}.
+    what
+        What the error calls the method.
+
+    Raises
+    ------
+    UserError
+        Where one of the four cells has no image.
+    """
     for t in (0, 1):
         for a in (0, 1):
             if not np.any((np.asarray(target) == t) & (np.asarray(protected) == a)):
@@ -98,7 +118,23 @@ def choose_threshold(
     The candidates are all thresholds that split the scores; allowed are those whose balanced
     accuracy is at most `tolerance` below the best. Ties go to the higher balanced accuracy, then
     to the threshold nearest 0.5, then to the lower one. Scores that are all equal have no such
-    threshold: 0.5 is returned and `constant` says so. Raises UserError for an empty cell.
+    threshold: 0.5 is returned and `constant` says so.
+
+    Parameters
+    ----------
+    score
+        P(target = 1) (N,).
+    target, protected
+        (N,) in {0, 1}.
+    tolerance
+        Balanced accuracy that may be lost, in [0, 0.5].
+    what
+        What errors call the method.
+
+    Raises
+    ------
+    UserError
+        Where a cell of target and protected is empty.
     """
     score, target, protected = (np.asarray(x) for x in (score, target, protected))
     check_cells(target, protected, what)
@@ -120,7 +156,12 @@ def choose_threshold(
 class Hull:
     """The upper convex hull of a ROC curve from (0, 0) to (1, 1), as its corners.
 
-    fpr, tpr (K,) rising; thresholds (K,) falling from NEVER to ALWAYS.
+    Attributes
+    ----------
+    fpr, tpr
+        (K,), rising.
+    thresholds
+        (K,), falling from NEVER to ALWAYS.
     """
 
     fpr: Array
@@ -133,10 +174,20 @@ class Hull:
         return np.interp(x, self.fpr[first:], self.tpr[first:])
 
     def lottery(self, x: float, y: float) -> dict[float, float]:
-        """Return thresholds and weights whose rates are (x, y), for x <= y <= height(x).
+        """Return a lottery of thresholds whose rates are a given point on or below the hull.
 
         A point of the hull is a lottery of the corners beside it; a point below it is a lottery of
         the hull's point above it and a coin that comes up 1 with probability x.
+
+        Parameters
+        ----------
+        x, y
+            False and true positive rate, x <= y <= height(x).
+
+        Returns
+        -------
+        dict
+            The weight of each threshold; they sum to 1 up to rounding.
         """
         top = float(self.height(np.array([x]))[0])
         share = 1.0 if top <= x else (y - x) / (top - x)
@@ -157,7 +208,7 @@ class Hull:
         return weights
 
     def _first(self) -> int:
-        """The corner from which the hull is a function: the last one at a false positive rate 0."""
+        """Return the corner where the hull begins to be a function: the last at an FPR of 0."""
         return int(np.searchsorted(self.fpr, 0.0, side="right")) - 1
 
 
@@ -188,12 +239,38 @@ def equalized_odds_rule(
     seed: int,
     what: str = "rule",
 ) -> tuple[GroupDecision, tuple[float, float]]:
-    """Return the rule that maximises the objective with the same (FPR, TPR) in both groups, and it.
+    """Return the best rule that has the same (FPR, TPR) in both groups.
 
-    Hardt et al. 2016, section 4.2, solved exactly: what both groups can reach is what lies below
-    both hulls; the objective is linear, so the best point is a corner of the lower envelope of the
-    two hulls: a corner of one of them or where they cross. Ties go to the larger TPR - FPR, then
-    to the FPR nearest 1/2. Raises UserError for an empty cell.
+    Solved exactly: what both groups can reach is what lies below both hulls; the objective is
+    linear, so the best point is a corner of the lower envelope of the two hulls: a corner of one of
+    them or where they cross. Ties go to the larger TPR - FPR, then to the FPR nearest 1/2.
+
+    Parameters
+    ----------
+    score
+        (N,).
+    target, protected
+        (N,) in {0, 1}.
+    objective
+        What is maximised.
+    seed
+        Of the rule's lotteries.
+    what
+        What errors call the method.
+
+    Returns
+    -------
+    tuple
+        The rule, and its (FPR, TPR).
+
+    Raises
+    ------
+    UserError
+        Where a cell of target and protected is empty.
+
+    References
+    ----------
+    Hardt, Price and Srebro 2016, "Equality of Opportunity in Supervised Learning", section 4.2.
     """
     score, target, protected = (np.asarray(x) for x in (score, target, protected))
     score = score.astype(np.float64)

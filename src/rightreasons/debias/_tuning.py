@@ -43,10 +43,33 @@ def fine_tune(
     name: str,
     loss: Loss | None = None,
 ) -> list[dict[str, float]]:
-    """Train `model` in place on the debias split; return the loss of each epoch.
+    """Train `model` in place on the debias split.
 
     Batch norm and dropout are in training mode, so running statistics move towards the debias
-    split; the model ends in eval mode. Raises UserError where loss or weights are not finite.
+    split; the model ends in eval mode.
+
+    Parameters
+    ----------
+    context
+        What the method is given.
+    model
+        The network to change.
+    params
+        The budget; the rest is as in the study's `training`.
+    name
+        The method's name in the study: the key of its random stream.
+    loss
+        From model and batch to a number (); cross-entropy without.
+
+    Returns
+    -------
+    list of dict
+        The losses of each epoch.
+
+    Raises
+    ------
+    UserError
+        Where loss or weights are not finite.
     """
     from rightreasons.learning.training import train
 
@@ -66,9 +89,15 @@ def fine_tune(
 
 
 def check_finite(context: Context, model: Classifier, name: str) -> None:
-    """Raise UserError where weights, running statistics or logits of `model` are not finite.
+    """Refuse a model that holds NaN or infinite values.
 
-    The logits are those of at most 256 images of the debias split.
+    Looked at are weights, running statistics, and the logits of at most 256 images of the debias
+    split.
+
+    Raises
+    ------
+    UserError
+        Where any of these is not finite.
     """
     import numpy as np
 
@@ -88,9 +117,19 @@ def check_finite(context: Context, model: Classifier, name: str) -> None:
 def pick_decision(
     context: Context, model: Classifier, params: DecisionParams, name: str
 ) -> tuple[Decision, dict[str, Any]]:
-    """Return the decision for `model` and notes on it: 0.5, or chosen on the debias split.
+    """Return the decision for `model`: threshold 0.5, or one chosen on the debias split.
 
     The scores are taken in eval mode, so that looking at them changes nothing.
+
+    Returns
+    -------
+    tuple
+        The decision, and notes on how it was chosen, which JSON can hold.
+
+    Raises
+    ------
+    UserError
+        Where a threshold is to be chosen and a cell of target and protected is empty.
     """
     if params.threshold == "half":
         return Decision(), {}

@@ -15,7 +15,17 @@ STUDENT_SEEDS = 3
 def metric_rows(
     cell_metrics: pd.DataFrame, metric: str, explainer: str | None = None
 ) -> pd.DataFrame:
-    """Return a metric's rows: of `explainer`, and those that no explainer applies to."""
+    """Return a metric's rows: of one explainer, and those that no explainer applies to.
+
+    Parameters
+    ----------
+    cell_metrics
+        The table.
+    metric
+        Its name.
+    explainer
+        Without one, only rows that no explainer applies to.
+    """
     own = cell_metrics["explainer"].isna()
     if explainer is not None:
         own |= cell_metrics["explainer"] == explainer
@@ -29,11 +39,19 @@ def collapsed_cells(cell_metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and 95 % interval over seeds of one metric, a row per level and method.
+    """Return mean and 95 % interval over seeds of one metric.
 
-    The columns are level, method, mean, low, high, seeds. Missing values are left out. The
-    interval is Student's from STUDENT_SEEDS seeds on; with fewer it is the mean of the cells' own
-    intervals over images.
+    Parameters
+    ----------
+    rows
+        The metric's rows of the table `cell_metrics`; missing values are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per level and method: level, method, mean, low, high, seeds. The interval is Student's
+        from STUDENT_SEEDS seeds on; with fewer it is the mean of the cells' own intervals over
+        images.
     """
     known = rows.dropna(subset=["value"])
     summaries = [
@@ -48,7 +66,21 @@ def changes(
 ) -> pd.Series:
     """Return a metric's value minus the original's of the same task, design, level and seed.
 
-    The index is CELL, without the original; missing where either value is missing.
+    Parameters
+    ----------
+    cell_metrics
+        The table.
+    metric
+        Its name.
+    original
+        The method that changes are against.
+    explainer
+        Of metrics of maps.
+
+    Returns
+    -------
+    pandas.Series
+        Indexed by CELL, without the original; missing where either value is missing.
     """
     values = values_of(cell_metrics, metric, explainer)
     methods = values.index.get_level_values("method")

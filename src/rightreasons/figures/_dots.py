@@ -23,6 +23,13 @@ def dots_of(given: Given, metric: str) -> pd.DataFrame:
 
     Of each group's metrics one metric of the original is read; of the original's predictions the
     test images'.
+
+    Parameters
+    ----------
+    given
+        Of a figure that asks for `dots` among its `files`.
+    metric
+        The metric of images whose values the dots are.
     """
     original = given.roles.original
     chosen = [("metric", "==", metric), ("method", "==", original)]
@@ -37,11 +44,24 @@ def dots_of(given: Given, metric: str) -> pd.DataFrame:
 def image_dots(metrics: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     """Return a row per level, seed, explainer and image.
 
-    metrics: one metric of one model a level and seed, by image and explainer; predictions: those of
-    the same models. Columns: level, seed, image_id, explainer, target, protected, value (of the
-    metric), decision, score (P(target = 1)), right (bool), height (in [0, 1), the same wherever the
-    image is). An image whose value is missing has no row. Raises UserError for a map without a
-    prediction.
+    Parameters
+    ----------
+    metrics
+        One metric of one model a level and seed, by image and explainer.
+    predictions
+        Those of the same models.
+
+    Returns
+    -------
+    pandas.DataFrame
+        level, seed, image_id, explainer, target, protected, value (of the metric), decision, score
+        (P(target = 1)), right (bool), height (in [0, 1), the same wherever the image is). An image
+        whose value is missing has no row.
+
+    Raises
+    ------
+    UserError
+        For a map without a prediction.
     """
     maps = metrics.dropna(subset=["value"])
     made = predictions[[*MAP, "decision", "score"]]

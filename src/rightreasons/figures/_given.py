@@ -181,7 +181,13 @@ class Given:
         return self.study.designs[self.design].strongest
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return the rows of a table that are of this drawing's dataset, task and design."""
+        """Return the rows of a table that are of this drawing's dataset, task and design.
+
+        Parameters
+        ----------
+        name
+            One of those that the figure asks for.
+        """
         rows = self.tables[name]
         for key in ("dataset", "task", "design"):
             if key in self.wildcards and key in rows:
@@ -189,12 +195,18 @@ class Given:
         return rows
 
     def mean_maps(self, group: Group) -> Mapping[str, np.ndarray]:
-        """Return a group's mean images, mean maps and ROI (`metrics.measures.mean_maps`)."""
+        """Return a group's mean images, mean maps and ROI by name (`metrics.measures.mean_maps`).
+
+        Of figures that ask for `mean_maps` among their `files`.
+        """
         path = self.files["mean_maps"][self.groups.index(group)]
         return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
 
     def map_sets(self, group: Group) -> list[MapSet]:
-        """Return the original's maps of a group, a set of explainers each."""
+        """Return the original's maps of a group, a set of explainers each.
+
+        Of figures that ask for `maps` among their `files`.
+        """
         from rightreasons.metrics.measures import MapSet
 
         counts = [len(self.study.tasks[g.task].sets) for g in self.groups]
@@ -204,7 +216,16 @@ class Given:
         return [MapSet.open(maps, index) for maps, index in list(files)[first:last]]
 
     def images(self, artifact: Chosen | None = None) -> Any:
-        """Return what gives the pool's images, uint8 (n, H, W, 3), by `images[rows]`."""
+        """Return what gives the pool's images, uint8 (n, H, W, 3), by `images[rows]`.
+
+        Of figures that ask for `pool` or `roi` among their `files`.
+
+        Parameters
+        ----------
+        artifact
+            Laid over the images of the second half of rows, N to 2N - 1; without one there are N
+            rows.
+        """
         from rightreasons.artifacts.injected import open_images
 
         return open_images(self.files["images"][0], artifact)
@@ -214,7 +235,10 @@ class Given:
         return pd.read_parquet(self.files["index"][0])
 
     def attributions(self) -> Sequence[Attribution]:
-        """Return the attribution maps of the pool, one per attribute."""
+        """Return the attribution maps of the pool, one per attribute.
+
+        Of figures that ask for `regions` among their `files`.
+        """
         from rightreasons.regions.attribution import Attribution
 
         return [Attribution.load(path.parent) for path in self.files["region"]]

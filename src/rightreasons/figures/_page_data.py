@@ -18,11 +18,25 @@ Maps = Mapping[tuple[float, str], Array]  # by level and explainer (n, H, W)
 
 
 def choose_images(sets: Mapping[float, Sequence[MapSet]], limit: int) -> pd.DataFrame:
-    """Return at most `limit` images that have maps at every level, a quarter of each quadrant.
+    """Return images that have maps at every level, a quarter of them from each quadrant.
 
-    sets: by level, the maps of one model with all sets of explainers. Of each quadrant the first
-    images in the order of the maps are taken. Columns image_id, row (of the pool), target,
-    protected. Raises UserError if no image has maps at every level.
+    Parameters
+    ----------
+    sets
+        By level, the maps of one model with all sets of explainers. Of each quadrant the first
+        images in the order of the maps are taken.
+    limit
+        The most images.
+
+    Returns
+    -------
+    pandas.DataFrame
+        image_id, row (of the pool), target, protected.
+
+    Raises
+    ------
+    UserError
+        If no image has maps at every level.
     """
     tables = [next(of_level[0].explainers())[2] for of_level in sets.values()]
     common = tables[0]
@@ -40,7 +54,17 @@ def choose_images(sets: Mapping[float, Sequence[MapSet]], limit: int) -> pd.Data
 def maps_of_images(
     sets: Mapping[float, Sequence[MapSet]], image_ids: Sequence[str], explainers: Sequence[str]
 ) -> dict[tuple[float, str], Array]:
-    """Return the maps (n, H, W) of these images by level and explainer, in the order given."""
+    """Return the maps (n, H, W) of some images by level and explainer.
+
+    Parameters
+    ----------
+    sets
+        By level, the maps of one model with all sets of explainers.
+    image_ids
+        The images, all of which have maps at every level.
+    explainers
+        Which, in the order of the result.
+    """
     found = {}
     for level, of_level in sets.items():
         for one in of_level:
@@ -54,10 +78,26 @@ def maps_of_images(
 def page_columns(
     dots: pd.DataFrame, chosen: pd.DataFrame, maps: Maps, images: Any, roi: Array | None
 ) -> dict[str, Any]:
-    """Return the page's data, a row per image of `chosen`, so that each picture is there once.
+    """Return the page's data, a row per image, so that each picture is there once.
 
-    Columns: image_id, height, image (where `images` is not None), and by level or by level and
-    explainer what `column` names: decision, right, score; value, map.
+    Parameters
+    ----------
+    dots
+        What `image_dots` returns, of one seed.
+    chosen
+        The images: what `choose_images` returns.
+    maps
+        By level and explainer (n, H, W), in the order of `chosen`.
+    images
+        Gives images uint8 (n, H, W, 3) by `images[rows]`; None where they may not be shown.
+    roi
+        bool (H, W) or (n, H, W), outlined in the maps.
+
+    Returns
+    -------
+    dict
+        image_id, height, image (where images are shown), and by level or by level and explainer
+        what `column` names: decision, right, score; value, map.
     """
     names = chosen["image_id"].tolist()
     heights = dots.drop_duplicates("image_id").set_index("image_id")["height"]

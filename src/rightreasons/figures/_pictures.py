@@ -30,11 +30,18 @@ def image_uri(image: Array) -> str:
 
 
 def map_uri(map_: Array, roi: Array | None = None) -> str:
-    """Return a map (H, W) as a PNG: red for the class, blue against it, the ROI outlined in black.
+    """Return a map as a PNG: red for the class, blue against it, the ROI outlined in black.
 
-    A map of more than 64 px is averaged down to that, and shown relative to its largest |value|
-    then. An all-zero map is white. roi: (H, W) bool; the outline lies just outside of it, so that
-    a ROI at the edge of the image is open there.
+    A map of more than MAP_SIDE px is averaged down to that, and shown relative to its largest
+    |value| then. An all-zero map is white.
+
+    Parameters
+    ----------
+    map_
+        (H, W).
+    roi
+        bool (H, W); the outline lies just outside of it, so that an ROI at the edge of the image is
+        open there.
     """
     from PIL import Image
 

@@ -37,9 +37,19 @@ STYLES = dict(zip(NAMES, LOOKS, strict=False))
 def models_of(
     given: Given,
 ) -> tuple[pd.DataFrame, str]:
-    """Return a task's rows of the table `data_attribution` at the strongest level, and their name.
+    """Return the models that figures of data attribution show.
 
     Of several originals or balanced ones those with the original's epochs are kept.
+
+    Parameters
+    ----------
+    given
+        Of a figure that asks for the table `data_attribution`.
+
+    Returns
+    -------
+    tuple
+        A task's rows of the table at the strongest level, and their name.
     """
     rows = given.table("data_attribution")
     name = f"{given.task}, {given.design} = {given.strongest:.3g}"
@@ -68,9 +78,14 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def view(values: np.ndarray, ends: np.ndarray) -> tuple[float, float]:
-    """Return an axis's limits: all `values`, and intervals' `ends` up to half as far again.
+    """Return an axis's limits: all values, and ends of intervals up to half as far again.
 
-    Both are shares; missing ones are left out. One wide interval would flatten all else.
+    One wide interval would flatten all else.
+
+    Parameters
+    ----------
+    values, ends
+        Shares in [0, 1]; missing ones are left out.
     """
     known = values[~np.isnan(values)]
     if not len(known):

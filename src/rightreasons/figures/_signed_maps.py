@@ -22,7 +22,14 @@ QUANTILE = 0.995
 def average(parts: Sequence[Part], key: str, counts: Array) -> Array:
     """Return the average of arrays (C, H, W, ...) over parts; NaN where a cell has no images.
 
-    counts: (parts, C), the images behind each cell of each part: its weight.
+    Parameters
+    ----------
+    parts
+        Mean maps of groups.
+    key
+        Which of their arrays.
+    counts
+        (parts, C), the images behind each cell of each part: its weight.
     """
     total = counts.sum(axis=0)
     stacked = np.stack([part[key].astype(float) for part in parts])
@@ -50,7 +57,19 @@ def picture(axes: Axes, image: Array, roi: Array) -> None:
 
 
 def signed_map(axes: Axes, map_: Array, limit: float, roi: Array) -> None:
-    """Show a map (H, W) with colours from -limit to limit, and the outline of its ROI (H, W)."""
+    """Show a map with colours from -limit to limit, and the outline of its ROI.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    map_
+        (H, W); one with missing values is left blank.
+    limit
+        Above 0, in the map's unit.
+    roi
+        (H, W): 0 and 1, or shares of images, of which half of the largest counts as inside.
+    """
     if np.isnan(map_).any():
         blank(axes, roi.shape)
         return

@@ -51,7 +51,13 @@ RC: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Style:
-    """A colour, a marker and a line."""
+    """How a method or an explainer looks.
+
+    Attributes
+    ----------
+    color, marker, line
+        As matplotlib takes them.
+    """
 
     color: str
     marker: str
@@ -79,7 +85,16 @@ def method_order(methods: Iterable[str], roles: Roles) -> list[str]:
 
 
 def method_styles(methods: Iterable[str], roles: Roles) -> dict[str, Style]:
-    """Return the style of every method, in the study's order: the same in all its figures."""
+    """Return the style of every method, in the study's order: the same in all its figures.
+
+    Parameters
+    ----------
+    methods
+        Those that are drawn; repeated ones count once.
+    roles
+        What the study knows of them. The first method of a kind has the kind's style; the others
+        and the kinds without one get spare styles in turn.
+    """
     order = method_order(methods, roles)
     kinds = {**roles.methods, **{m: m for m in order if m not in roles.methods}}
     styles = _styles(kinds, METHODS, SPARE_METHODS)
@@ -116,7 +131,13 @@ def styled() -> Iterator[None]:
 
 
 def page(height: float, width: float = WIDTH) -> Figure:
-    """Return an empty figure, in inches, with matplotlib's constrained layout."""
+    """Return an empty figure with matplotlib's constrained layout.
+
+    Parameters
+    ----------
+    height, width
+        In inches; WIDTH is that of a page's text.
+    """
     from matplotlib.figure import Figure
 
     return Figure((width, height), layout="constrained")
@@ -135,9 +156,16 @@ def handle(label: str = "", **look: Any) -> Line2D:
 
 
 def save_figure(figure: Figure, files: Mapping[str, Path]) -> None:
-    """Write a figure in the formats that `files` names (PNG at 200 dpi), all or none of them.
+    """Write a figure in several formats, all or none of them.
 
     The same figure gives the same bytes: no dates, no random identifiers.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    files
+        The path of each format that matplotlib knows; PNG has 200 dpi.
     """
     without = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
     with styled(), ExitStack() as stack:
@@ -154,7 +182,21 @@ def spread(count: int, reach: float) -> np.ndarray:
 def draw_point(
     axes: Axes, x: float, y: float, style: Style, *, collapsed: bool, size: float = 4
 ) -> None:
-    """Draw one marker; a hollow and crossed one for a constant classifier."""
+    """Draw one marker.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    x, y
+        In the axes' units.
+    style
+        The method's.
+    collapsed
+        Whether it is a constant classifier: hollow and crossed.
+    size
+        In points.
+    """
     face = "white" if collapsed else style.color
     look: dict[str, Any] = {"mec": style.color, "mew": 0.8, "clip_on": False}
     axes.plot(x, y, style.marker, ms=size + 1.5 * collapsed, mfc=face, zorder=3, **look)
@@ -165,9 +207,20 @@ def draw_point(
 def draw_legend(
     figure: Figure, handles: Sequence[Artist], *, crossed: bool, axes: Axes | None = None, **kw: Any
 ) -> None:
-    """Draw a legend, with an entry for constant classifiers if any is `crossed`.
+    """Draw a legend.
 
-    It fills `axes`, or lies where `kw` says, outside the panels.
+    Parameters
+    ----------
+    figure
+        Whose legend it is.
+    handles
+        What `legend_handles` or `handle` returns.
+    crossed
+        Whether there is an entry for constant classifiers.
+    axes
+        A panel that the legend fills; else it lies where `kw` says, outside the panels.
+    **kw
+        For matplotlib's `legend`.
     """
     entries: list[Any] = list(handles)
     labels = [str(entry.get_label()) for entry in handles]
@@ -183,9 +236,21 @@ def draw_legend(
 
 
 def title_above(figure: Figure, text: str, lines: int) -> dict[str, Any]:
-    """Write a title with room for a legend of so many lines below it; return the legend's place.
+    """Write a title with room for a legend below it.
 
-    The figure has the constrained layout, which keeps its panels below both.
+    Parameters
+    ----------
+    figure
+        With the constrained layout, which keeps its panels below both.
+    text
+        The title.
+    lines
+        How many lines the legend has.
+
+    Returns
+    -------
+    dict
+        The legend's place, for `draw_legend`.
     """
     height = figure.get_figheight()
     figure.suptitle(text, x=0.01, y=1 - 0.05 / height, ha="left", va="top")

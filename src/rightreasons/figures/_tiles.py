@@ -22,7 +22,19 @@ UNIT = (0, 1, 1, 0)  # every picture spans the same square, whatever its pixels
 
 @dataclass(frozen=True)
 class Tiles:
-    """A figure of square panels `rows` x `columns`, and where its remarks and colour bar go."""
+    """A figure of square panels, and where its remarks and colour bar go.
+
+    Attributes
+    ----------
+    figure
+        The figure.
+    panels
+        Its panels by row and column; each spans the unit square, y down.
+    sides
+        Left, right, top and bottom margin in inches.
+    side
+        A panel's side in inches.
+    """
 
     figure: Figure
     panels: list[list[Axes]]
@@ -70,10 +82,22 @@ def tiles(
     largest: float = 1.3,
     smallest_width: float = 0.0,
 ) -> Tiles:
-    """Return square panels on at most a page's width; margins and gaps (x, y) are in inches.
+    """Return square panels on at most a page's width.
 
-    block: after how many rows there is how much more of a gap. largest: a panel's greatest side.
-    smallest_width: of the figure, where titles need room.
+    Parameters
+    ----------
+    rows, columns
+        How many panels.
+    left, right, top, bottom
+        Margins in inches.
+    gap
+        Between panels, in inches, x and y.
+    block
+        After how many rows there is how much more of a gap.
+    largest
+        A panel's greatest side, in inches.
+    smallest_width
+        Of the figure, in inches, where titles need room.
     """
     from matplotlib.figure import Figure
 

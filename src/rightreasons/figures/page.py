@@ -97,11 +97,27 @@ def page_of(
 ) -> str:
     """Return the page as HTML: a tab per explainer, a row per level, a column per quadrant.
 
-    dots: of one seed and method (`_dots.image_dots`). chosen: the images of the page, maps: their
-    maps, as `_page_data` gives them. images: what gives the images (n, H, W, 3) uint8 of pool rows
-    by `images[rows]`, or None where they may not be shown. metric: what the dots' values are.
-    roi: (H, W) or (n, H, W) bool, outlined in the maps. chance: where a dashed line stands. The
-    page loads nothing from elsewhere.
+    It loads nothing from elsewhere.
+
+    Parameters
+    ----------
+    dots
+        Of one seed and method (`_dots.image_dots`).
+    chosen, maps
+        The images of the page, and their maps, as `_page_data` gives them.
+    images
+        Gives the images (n, H, W, 3) uint8 of pool rows by `images[rows]`; None where they may not
+        be shown.
+    metric
+        What the dots' values are called.
+    roi
+        (H, W) or (n, H, W) bool, outlined in the maps.
+    title
+        The page's.
+    chance
+        Where a dashed line stands; none for NaN.
+    target, protected
+        Names of the attributes.
     """
     from bokeh.embed import file_html
     from bokeh.layouts import column as stacked

@@ -1,4 +1,4 @@
-"""Sanity check: do maps change when the network's weights become random? (Adebayo et al. 2018)"""
+"""Sanity check (Adebayo et al. 2018): do maps change when the weights become random?"""
 
 from __future__ import annotations
 

@@ -15,12 +15,24 @@ TOLERANCE = 10.0
 
 
 def refuse_future(folder: Path, now: float | None = None) -> None:
-    """Raise UserError if a result below `folder` is dated in the future by more than TOLERANCE.
+    """Refuse to run where a result below `folder` is dated in the future by more than TOLERANCE.
 
-    now: the file system's time, which can be another than this machine's; the later one counts.
     Whatever follows from a result of the future would be older than it when it is finished, and
     Snakemake would delete it for that, after all the work. Nothing follows from logs, benchmarks
     and hidden files: they are not looked at.
+
+    Parameters
+    ----------
+    folder
+        The study's results.
+    now
+        The file system's time in seconds, which can be another than this machine's; the later one
+        counts.
+
+    Raises
+    ------
+    UserError
+        With the number of such files, the latest of them, and the cure.
     """
     limit = max(time.time(), now or 0) + TOLERANCE
     late = [(when, path) for when, path in _dates(folder) if when > limit]

@@ -65,8 +65,20 @@ def claim(count: int, folder: Path | None = None) -> int:
 
     Jobs lock files in a folder of this machine and user, the first the free GPUs, then each GPU a
     second time, and so on: no GPU has two jobs while another has none. The operating system drops
-    the lock of a process that dies. 0 where there are no such locks. Jobs with another
-    CUDA_VISIBLE_DEVICES number their GPUs differently, and are not told apart.
+    the lock of a process that dies. Jobs with another CUDA_VISIBLE_DEVICES number their GPUs
+    differently, and are not told apart.
+
+    Parameters
+    ----------
+    count
+        How many GPUs this process sees.
+    folder
+        Of the locks; one of this machine and user by default.
+
+    Returns
+    -------
+    int
+        From 0 to count - 1; 0 where there are no such locks.
     """
     try:
         import fcntl
@@ -114,10 +126,17 @@ class Residence:
 
 
 def fits(n_bytes: int, device: torch.device) -> bool:
-    """Return whether images of so many bytes shall stay on the device, rather than pass through.
+    """Return whether images shall stay on the device, rather than pass through.
 
-    On a GPU if they take at most a quarter of its free memory, and memory has not been lacking so
-    far. Never on the CPU, where the pool is a file that the operating system keeps in memory.
+    On a GPU if they take at most RESIDENT_SHARE of its free memory, and memory has not been lacking
+    so far. Never on the CPU, where the pool is a file that the operating system keeps in memory.
+
+    Parameters
+    ----------
+    n_bytes
+        What the images take.
+    device
+        Where to.
     """
     import torch
 
@@ -130,11 +149,26 @@ def fits(n_bytes: int, device: torch.device) -> bool:
 def fit_batch(work: Callable[[int], T], batch_size: int, what: str, least: int = 1) -> T:
     """Return work(batch_size), or of the largest half, quarter ... of it that fits into memory.
 
-    work: does everything anew each time, so that the result is what a config with the smaller
-    batch size gives. Images that stayed on the GPU make room first; where an outer call put them
-    there, it is the one that begins anew. what: names it in the message; a reduction is said in the
-    terminal and the log, and kept in `reductions`. least: the smallest batch that `work` can do.
-    Raises UserError where a batch so small does not fit. Errors other than a lack of memory pass.
+    Images that stayed on the GPU make room first; where an outer call put them there, it is the one
+    that begins anew. A reduction is said in the terminal and the log, and kept in `reductions`.
+    Errors other than a lack of memory pass.
+
+    Parameters
+    ----------
+    work
+        Does everything anew each time, so that the result is what a config with the smaller batch
+        size gives.
+    batch_size
+        The size to begin with.
+    what
+        What messages call the work.
+    least
+        The smallest batch that `work` can do.
+
+    Raises
+    ------
+    UserError
+        Where a batch so small does not fit.
     """
     size = batch_size
     while True:

@@ -23,7 +23,15 @@ _NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 @dataclass(frozen=True)
 class Run:
-    """Who holds or held a lock: process, host, and the name of its jobs in SLURM ("" for none)."""
+    """Who holds or held a lock.
+
+    Attributes
+    ----------
+    process, host
+        Its number, and the machine that it runs on.
+    jobs
+        The name of its jobs in SLURM, "" where they run on the machine.
+    """
 
     process: str = "unknown"
     host: str = "unknown"
@@ -31,13 +39,27 @@ class Run:
 
 
 def hold(path: Path, jobs: str = "") -> IO[str] | None:
-    """Lock `path` for as long as the returned file is open; None where locks do not exist.
+    """Lock a file for as long as the returned file is open.
 
-    jobs: the name that this run's jobs have in SLURM, or "" if they run here.
+    Unlike Snakemake's own lock it needs no `--unlock` after a crash or `kill -9`.
 
-    Unlike Snakemake's own lock it needs no `--unlock` after a crash or `kill -9`. Raises UserError,
-    with the process that holds it, if the lock is taken, if an earlier run's jobs are still in
-    SLURM's queue or cannot be asked for, and if the folder cannot be written to.
+    Parameters
+    ----------
+    path
+        The lock's file, made where it is missing.
+    jobs
+        The name that this run's jobs have in SLURM, or "" if they run here.
+
+    Returns
+    -------
+    file or None
+        None where locks do not exist (Windows).
+
+    Raises
+    ------
+    UserError
+        With the process that holds it, if the lock is taken; if an earlier run's jobs are still in
+        SLURM's queue or cannot be asked for; if the folder cannot be written to.
     """
     try:
         import fcntl
@@ -80,7 +102,13 @@ def last_run(path: Path) -> Run:
 
 
 def held(path: Path) -> bool:
-    """Whether a living process holds a lock."""
+    """Return whether a living process holds a lock.
+
+    Parameters
+    ----------
+    path
+        The lock's file, which exists.
+    """
     try:
         import fcntl
 

@@ -63,7 +63,13 @@ def run(work: Callable[[J, Running], None], kind: type[J], snakemake: Any) -> No
 def begin_log(path: Path) -> None:
     """Write the log's first line, and let what is logged and warned of follow it.
 
-    A disk that is full or read-only is so known before a job has worked for hours.
+    A disk that is full or read-only is so known before a job has worked for hours: then the process
+    ends, with one line.
+
+    Parameters
+    ----------
+    path
+        The log's file, which is written anew.
     """
     try:
         now = datetime.now().isoformat(" ", "milliseconds").replace(".", ",")  # as logging has it
@@ -120,7 +126,17 @@ def used() -> float:
 
 
 def progress_bar(items: Iterable[Any], description: str, label: str = "") -> Any:
-    """Wrap `items` in a tqdm bar that says which cell it belongs to."""
+    """Wrap an iterable in a tqdm bar that says which cell it belongs to.
+
+    Parameters
+    ----------
+    items
+        What is iterated over.
+    description
+        What is done.
+    label
+        The job's wildcards.
+    """
     from tqdm import tqdm
 
     ready()

@@ -22,11 +22,16 @@ def this_process() -> str:
 
 
 def end_with(process: str) -> None:
-    """End this process by SIGKILL when another one, named by its `this_process`, is gone.
+    """End this process by SIGKILL when another one is gone.
 
     If that is the parent, Linux sees to it, whatever this process is doing. If not (a shell may
     stand between), a thread watches. What cannot be seen from here, as a Snakemake outside of a
     container with process numbers of its own, is not watched.
+
+    Parameters
+    ----------
+    process
+        What `this_process` returned there.
     """
     number, _, namespace = process.partition(" ")
     if namespace != _namespace() or sys.platform == "win32":

@@ -36,7 +36,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def look(results: Path, wait: bool, stop: bool, poll: float) -> int:
-    """List the orphans of all studies below `results`; wait for them or cancel them if asked."""
+    """List the orphans of all studies, and wait for them or cancel them if asked.
+
+    Parameters
+    ----------
+    results
+        The folder of the studies' folders.
+    wait, stop
+        Return when they have ended; cancel them first.
+    poll
+        Seconds between two looks.
+
+    Returns
+    -------
+    int
+        The exit code: 1 if there are orphans and nothing is to be done about them, else 0.
+
+    Raises
+    ------
+    UserError
+        If SLURM does not answer.
+    """
     found = left_behind(results)
     if not found:
         print("No orphans: no jobs of a killed run are in SLURM's queue.")

@@ -20,7 +20,21 @@ _FIELDS = "%i|%j|%T|%M|%N|%Z|%k"  # number, name, state, time, nodes, folder, co
 
 @dataclass(frozen=True)
 class Job:
-    """A job in the queue; `run` is the name that all jobs of one Snakemake share."""
+    """A job in the queue.
+
+    Attributes
+    ----------
+    number
+        SLURM's.
+    run
+        The name that all jobs of one Snakemake share.
+    state, time, nodes
+        As squeue prints them.
+    folder
+        Where it was submitted.
+    what
+        Snakemake's comment: the rule and the wildcards.
+    """
 
     number: str
     run: str
@@ -34,7 +48,10 @@ class Job:
 def queued() -> list[Job]:
     """Return the user's jobs that wait, run or are about to end.
 
-    Raises UserError if SLURM does not answer or is not there.
+    Raises
+    ------
+    UserError
+        If SLURM does not answer or is not there.
     """
     text = _ask("squeue", "--noheader", f"--user={getpass.getuser()}", f"--format={_FIELDS}")
     return [Job(*line.split("|", 6)) for line in text.splitlines()]
@@ -45,8 +62,14 @@ def orphans(
 ) -> list[Job]:
     """Return the jobs of runs that nobody waits for.
 
-    folder: where Snakemake runs; jobs with our prefix that were submitted there count.
-    dead, living: names of runs of which that is known, whatever their prefix.
+    Parameters
+    ----------
+    jobs
+        All of the user's.
+    folder
+        Where Snakemake runs; jobs with our prefix that were submitted there count.
+    dead, living
+        Names of runs of which that is known, whatever their prefix.
     """
     dead, living = set(dead), set(living)
     return [
@@ -58,7 +81,13 @@ def orphans(
 
 
 def cancel(jobs: Iterable[Job]) -> None:
-    """Cancel jobs. Raises UserError if SLURM refuses."""
+    """Cancel jobs.
+
+    Raises
+    ------
+    UserError
+        If SLURM refuses.
+    """
     _ask("scancel", *(job.number for job in jobs))
 
 

@@ -126,7 +126,15 @@ def drawn(component: Component, given: Given, params: Mapping[str, Any]) -> Any:
 
 
 def save(picture: Any, files: Mapping[str, Path]) -> None:
-    """Write a matplotlib figure, or a text per format."""
+    """Write a picture in all its formats.
+
+    Parameters
+    ----------
+    picture
+        A matplotlib figure, or a text by format.
+    files
+        The path of each format.
+    """
     if isinstance(picture, Mapping):
         for name, path in files.items():
             write_text(picture[name], path)
@@ -157,7 +165,15 @@ def caption(component: Component, given: Given) -> str:
 
 
 def given_of(job: FigureJob, drawing: Drawing, tables: Mapping[str, pd.DataFrame]) -> Given:
-    """Return what one drawing is given."""
+    """Return what one drawing is given.
+
+    Parameters
+    ----------
+    job, drawing
+        The figure's job and one of its pictures.
+    tables
+        The figure's tables by name.
+    """
     files = {
         name: tuple(job.input.files[place] for place in places)
         for name, places in drawing.files.items()

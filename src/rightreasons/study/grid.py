@@ -23,7 +23,13 @@ def region_name(attribute: str) -> str:
 
 
 class Grid:
-    """The cells of a study, in a fixed order."""
+    """The cells of a study, in a fixed order.
+
+    Parameters
+    ----------
+    study
+        The checked config: traits of its components say what is original, reference, noise.
+    """
 
     def __init__(self, study: StudyConfig) -> None:
         self.study = study
@@ -38,7 +44,16 @@ class Grid:
         ]
 
     def group(self, task: str, design: str, level: float | str, seed: int | str) -> Group:
-        """Return one group, from numbers or from what the name of its folder says."""
+        """Return one group.
+
+        Parameters
+        ----------
+        task, design
+            Their names.
+        level, seed
+            Numbers, or what the names of folders say. A level is rounded to the six digits that
+            these keep.
+        """
         return Group(
             dataset=self.dataset(task),
             task=task,
@@ -79,7 +94,15 @@ class Grid:
         return METHODS[self.study.methods[method]["kind"]].traits[trait]
 
     def methods(self, task: str | None = None, changes: str | None = None) -> list[str]:
-        """Return the methods' names: of a task or of all; those that change what is asked for."""
+        """Return the methods' names in the study's order.
+
+        Parameters
+        ----------
+        task
+            The task whose methods are asked for, the original always among them; all without.
+        changes
+            Only those that change this: "weights", "decision" or "nothing".
+        """
         chosen = None if task is None else self.study.tasks[task].methods
         return [
             name
@@ -200,6 +223,11 @@ class Grid:
 
         They are the study's `regions.attributes`, those that tasks take their ROI from, and the
         protected attributes of all tasks where a method looks away from them.
+
+        Raises
+        ------
+        UserError
+            Where two of them would share a folder.
         """
         wanted = [(d, a) for d, chosen in self.study.regions.attributes.items() for a in chosen]
         for name, task in self.study.tasks.items():
@@ -226,7 +254,21 @@ class Grid:
         return any(self.needs_region(method) for method in self.methods(task))
 
     def known_roi(self, dataset: str, attribute: str) -> list[float] | dict[str, JsonValue] | None:
-        """Return where an attribute is known to be: from `regions.attributes`, or a task's ROI."""
+        """Return where an attribute is known to be, to hold its attribution map against.
+
+        Parameters
+        ----------
+        dataset
+            Its name.
+        attribute
+            An expression.
+
+        Returns
+        -------
+        list, dict or None
+            A rectangle in fractions, a mask or an artifact: from `regions.attributes`, else the ROI
+            that a task draws for it. None where nobody says.
+        """
         known = self.study.regions.attributes.get(dataset, {}).get(attribute)
         drawn = [
             task.roi

@@ -84,7 +84,24 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
 def component_params(
     registry: Registry, where: str, name: str, chosen: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return a component's full parameters, with its `kind`; errors name the key `where`."""
+    """Return a component's full parameters, with its `kind`.
+
+    Parameters
+    ----------
+    registry
+        Where its kind is looked for.
+    where
+        Its place in the config, for errors.
+    name
+        What the study calls it: its kind, where `chosen` names none.
+    chosen
+        Its keys in the config; None is as good as none.
+
+    Raises
+    ------
+    UserError
+        For an unknown kind, an unknown parameter or a value that is not allowed.
+    """
     chosen = dict(chosen or {})
     kind = chosen.pop("kind", name)
     if kind not in registry:
@@ -101,7 +118,13 @@ def component_params(
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return a YAML file's mapping; a UserError says where the file is broken."""
+    """Return a YAML file's mapping.
+
+    Raises
+    ------
+    UserError
+        Where the file is no YAML, names a key twice, or holds no mapping.
+    """
     check_keys(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
@@ -113,7 +136,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def scanned() -> dict[str, Registry]:
-    """Return all registries with what they find by themselves: built-in components and plug-ins."""
+    """Return all registries with what they find by themselves: built-in components and plug-ins.
+
+    Raises
+    ------
+    UserError
+        If a plug-in cannot be loaded.
+    """
     found = registries()
     for registry in found.values():
         registry.scan()

@@ -18,7 +18,17 @@ MESSAGES = {
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """Return one readable line per mistake in the config."""
+    """Return one readable line per mistake in the config.
+
+    Parameters
+    ----------
+    error
+        What pydantic found.
+    model
+        The class that was to be made, whose keys are the allowed ones.
+    prefix
+        The place of the section in the config.
+    """
     return "config: " + "; ".join(_line(item, model, prefix) for item in error.errors()) + "."
 
 

@@ -61,7 +61,17 @@ MEETS: dict[str, Callable[[Plan, Scope], bool]] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of a figure: its wildcards, and all that is in it."""
+    """One picture of a figure.
+
+    Attributes
+    ----------
+    figure
+        The figure.
+    wildcards
+        What it is of, by the names that the figure's trait `over` asks for.
+    scopes
+        All that is in it.
+    """
 
     figure: Component
     wildcards: dict[str, str]
@@ -83,7 +93,13 @@ class Picture:
 
 
 class FigurePlan:
-    """The jobs that draw the figures of a plan."""
+    """The jobs that draw the figures of a plan.
+
+    Parameters
+    ----------
+    plan
+        The study's.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

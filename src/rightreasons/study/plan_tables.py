@@ -21,7 +21,13 @@ from rightreasons.tables.parameters import Comparing, TableOne, Timed
 
 
 class TablePlan:
-    """The jobs that make the tables of a plan."""
+    """The jobs that make the tables of a plan.
+
+    Parameters
+    ----------
+    plan
+        The study's.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

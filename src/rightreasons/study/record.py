@@ -31,6 +31,8 @@ def check_record(
 
     Parameters
     ----------
+    study
+        The checked config.
     snakemake
         The folder of Snakemake's own records.
     triggers
@@ -76,7 +78,17 @@ def check_record(
 
 
 def write_record(study: StudyConfig, snakemake: Path, *, forced: bool = False) -> None:
-    """Keep what makes the results from now on, in the folder and beside Snakemake's records."""
+    """Keep what makes the results from now on, in the folder and beside Snakemake's records.
+
+    Parameters
+    ----------
+    study
+        The checked config.
+    snakemake
+        The folder of Snakemake's own records.
+    forced
+        Whether everything is made anew: then the folder gets a new identifier.
+    """
     root = _root(study)
     record = None if forced else _record(root)
     name = secrets.token_hex(8) if record is None else record["id"]

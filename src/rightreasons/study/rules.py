@@ -145,6 +145,8 @@ class Rules:
 
     Parameters
     ----------
+    plan
+        The study's.
     first
         Called once, before the first job is described: Snakemake's options are known by then.
     """
@@ -160,7 +162,15 @@ class Rules:
         self._known: dict[tuple[str, ...], Job] = {}
 
     def job(self, stage: str, wildcards: Wildcards) -> Job:
-        """Return the description of one job; each is made once."""
+        """Return the description of one job; each is made once.
+
+        Parameters
+        ----------
+        stage
+            A key of STAGES, or `figure_<name>`.
+        wildcards
+            The job's, text by name.
+        """
         self._first()
         key = (stage, *(f"{name}={value}" for name, value in sorted(wildcards.items())))
         if key not in self._known:
@@ -173,7 +183,14 @@ class Rules:
         """Return the user's files, folders and modules that a job has to load.
 
         They are those that register what the job names, so that one more file in a study makes no
-        finished job run again.
+        finished job run again. Jobs that make tables and figures get all.
+
+        Parameters
+        ----------
+        stage
+            A key of STAGES, or `figure_<name>`.
+        modules
+            What the job's `modules` returns.
         """
         return tuple(
             name

@@ -56,7 +56,18 @@ def _components(registry: Registry, base: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the schema, with components of the user's if any are named."""
+    """Print the schema, with components of the user's if any are named.
+
+    Parameters
+    ----------
+    arguments
+        The command line, by default the process'.
+
+    Returns
+    -------
+    int
+        The exit code: 1 where components cannot be loaded.
+    """
     parser = argparse.ArgumentParser(
         prog="rightreasons schema", description="Print the JSON schema of a study's config."
     )

@@ -10,7 +10,13 @@ from rightreasons.core.errors import UserError, reason
 
 
 def check_keys(path: Path) -> None:
-    """Raise UserError for a file that is no YAML, or that names a key twice in one mapping."""
+    """Refuse a file that names a key twice in one mapping.
+
+    Raises
+    ------
+    UserError
+        For such a file, with both lines, and for one that is no YAML.
+    """
     try:
         top = yaml.compose(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

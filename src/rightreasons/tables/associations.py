@@ -30,6 +30,13 @@ def associations(cells: pd.DataFrame, original: str) -> pd.DataFrame:
         The table `cell_metrics`.
     original
         The method that changes are against.
+
+    Returns
+    -------
+    pandas.DataFrame
+        For each explainer, predictor (a metric that plays "shift") and outcome (one that plays
+        "outcome") a row with Spearman's correlation and one with the regression's slope. No rows
+        where no method of the study has maps.
     """
     rows: list[dict[str, Any]] = []
     for explainer, table in _changes(cells, original).groupby("explainer", sort=False):

@@ -13,7 +13,19 @@ WORD = pa.dictionary(pa.int32(), pa.string())
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column: name, Arrow type, unit ("" where it has none), meaning."""
+    """A table's column.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    type
+        Arrow type.
+    unit
+        "" where it has none.
+    meaning
+        What it says, for the data dictionary and the file's metadata.
+    """
 
     name: str
     type: pa.DataType

@@ -1,4 +1,6 @@
-"""Do two runs of a study have the same tables? python -m rightreasons.tables.compare FOLDER FOLDER
+"""Do two runs of a study have the same tables?
+
+    python -m rightreasons.tables.compare FOLDER FOLDER
 
 FOLDER is results/<study> of each run. Left out are `runtimes`, whose seconds differ, and
 `provenance` with the columns `run` that point to it: they say where and with what a run was made.
@@ -21,12 +23,24 @@ LEFT_OUT = {"runtimes", "provenance"}
 
 
 def compare(ours: Path, theirs: Path) -> pd.DataFrame:
-    """Return a row per table: rows in each, columns that differ, largest difference of a number.
+    """Return which tables of two runs differ, and by how much.
 
-    ours, theirs: folders of studies, each with a folder `tables`. Columns table, rows, other_rows,
-    differs (names of columns, "" where the tables are identical; "rows" where their numbers of rows
-    differ), largest (absolute difference, missing where no number differs). Raises UserError where
-    a folder has no tables.
+    Parameters
+    ----------
+    ours, theirs
+        Folders of studies, each with a folder `tables`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per table with the columns table, rows, other_rows, differs (names of columns, ""
+        where the tables are identical; "rows" where their numbers of rows differ), largest
+        (absolute difference, missing where no number differs).
+
+    Raises
+    ------
+    UserError
+        Where a folder has no tables.
     """
     folders = [folder / "tables" for folder in (ours, theirs)]
     names = [{p.stem for p in folder.glob("*.parquet")} - LEFT_OUT for folder in folders]

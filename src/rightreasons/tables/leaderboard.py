@@ -42,6 +42,12 @@ def leaderboard(
         The study's methods in their order, which is that of equal ranks.
     original
         The method that changes are against.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The best first. `rank` is missing for methods that collapsed; the interval of the metric
+        that ranks is over seeds, for one seed the cell's own over images.
     """
     performance = cells[cells["explainer"].isna()]
     saliency = cells[cells["explainer"].notna()]

@@ -78,9 +78,19 @@ def _collapsed(cell_metrics: pd.DataFrame) -> pd.DataFrame:
 def true_reliance(predictions: pd.DataFrame, injected: Collection[str] = ()) -> pd.DataFrame:
     """Return how every model's outputs change when the protected attribute alone is switched.
 
-    Columns MODEL, flips (share of decisions that change) with its 95 % interval over images,
-    logit_change (mean |change of the difference of logits|), accuracy_change (accuracy without the
-    attribute minus accuracy with it). Images without a twin are left out.
+    Parameters
+    ----------
+    predictions
+        The table `predictions`. Images without a twin are left out.
+    injected
+        Tasks whose images are all there twice: each pair is counted once.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per model: MODEL, flips (share of decisions that change) with its 95 % interval over
+        images (flips_low, flips_high), logit_change (mean |change of the difference of logits|),
+        accuracy_change (accuracy without the attribute minus accuracy with it).
     """
     has_twin = predictions["twin_score"].notna()
     once = (predictions["protected"] == 0) | ~predictions["task"].isin(list(injected))
@@ -106,7 +116,18 @@ def true_reliance(predictions: pd.DataFrame, injected: Collection[str] = ()) -> 
 def summarised(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Return mean, Student's 95 % interval and n of the column `value` by some columns.
 
-    Missing values are left out; with fewer than two there is no interval, with none no row.
+    Parameters
+    ----------
+    rows
+        With the column `value`, whose missing values are left out.
+    by
+        Columns that tell apart what is summarised.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `by`, value, ci_low, ci_high, n. With fewer than two values there is no interval, with none
+        no row.
     """
     known = rows[rows["value"].notna()]
     groups = known.groupby(by, sort=False, observed=True)["value"]
@@ -137,6 +158,11 @@ def yardstick(
         The method that metrics of pairs compare with.
     seed, replicates
         Of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per explainer, metric, kind of image and truth; no rows where all models collapsed.
     """
     sound = table[~table["collapsed"].fillna(False).astype(bool)]
     rows = []

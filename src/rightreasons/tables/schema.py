@@ -24,7 +24,17 @@ TABLES: dict[str, Table] = {
 def conform(frame: pd.DataFrame, table: Table) -> pa.Table:
     """Return the frame in the table's schema; absent columns are missing values.
 
-    Raises ValueError for a column that the schema does not know.
+    Parameters
+    ----------
+    frame
+        Its columns in any order.
+    table
+        What the columns are to be.
+
+    Raises
+    ------
+    ValueError
+        For a column that the schema does not know.
     """
     if unknown := set(frame.columns) - {column.name for column in table.columns}:
         raise ValueError(f"table {table.name} has no columns {sorted(unknown)}")
@@ -33,7 +43,17 @@ def conform(frame: pd.DataFrame, table: Table) -> pa.Table:
 
 
 def write_table(parts: Iterable[pd.DataFrame], name: str, path: Path) -> None:
-    """Write the parts of a table one after the other, whole or not at all."""
+    """Write the parts of a table one after the other, whole or not at all.
+
+    Parameters
+    ----------
+    parts
+        Frames of the table's columns; only one at a time is in memory.
+    name
+        Which of TABLES it is.
+    path
+        Where to.
+    """
     table = TABLES[name]
     with (
         whole(path) as scratch,

@@ -26,7 +26,21 @@ def key_of(study: str, group: Group) -> dict[str, Any]:
 
 
 def models(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> pd.DataFrame:
-    """Return a row per model, with its cell key, device, peak GPU memory and versions."""
+    """Return a row per model, with its cell key, device, peak GPU memory and versions.
+
+    Parameters
+    ----------
+    study
+        Its name.
+    cells, files
+        The cells, and the `model.json` of each.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `peak_gpu` in MiB, missing on a CPU; `reduced` says what did not fit into memory; `versions`
+        is JSON.
+    """
     records = []
     for cell, path in zip(cells, files, strict=True):
         record = read_json(path)
@@ -53,7 +67,14 @@ def _reduced(batches: dict[str, list[int]]) -> str | None:
 def provenance(study: str, config: str, models: pd.DataFrame) -> pd.DataFrame:
     """Return the one row of `provenance`; its `run` digests the rest of it.
 
-    config: the checked config as JSON.
+    Parameters
+    ----------
+    study
+        Its name.
+    config
+        The checked config as JSON.
+    models
+        What `models` returns: their versions and devices.
     """
     row = {
         "study": study,
@@ -114,7 +135,22 @@ def parts(files: Sequence[Path], progress: Any) -> Iterator[pd.DataFrame]:
 
 
 def runtimes(study: str, timed: Sequence[Timed], models: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per job of the study that left a benchmark file."""
+    """Return a row per job of the study that left a benchmark file.
+
+    Parameters
+    ----------
+    study
+        Its name.
+    timed
+        Every job; those whose file is missing, as in a copied folder, have no row.
+    models
+        What `models` returns: device and peak memory are joined by cell.
+
+    Returns
+    -------
+    pandas.DataFrame
+        seconds, max_rss (MiB) and mean_load (% of one core) are Snakemake's.
+    """
     rows = [
         {
             "study": study,
