@@ -191,7 +191,7 @@ class Given:
     def mean_maps(self, group: Group) -> Mapping[str, np.ndarray]:
         """Return a group's mean images, mean maps and ROI (`metrics.measures.mean_maps`)."""
         path = self.files["mean_maps"][self.groups.index(group)]
-        return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(path, allow_pickle=False)
 
     def map_sets(self, group: Group) -> list[MapSet]:
         """Return the original's maps of a group, a set of explainers each."""
