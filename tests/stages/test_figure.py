@@ -121,11 +121,9 @@ def test_a_bug_is_no_mistake_of_the_users(
     assert "Traceback" in caplog.text
 
 
-def test_a_figure_is_drawn_again_where_a_methods_style_has_changed(plan: Plan) -> None:
+def test_a_figure_is_drawn_again_where_the_originals_style_has_changed(plan: Plan) -> None:
     modules = FigurePlan(plan).job("leaderboard").modules()
-    assert "rightreasons.figures.leaderboard" in modules
-    for kind in plan.grid.roles.methods.values():  # the original's, which no other job names, too
-        assert f"rightreasons.debias.{kind}" in modules
+    assert modules == ("rightreasons.figures.leaderboard", "rightreasons.debias.vanilla")
 
 
 def test_a_drawing_gets_its_own_files_and_no_others(plan: Plan) -> None:

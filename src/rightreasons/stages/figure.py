@@ -81,9 +81,13 @@ class FigureJob(Job):
     drawings: tuple[Drawing, ...]
 
     def modules(self) -> tuple[str, ...]:
-        """Return the figure's module, and those that have the style and title of each method."""
-        methods = (METHODS[kind].module for kind in self.study.roles.methods.values())
-        return (FIGURES[self.figure.kind].module, *methods)
+        """Return the figure's module, and the original's, whose style and title no other job has.
+
+        An edited style of another method runs that method again, and what follows.
+        """
+        roles = self.study.roles
+        original = METHODS[roles.methods[roles.original]]
+        return (FIGURES[self.figure.kind].module, original.module)
 
 
 def figure(job: FigureJob, running: Running) -> None:
