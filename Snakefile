@@ -34,4 +34,4 @@ onstart:
 
 
 onsuccess:
-    forget_jobs(LOCK)
+    end_study()

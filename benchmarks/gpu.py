@@ -19,7 +19,8 @@ import torch
 
 from rightreasons.core.seeds import torch_generator
 from rightreasons.learning.config import TrainingConfig
-from rightreasons.learning.training import LabelledImages, predict_logits, train
+from rightreasons.learning.images import LabelledImages
+from rightreasons.learning.training import predict_logits, train
 from rightreasons.models.architectures import build_classifier
 from rightreasons.runtime.devices import pick_device
 from rightreasons.saliency import EXPLAINERS

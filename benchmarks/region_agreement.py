@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from rightreasons.data.pool import Pool
-from rightreasons.learning.training import Rows
+from rightreasons.learning.images import Rows
 from rightreasons.regions import stage
 from rightreasons.regions.geometry import normalised, spread
 from rightreasons.regions.maps import confidence_maps

@@ -20,7 +20,7 @@ from rightreasons.runtime.guard import forget_jobs, hold
 from rightreasons.runtime.lifeline import SNAKEMAKE, this_process
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
-from rightreasons.study.record import check_record, write_record
+from rightreasons.study.record import check_record, end_record, write_record
 from rightreasons.study.rules import Rules
 from rightreasons.study.yaml_keys import check_keys
 
@@ -38,6 +38,7 @@ def check_results():
                 SNAKEMAKES_RECORDS,
                 triggers={trigger.name.lower() for trigger in workflow.rerun_triggers},
                 forced=workflow.dag_settings.forceall,
+                touched=workflow.touch,
             )
         except (
             UserError
@@ -103,7 +104,19 @@ def hold_study():
             date_anew(LOCK.parent)
         else:
             refuse_future(LOCK.parent, LOCK.stat().st_mtime)
-        forced = workflow.dag_settings.forceall
-        write_record(RULES.plan.study, SNAKEMAKES_RECORDS, forced=forced)
+        write_record(
+            RULES.plan.study,
+            SNAKEMAKES_RECORDS,
+            forced=workflow.dag_settings.forceall,
+            kept=workflow.execution_settings.keep_metadata,
+        )
     except UserError as error:
         raise WorkflowError(str(error))
+
+
+def end_study():
+    """Keep in the record that a whole run ended well, and forget its jobs in SLURM."""
+    asked = workflow.dag_settings
+    if not (asked.targets or asked.until or asked.omit_from or asked.batch):
+        end_record(RULES.plan.study)
+    forget_jobs(LOCK)

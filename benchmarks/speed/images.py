@@ -21,7 +21,7 @@ from torchvision.transforms import v2
 
 from rightreasons.data import Dataset, create
 from rightreasons.data.pool import Pool, build_pool
-from rightreasons.learning.training import IMAGENET_MEAN, IMAGENET_STD, LabelledImages, Rows
+from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD, LabelledImages, Rows
 
 from .options import Options, quiet
 

@@ -15,7 +15,8 @@ from rightreasons.debias import METHODS, Context
 from rightreasons.debias._adversaries import BatchCritic
 from rightreasons.debias._thresholds import probability
 from rightreasons.learning.config import TrainingConfig
-from rightreasons.learning.training import LabelledImages, normalise, predict_logits
+from rightreasons.learning.images import LabelledImages, normalise
+from rightreasons.learning.training import predict_logits
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
 

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from rightreasons.learning.config import TrainingConfig
-from rightreasons.learning.training import LabelledImages, batches, train
+from rightreasons.learning.images import LabelledImages
+from rightreasons.learning.training import batches, train
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
 

@@ -28,7 +28,8 @@ def subg(context: Context, params: SubgParams) -> Debiased:
     """Return vanilla fine-tuned on the debias split with its cells cut to the smallest."""
     import torch
 
-    from rightreasons.learning.training import LabelledImages, Rows, train
+    from rightreasons.learning.images import LabelledImages, Rows
+    from rightreasons.learning.training import train
 
     data, generator = context.debias(), context.generator("subg")
     cells = [(2 * data.target + data.protected == cell).nonzero()[:, 0] for cell in range(4)]

@@ -106,6 +106,13 @@ def test_what_a_module_covers(plant: Path) -> None:
     assert code.closure("plant.stem") == names
 
 
+def test_a_package_of_anothers_covers_what_it_takes_from_the_suite(plant: Path) -> None:
+    (plant / "leaf.py").write_text("from rightreasons.core.seeds import derive\nimport json\n")
+    digest()  # forgets what it has read
+    assert {"plant.leaf", "rightreasons.core.seeds"} <= code.closure("plant.leaf")
+    assert "json" not in code.closure("plant.leaf")
+
+
 def test_nothing_is_imported(plant: Path) -> None:
     (plant / "soil.py").write_text("raise RuntimeError('imported')\n")
     digest()

@@ -192,6 +192,8 @@ def test_mistakes_in_a_file_are_told_with_their_line() -> None:
     write("mine/helped.py", "from . import _broken\n")
     write("mine/beside.py", "from _broken import x\n")
     write("mine/absent.py", "import not_installed\n")
+    write("mine/script.py", "raise SystemExit(3)\n")
+    assert "mine/script.py, line 1: SystemExit: 3." in refused("mine/script.py")
     assert "syntax.py cannot be loaded: mine/syntax.py, line 2: invalid syntax." in refused(
         "mine/syntax.py"
     )

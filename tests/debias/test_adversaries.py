@@ -27,8 +27,8 @@ from rightreasons.debias._adversaries import (
 )
 from rightreasons.debias._savani import AdversarialTuning
 from rightreasons.learning.config import TrainingConfig
+from rightreasons.learning.images import LabelledImages
 from rightreasons.learning.optimizers import Adam
-from rightreasons.learning.training import LabelledImages
 from rightreasons.models.architectures import build_classifier
 
 

@@ -20,7 +20,8 @@ from rightreasons.debias._gradient_penalty import (
     right_reason_penalty,
 )
 from rightreasons.learning.config import TrainingConfig
-from rightreasons.learning.training import extract_features, normalise
+from rightreasons.learning.images import normalise
+from rightreasons.learning.training import extract_features
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier, Projection
 

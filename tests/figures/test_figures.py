@@ -1,13 +1,9 @@
-"""The figures and the leaderboard, from small made-up tables."""
+"""The figures of every study, from small made-up tables."""
 
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import matplotlib
@@ -17,25 +13,19 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-import given as made_up
 from drawing import misplaced, smallest, texts
 from fake_tables import (
     COLLAPSED,
     METHODS,
-    TASK,
     fake_associations,
     fake_cells,
     fake_leaderboard,
-    fake_part,
     fake_runtimes,
     fake_tests,
 )
-from given import as_table, roles_of
-from rightreasons.core.job import Group
-from rightreasons.figures import Given
+from given import roles_of
 from rightreasons.figures._cells import changes, collapsed_cells, over_seeds
 from rightreasons.figures._labels import better, is_flag
-from rightreasons.figures._signed_maps import average, rectangle
 from rightreasons.figures._style import (
     SPARE_EXPLAINERS,
     SPARE_METHODS,
@@ -43,95 +33,9 @@ from rightreasons.figures._style import (
     method_styles,
     save_figure,
 )
-from rightreasons.figures.leaderboard import render_html, render_text
 from rightreasons.metrics import METRICS, headline
-from rightreasons.metrics.measures import MapSet, mean_maps
 from rightreasons.tables.schema import TABLES
-
-STUDIES = {
-    "full": fake_cells(),
-    "one": fake_cells(("vanilla",), (0.9,), (0,), ("lrp",)),
-    "gaps": fake_cells(("vanilla", "finetune", "zhang", "my_own_method"), (-0.5, 0.5)),
-}
-STUDIES["gaps"].loc[STUDIES["gaps"]["metric"] == "twin_flip_rate", "value"] = np.nan
-GONE = STUDIES["gaps"].query("metric == 'rrf' and explainer == 'lrp' and level > 0").index[:3]
-STUDIES["gaps"].loc[GONE, "value"] = np.nan
-
-
-def tables_of(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return all tables of a study that the figures read; a lone vanilla has no comparisons."""
-    methods = tuple(cells["method"].unique())
-    alone = len(methods) == 1
-    return {
-        "cell_metrics": cells,
-        "tests": pd.DataFrame() if alone else fake_tests(cells),
-        "associations": pd.DataFrame() if alone else fake_associations(),
-        "runtimes": fake_runtimes(methods),
-    }
-
-
-OVER = {
-    "metrics_by_level": ("task", "design", "explainer"),
-    "comparisons": ("task", "design"),
-    "mean_maps": ("task", "design", "explainer"),
-}
-
-
-def given(name: str, tables: Mapping[str, pd.DataFrame], **changes: Any) -> Given:
-    """Return what one of these figures is given of the study that its `cell_metrics` are of."""
-    cells = tables.get("cell_metrics", STUDIES["full"])
-    facts: dict[str, Any] = {
-        "methods": tuple(cells["method"].unique()),
-        "explainers": tuple(cells["explainer"].dropna().unique()),
-        "levels": sorted(cells["level"].unique()),
-        "dataset": "synthfaces",
-        "over": OVER.get(name, ()),
-        "explainer": "lrp",
-        "symbol": "φ",
-    }
-    return made_up.given(tables, **{**TASK, **facts, **changes})
-
-
-def draw(name: str, tables: Mapping[str, pd.DataFrame], **changes: Any) -> Any:
-    return made_up.drawn(name, given(name, tables, **changes))
-
-
-def draw_mean_maps(
-    parts: Sequence[Mapping[str, np.ndarray]],
-    methods: tuple[str, ...],
-    collapsed: tuple[str, float, int] = COLLAPSED,
-) -> Figure:
-    """Draw mean maps of seeds at level 0.9, from files as the stage `measure` leaves them."""
-    seeds = tuple(range(len(parts)))
-    groups = [Group(dataset="synthfaces", **TASK, level=0.9, seed=seed) for seed in seeds]
-    cells = fake_cells(methods, (0.9,), seeds, ("lrp",), collapsed)
-    with TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{seed}.npz" for seed in seeds]
-        for path, part in zip(files, parts, strict=True):
-            np.savez(path, **part)
-        what = given("mean_maps", {"cell_metrics": cells}, groups=groups, seeds=seeds,
-                     files={"mean_maps": tuple(files)})  # fmt: skip
-        return made_up.drawn("mean_maps", what)
-
-
-@cache
-def drawn(name: str, study: str) -> Figure:
-    """Draw one figure of a study."""
-    cells = STUDIES[study]
-    if name == "mean_maps":
-        methods = tuple(cells["method"].unique())
-        return draw_mean_maps([fake_part(methods)], methods)
-    tables = tables_of(cells)
-    return draw(name, {table: tables[table] for table in ("cell_metrics", *NEEDED[name])})
-
-
-NEEDED = {
-    "mean_maps": (),
-    "metrics_by_level": (),
-    "fairness_against_saliency": ("associations",),
-    "comparisons": ("tests",),
-    "runtimes": ("runtimes",),
-}
+from study_drawn import NEEDED, STUDIES, draw, drawn
 
 
 @pytest.mark.filterwarnings("error")
@@ -375,97 +279,6 @@ def test_associations_are_printed() -> None:
     assert words.count("slope = −0.420 [−0.600, −0.200], p < 0.001") == 4
 
 
-def test_mean_maps_are_weighted_by_images() -> None:
-    parts = [
-        {"n": np.array(n), "a": np.full((4, 1, 2), v)}
-        for n, v in (((1, 0, 0, 2), 4), ((3, 0, 5, 0), 8))
-    ]
-    parts[0]["a"] = parts[0]["a"].astype(float)
-    parts[0]["a"][1:3] = np.nan
-    mean = average(parts, "a", np.array([p["n"] for p in parts]))
-    np.testing.assert_array_equal(mean[:, 0, 0], [7, np.nan, 8, 4])
-
-
-COLOURS = {(0, 0): 40, (1, 0): 90, (0, 1): 140, (1, 1): 190}  # by (protected, target)
-
-
-def cells_part() -> dict[str, np.ndarray]:
-    """Return mean maps that `measure` makes of images whose grey says protected and target.
-
-    Their maps are positive where protected, negative elsewhere; each cell has another number.
-    """
-    counts = {(0, 0): 1, (1, 0): 2, (0, 1): 3, (1, 1): 4}
-    cells = [cell for cell, count in counts.items() for _ in range(count)]
-    order = np.random.default_rng(0).permutation(len(cells))
-    protected, target = np.array(cells)[order].T
-    grey = np.array([COLOURS[p, t] for p, t in zip(protected, target, strict=True)], np.uint8)
-    images = np.broadcast_to(grey[:, None, None, None], (len(cells), 8, 8, 3))
-    maps = np.where(protected == 1, 1.0, -1.0)[:, None, None] * np.ones((8, 8))
-    index = pd.DataFrame({"explainer": "lrp", "row": np.arange(len(cells)), "target": target,
-                          "protected": protected, "image_id": [str(i) for i in order]})  # fmt: skip
-    found = MapSet(maps[None].astype(np.float32), index)
-    sources = {"vanilla": "vanilla"}
-    return mean_maps(
-        {"vanilla": [found]}, sources, images, [0.2, 0.2, 0.6, 0.6], original="vanilla"
-    )
-
-
-def test_every_column_says_of_which_cell_it_is() -> None:
-    """Images whose grey says protected and target stand below the right words, and in number."""
-    figure = draw_mean_maps([cells_part()], ("vanilla",))
-    top, below = figure.axes[:4], figure.axes[4:8]
-    seen = {}
-    for axes, maps in zip(top, below, strict=True):
-        protected, target, count = map(
-            int, re.findall(r"PA=(\d), T=(\d)\n(\d) images", axes.get_title())[0]
-        )
-        assert axes.images[0].get_array()[0, 0, 0] == COLOURS[protected, target]
-        assert maps.images[0].get_array()[0, 0] == (1 if protected else -1)
-        seen[protected, target] = count
-    assert seen == {(0, 0): 1, (1, 0): 2, (0, 1): 3, (1, 1): 4}
-
-
-def test_red_speaks_for_the_class_and_blue_against_it() -> None:
-    figure = draw_mean_maps([cells_part()], ("vanilla",))
-    for axes in figure.axes[4:8]:
-        (image,) = axes.images
-        red, _, blue, _ = image.to_rgba(image.get_array())[0, 0]
-        assert (red > 2 * blue) if image.get_array()[0, 0] > 0 else (blue > 2 * red)
-    bar = figure.axes[-1]
-    assert "← against      for the class →" in bar.get_ylabel()
-
-
-def test_mean_maps_share_one_scale_and_say_what_is_empty_or_collapsed() -> None:
-    part = fake_part(("vanilla", "thropt", "zhang"), n=(50, 0, 50, 50))
-    figure = draw_mean_maps([part], ("vanilla", "thropt", "zhang"), collapsed=("zhang", 0.9, 0))
-    maps = [im for a in figure.axes for im in a.images if im.get_array().ndim == 2]
-    assert len(maps) == 2 * 3  # thropt has the row of vanilla
-    assert len({im.get_clim() for im in maps}) == 1
-    low, high = maps[0].get_clim()
-    assert low == -high
-    words = texts(figure)
-    assert words.count("no images") == 3
-    assert "vanilla\nthropt" in words
-    assert "zhang ⊗" in words
-    assert "constant classifier" in words
-
-
-def test_roi_outline_is_the_rectangle_in_pixels() -> None:
-    roi = np.zeros((10, 20))
-    roi[2:5, 3:9] = 1
-    assert rectangle(roi) == (3, 2, 9, 5)
-    roi[2, 3] = 0
-    assert rectangle(roi) is None
-    assert rectangle(np.zeros((4, 4))) is None
-
-
-def test_masks_are_outlined_and_all_zero_maps_drawn() -> None:
-    part = fake_part(("vanilla",))
-    part["roi"] = part["roi"] * np.linspace(0, 1, 64, dtype=np.float32)
-    part["map/lrp/vanilla"][:] = 0
-    assert misplaced(draw_mean_maps([part], ("vanilla",))) == []
-
-
 def test_every_shown_metric_has_a_direction() -> None:
     arrows = {metric: better(metric)[:1] for metric in headline("figures")}
     wanted = {"lower": "↓", "higher": "↑", "none": ""}
@@ -474,74 +287,6 @@ def test_every_shown_metric_has_a_direction() -> None:
     assert better("adr") == "↑ less in ROI"
     assert better("accuracy") == "↑ better"
     assert [m for m in headline("figures") if is_flag(m)] == ["det", "rddt"]
-
-
-def board() -> pd.DataFrame:
-    return as_table(fake_leaderboard(STUDIES["full"]), "leaderboard")
-
-
-def test_leaderboard_text_ranks_and_puts_constant_classifiers_last() -> None:
-    text = render_text(board(), "vanilla")
-    assert text.startswith("smiling_by_necktie, phi = 0.9, 2 seeds\n")
-    lines = text.split("─\n")[1].split("\n\n")[0].splitlines()
-    assert len(lines) == len(METHODS)
-    assert [line.split()[0] for line in lines] == [*"12345678", "–"]
-    odds = [float(line.split()[2]) for line in lines]
-    assert odds[:-1] == sorted(odds[:-1])
-    assert lines[-1].split()[1] == "p_clarc"
-    assert lines[-1].endswith("constant classifier in 1 of 2 seeds")
-    assert all(len(line) <= 100 for line in lines[:-1])
-    starred = {line.split()[1] for line in lines if "]*" in line}
-    assert starred == {"rr_clarc", "a_clarc", "p_clarc"}
-
-
-def test_leaderboard_text_has_the_columns_that_fit_and_the_page_all() -> None:
-    text, page = render_text(board(), "vanilla"), render_html(board(), "vanilla")
-    head = text.split("─")[0]
-    assert head.count("RRF") == head.count("ADR") == 2  # one an explainer
-    assert "DIF" not in head
-    assert "The page has all columns." in text
-    for metric in headline("leaderboard"):
-        name = METRICS[metric].traits["short"]
-        per_map = METRICS[metric].traits["kind"] in ("image", "pair", "test")
-        assert page.count(f">{name} ") == 3 * (2 if per_map else 1)
-
-
-def test_leaderboard_shows_missing_numbers_as_dashes() -> None:
-    table = board().assign(twin_flip_rate=np.nan, equalized_odds_change_p=np.nan)
-    text = render_text(table[table["explainer"] == "lrp"], "vanilla")
-    assert re.search(r"rr_clarc +0\.\d{3} \[0\.\d\d, 0\.\d\d\] +– .*\n", text)
-    assert "ig" not in text.split("─")[0]
-
-
-def test_leaderboard_shows_the_explainers_of_each_task_and_no_board_of_the_original_alone() -> None:
-    table = board()
-    both = draw("leaderboard", {"leaderboard": table})
-    few = draw("leaderboard", {"leaderboard": table}, shown=("lrp",))
-    assert few["txt"].split("─")[0].count("RRF") == 1
-    assert both["txt"].split("─")[0].count("RRF") == 2
-    assert "integrated_gradients" not in few["html"]
-    alone = table[table["method"] == "vanilla"]
-    assert render_text(alone, "vanilla") == "The leaderboard is empty.\n"
-    assert "vanilla" in render_html(alone, "vanilla")
-
-
-def test_empty_leaderboard_says_so() -> None:
-    empty = board().iloc[:0]
-    assert render_text(empty, "vanilla") == "The leaderboard is empty.\n"
-    assert "The leaderboard is empty." in render_html(empty, "vanilla")
-    assert "The leaderboard is empty." in draw("leaderboard", {"leaderboard": empty})["txt"]
-
-
-def test_leaderboard_html_has_all_levels_and_escapes() -> None:
-    table = board().replace({"method": {"zhang": "<script>&"}})
-    html = render_html(table, "vanilla")
-    assert html.count("<table>") == 3
-    assert "<script>" not in html
-    assert html.count("&lt;script&gt;&amp;") == 3
-    assert html.count("class=collapsed") == 1
-    assert html.count("class=reference") == 3
-    assert "http" not in html
 
 
 def test_table_one_is_the_tables_text() -> None:

@@ -14,17 +14,19 @@ from rightreasons.contracts.fakes import CPU, biased_images, quiet
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import torch_generator
 from rightreasons.learning.config import TrainingConfig
-from rightreasons.learning.training import (
+from rightreasons.learning.images import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     LabelledImages,
     Rows,
+    normalise,
+)
+from rightreasons.learning.training import (
     batches,
     cross_entropy,
     extract_features,
     learning_rate_factor,
     make_optimizer,
-    normalise,
     predict_logits,
     seeded,
     train,

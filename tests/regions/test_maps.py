@@ -11,7 +11,7 @@ import torch
 
 from rightreasons.contracts.fakes import CPU, quiet
 from rightreasons.core.errors import UserError
-from rightreasons.learning.training import Rows, normalise
+from rightreasons.learning.images import Rows, normalise
 from rightreasons.regions.geometry import corners
 from rightreasons.regions.maps import coarse_lines, confidence_maps, interpolated, validate
 from rightreasons.regions.networks import PatchNetwork, build_patch_network

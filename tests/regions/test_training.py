@@ -13,7 +13,7 @@ from torch import nn
 from rightreasons.contracts.fakes import CPU, quiet
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import torch_generator
-from rightreasons.learning.training import Rows, normalise
+from rightreasons.learning.images import Rows, normalise
 from rightreasons.regions.geometry import corners
 from rightreasons.regions.networks import PatchNetwork, build_patch_network
 from rightreasons.regions.params import RegionParams

@@ -20,16 +20,9 @@ from rightreasons.core.job import Job
 from rightreasons.core.seeds import torch_generator
 from rightreasons.debias import METHODS, Context, Debiased, apply
 from rightreasons.learning.config import TrainingConfig
+from rightreasons.learning.images import resident, resident_images, take
 from rightreasons.learning.records import provenance
-from rightreasons.learning.training import (
-    batches,
-    extract_features,
-    predict_logits,
-    resident,
-    resident_images,
-    take,
-    train,
-)
+from rightreasons.learning.training import batches, extract_features, predict_logits, train
 from rightreasons.models.architectures import GridAverage, build_classifier
 from rightreasons.runtime import devices, job
 from rightreasons.runtime.devices import claim, count_gpus, fit_batch, fits, pick_device
@@ -225,8 +218,8 @@ def test_a_method_begins_anew_with_the_smaller_batch(name: str, given: dict[str,
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_resident_images_give_the_same_batches(flip: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rightreasons.learning.training.fits", lambda n_bytes, device: True)
-    monkeypatch.setattr("rightreasons.learning.training.PART", 7)
+    monkeypatch.setattr("rightreasons.learning.images.fits", lambda n_bytes, device: True)
+    monkeypatch.setattr("rightreasons.learning.images.PART", 7)
     placed = resident(DATA, CPU)
     assert isinstance(placed.images, torch.Tensor)
     assert devices.Residence.used

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage, stats
 from torch import nn
 
-from rightreasons.learning.training import normalise
+from rightreasons.learning.images import normalise
 from rightreasons.saliency import EXPLAINERS
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.training import IMAGENET_MEAN, IMAGENET_STD
+from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier, Projection
 from rightreasons.saliency import EXPLAINERS, Attribution

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rightreasons.learning.training import IMAGENET_MEAN, IMAGENET_STD
+from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier, Projection
 from rightreasons.saliency import EXPLAINERS, Attribution

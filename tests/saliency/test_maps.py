@@ -9,7 +9,7 @@ import torch
 
 from rightreasons.contracts.fakes import CPU, biased_images, quiet
 from rightreasons.core.job import Chosen
-from rightreasons.learning.training import Rows, normalise
+from rightreasons.learning.images import Rows, normalise
 from rightreasons.models.architectures import build_classifier
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.saliency.maps import explain, map_index, sample_images

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.training import IMAGENET_MEAN, IMAGENET_STD
+from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.classifier import Classifier
 from rightreasons.saliency import EXPLAINERS
 

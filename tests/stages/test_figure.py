@@ -121,6 +121,11 @@ def test_a_bug_is_no_mistake_of_the_users(
     assert "Traceback" in caplog.text
 
 
+def test_a_figure_is_drawn_again_where_the_originals_style_has_changed(plan: Plan) -> None:
+    modules = FigurePlan(plan).job("leaderboard").modules()
+    assert modules == ("rightreasons.figures.leaderboard", "rightreasons.debias.vanilla")
+
+
 def test_a_drawing_gets_its_own_files_and_no_others(plan: Plan) -> None:
     job = FigurePlan(plan).job("mean_maps")
     for drawing in job.drawings:

@@ -178,6 +178,14 @@ def test_maps_are_listed_model_by_model_and_set_by_set() -> None:
     assert len(normal) == 2
 
 
+def test_minus_zero_is_level_0_too() -> None:
+    designs = {"phi": {**tiny()["designs"]["phi"], "levels": [-0.0, 0.8]}}
+    plan = plan_of(designs=designs)
+    known = [plan.map_files(group, "vanilla", "main").maps for group in plan.grid.groups()]
+    (normal,) = plan.measure(group_of(plan)).input.normal_maps
+    assert normal in known
+
+
 def test_a_design_without_level_0_has_no_normal_model() -> None:
     designs = {"phi": {**tiny()["designs"]["phi"], "levels": [0.8]}}
     plan = plan_of(designs=designs)

@@ -26,7 +26,8 @@ from rightreasons.core.registry import Component
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.learning import decisions, training
 from rightreasons.learning.config import TrainingConfig
-from rightreasons.learning.training import LabelledImages, predict_logits
+from rightreasons.learning.images import LabelledImages
+from rightreasons.learning.training import predict_logits
 from rightreasons.models.classifier import Classifier, Projection
 
 TRAINING = TrainingConfig.model_validate({"epochs": 2, "batch_size": 32, "learning_rate": 1e-3})

@@ -1,9 +1,9 @@
 """Digests of code, so that a result is made anew when the code that made it has changed.
 
-The digest of a module covers the module and all that it imports from its own package, at any depth
-and wherever the import stands. Comments, docstrings, layout, blocks of `if TYPE_CHECKING` and the
-`description` of a parameter do not count. Libraries do not count either: the table `provenance`
-has their versions. Another minor version of Python may give another digest.
+The digest of a module covers the module and all that it imports from its own package and from this
+one, at any depth and wherever the import stands. Comments, docstrings, layout, blocks of
+`if TYPE_CHECKING` and the `description` of a parameter do not count. Libraries do not count either:
+the table `provenance` has their versions. Another minor version of Python may give another digest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PROSE = ("description",)
 
 @cache
 def digest(*modules: str) -> str:
-    """Return the digest of modules and of what they import from their own packages.
+    """Return the digest of modules and of what they import from their own packages and this one.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def digest(*modules: str) -> str:
 
 
 def closure(module: str) -> set[str]:
-    """Return the module and all that it imports from its own package, at any depth.
+    """Return the module and all that it imports from its package and this one, at any depth.
 
     Parameters
     ----------
@@ -131,16 +131,16 @@ def commit() -> str | None:
 
 @cache
 def _read(module: str) -> tuple[str, tuple[str, ...]]:
-    """Return the digest of a module's own code, and the modules of its package that it imports."""
+    """Return the digest of a module's own code, and what it imports from its package and this."""
     path = _file(module)
     if path is None:
         raise ModuleNotFoundError(f"{module} has no file of Python code", name=module)
     tree = _Bare().visit(ast.parse(path.read_bytes(), str(path)))
     own = hashlib.blake2b(ast.unparse(tree).encode(), digest_size=16).hexdigest()
-    top = module.partition(".")[0]
+    tops = {module.partition(".")[0], __name__.partition(".")[0]}
     parents = [module.rpartition(".")[0]] if "." in module else []
     named = {*parents, *_imported(tree, module, path.name == "__init__.py")}
-    inside = {name for name in named if name == top or name.startswith(f"{top}.")}
+    inside = {name for name in named if name.partition(".")[0] in tops}
     return own, tuple(sorted(name for name in inside - {module} if _file(name) is not None))
 
 

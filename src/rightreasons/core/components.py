@@ -109,7 +109,7 @@ def _import(module: str, name: str, folder: Path | None = None) -> list[Register
     """Import a module; errors call it `name`."""
     try:
         made = registered_by(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script of somebody's may end Python
         raise UserError(f"components: {name} cannot be loaded: {_why(error, folder)}") from error
     if not made:
         raise UserError(
@@ -119,7 +119,7 @@ def _import(module: str, name: str, folder: Path | None = None) -> list[Register
     return made
 
 
-def _why(error: Exception, folder: Path | None) -> str:
+def _why(error: BaseException, folder: Path | None) -> str:
     """Return on one line what went wrong in importing, and where."""
     if isinstance(error, UserError):
         return reason(error)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import torch
 
     from rightreasons.learning.config import TrainingConfig
-    from rightreasons.learning.training import LabelledImages
+    from rightreasons.learning.images import LabelledImages
     from rightreasons.models.classifier import Classifier
     from rightreasons.regions.attribution import Attribution
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import torch
 
     from rightreasons.debias import Context
-    from rightreasons.learning.training import Change, LabelledImages
+    from rightreasons.learning.images import LabelledImages
+    from rightreasons.learning.training import Change
 
 PAPER = "Mitigating Bias Using Model-Agnostic Data Attribution"
 

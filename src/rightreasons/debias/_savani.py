@@ -9,17 +9,9 @@ import torch.nn.functional as F
 
 from rightreasons.core.errors import UserError
 from rightreasons.debias._adversaries import BatchCritic, batch_bias, cell_means, savani_loss
+from rightreasons.learning.images import normalise, resident_images, take
 from rightreasons.learning.optimizers import Adam
-from rightreasons.learning.training import (
-    Batch,
-    autocast,
-    extract_features,
-    make_optimizer,
-    normalise,
-    resident_images,
-    seeded,
-    take,
-)
+from rightreasons.learning.training import Batch, autocast, extract_features, make_optimizer, seeded
 
 if TYPE_CHECKING:
     from rightreasons.debias import Context

@@ -12,7 +12,7 @@ from rightreasons.splits import BALANCED
 if TYPE_CHECKING:
     import torch
 
-    from rightreasons.learning.training import LabelledImages
+    from rightreasons.learning.images import LabelledImages
 
 
 @METHODS.register(
@@ -39,7 +39,7 @@ def resampled(data: LabelledImages, generator: torch.Generator) -> LabelledImage
     """
     import torch
 
-    from rightreasons.learning.training import LabelledImages, Rows
+    from rightreasons.learning.images import LabelledImages, Rows
 
     chosen = []
     for number in range(4):

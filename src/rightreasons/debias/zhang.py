@@ -110,7 +110,8 @@ def _opponent(context: Context, params: ZhangParams) -> Opponent:
 
 def _endless(context: Context, params: ZhangParams, generator: torch.Generator) -> Iterator[Batch]:
     """Yield batches of the debias split, reshuffled after each pass, without end."""
-    from rightreasons.learning.training import batches, resident
+    from rightreasons.learning.images import resident
+    from rightreasons.learning.training import batches
 
     data = resident(context.debias(), context.device)
     flip = context.training.augment == "flip"

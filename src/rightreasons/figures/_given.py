@@ -200,7 +200,7 @@ class Given:
         Of figures that ask for `mean_maps` among their `files`.
         """
         path = self.files["mean_maps"][self.groups.index(group)]
-        return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(path, allow_pickle=False)
 
     def map_sets(self, group: Group) -> list[MapSet]:
         """Return the original's maps of a group, a set of explainers each.

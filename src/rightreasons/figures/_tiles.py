@@ -65,7 +65,7 @@ class Tiles:
         axes = self.figure.add_axes((*place, 0.1 / width, tall / height))
         bar = self.figure.colorbar(ScalarMappable(Normalize(0, 1), COLORS), cax=axes)
         bar.set_label(label)
-        bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+        bar.outline.set_linewidth(0.4)
         bar.set_ticks([0, 1], labels=["lowest", "highest"])
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from rightreasons.learning.decisions import Decision, GroupDecision
-    from rightreasons.learning.training import LabelledImages
+    from rightreasons.learning.images import LabelledImages
     from rightreasons.models.classifier import Classifier
 
 ROLES = ("debias", "test")
@@ -38,7 +38,7 @@ def labelled(images: np.ndarray, split: pd.DataFrame, role: str) -> LabelledImag
     """
     import torch
 
-    from rightreasons.learning.training import LabelledImages, Rows
+    from rightreasons.learning.images import LabelledImages, Rows
 
     part = role_of(split, role)
     return LabelledImages(
@@ -83,7 +83,8 @@ def predict(
     UserError
         Where an output is not finite.
     """
-    from rightreasons.learning.training import Rows, predict_logits
+    from rightreasons.learning.images import Rows
+    from rightreasons.learning.training import predict_logits
 
     part = split[split["role"].isin(ROLES)].reset_index(drop=True)
     rows = part["row"].to_numpy()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.training import Rows, normalise
+from rightreasons.learning.images import Rows, normalise
 from rightreasons.regions.confidence import CONFIDENCES
 from rightreasons.regions.networks import CHUNK, PatchNetwork
 

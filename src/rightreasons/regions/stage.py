@@ -143,8 +143,8 @@ def train(
         What is worth keeping, ready for JSON: sizes, versions, classes, loss and accuracy by epoch.
     """
     from rightreasons.core.seeds import derive
+    from rightreasons.learning.images import Rows
     from rightreasons.learning.records import provenance
-    from rightreasons.learning.training import Rows
     from rightreasons.regions.networks import build_patch_network
     from rightreasons.regions.training import train_patch_classifier
     from rightreasons.runtime.devices import fit_batch, pick_device
@@ -211,7 +211,7 @@ def calibrate(
     dict of DataFrame
         `calibration` (one row), `reliability` (a row per bin), `positions` (a row per position).
     """
-    from rightreasons.learning.training import Rows
+    from rightreasons.learning.images import Rows
     from rightreasons.regions.maps import validate
     from rightreasons.runtime.devices import pick_device
 

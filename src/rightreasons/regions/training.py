@@ -11,15 +11,9 @@ import torch
 import torch.nn.functional as F
 
 from rightreasons.core.errors import UserError
+from rightreasons.learning.images import Images, normalise, resident_images, take
 from rightreasons.learning.optimizers import Adam
-from rightreasons.learning.training import (
-    Images,
-    autocast,
-    normalise,
-    resident_images,
-    seeded,
-    take,
-)
+from rightreasons.learning.training import autocast, seeded
 from rightreasons.regions.networks import PatchNetwork
 from rightreasons.regions.params import RegionParams
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rightreasons.learning.training import IMAGENET_MEAN, IMAGENET_STD
+from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.saliency import Attribution
 
 if TYPE_CHECKING:

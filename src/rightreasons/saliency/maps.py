@@ -129,7 +129,7 @@ class _One:
         """Write the maps (N, H, W) and errors (N,), batch by batch."""
         import torch
 
-        from rightreasons.learning.training import normalise, take
+        from rightreasons.learning.images import normalise, take
 
         component = EXPLAINERS[self.chosen.kind]
         params = component.params.model_validate(self.chosen.params)

@@ -77,8 +77,9 @@ def explain(job: ExplainJob, running: Running) -> None:
     from rightreasons.core.arrays import mapped
     from rightreasons.core.files import read_json, write_parquet
     from rightreasons.core.seeds import derive
+    from rightreasons.learning.images import Rows
     from rightreasons.learning.predictions import role_of
-    from rightreasons.learning.training import Rows, predict_logits
+    from rightreasons.learning.training import predict_logits
     from rightreasons.models.storage import load_model
     from rightreasons.runtime.devices import pick_device
     from rightreasons.saliency.maps import explain as make_maps

@@ -13,6 +13,7 @@ from rightreasons.core.errors import UserError, reason
 from rightreasons.core.job import Chosen, Files, Group, Job, Running
 from rightreasons.core.registry import Component
 from rightreasons.core.sections import Section
+from rightreasons.debias import METHODS
 from rightreasons.figures import FIGURES, Given
 from rightreasons.figures._given import StudyFacts
 from rightreasons.stages.roi import Roi, RoiInput
@@ -80,8 +81,13 @@ class FigureJob(Job):
     drawings: tuple[Drawing, ...]
 
     def modules(self) -> tuple[str, ...]:
-        """Return the figure's module."""
-        return (FIGURES[self.figure.kind].module,)
+        """Return the figure's module, and the original's, whose style and title no other job has.
+
+        An edited style of another method runs that method again, and what follows.
+        """
+        roles = self.study.roles
+        original = METHODS[roles.methods[roles.original]]
+        return (FIGURES[self.figure.kind].module, original.module)
 
 
 def figure(job: FigureJob, running: Running) -> None:

@@ -33,8 +33,9 @@ def sanity(job: SanityJob, running: Running) -> None:
     from rightreasons.artifacts.injected import open_images, single
     from rightreasons.core.files import read_json, write_parquet
     from rightreasons.core.seeds import derive
+    from rightreasons.learning.images import Rows
     from rightreasons.learning.predictions import role_of
-    from rightreasons.learning.training import Rows, predict_logits
+    from rightreasons.learning.training import predict_logits
     from rightreasons.models.architectures import build_classifier
     from rightreasons.models.storage import load_model
     from rightreasons.runtime.devices import pick_device

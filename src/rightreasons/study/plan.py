@@ -333,6 +333,5 @@ class Plan:
 
     def _normal(self, group: Group) -> list[Group]:
         """Return the group of the normal model, the original at level 0, if there is one."""
-        if 0 not in self.grid.levels(group.design):
-            return []
-        return [self.grid.group(group.task, group.design, 0.0, group.seed)]
+        zero = [level for level in self.grid.levels(group.design) if level == 0]
+        return [self.grid.group(group.task, group.design, level, group.seed) for level in zero]

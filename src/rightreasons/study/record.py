@@ -7,6 +7,7 @@ Therefore each results folder keeps the checked config and a digest of the code 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Collection, Iterator
@@ -25,7 +26,12 @@ NAMED = 4
 
 
 def check_record(
-    study: StudyConfig, snakemake: Path, *, triggers: Collection[str], forced: bool
+    study: StudyConfig,
+    snakemake: Path,
+    *,
+    triggers: Collection[str],
+    forced: bool,
+    touched: bool = False,
 ) -> None:
     """Refuse to go on with results that another config or another name made.
 
@@ -39,6 +45,8 @@ def check_record(
         What makes Snakemake run a job again (`--rerun-triggers`).
     forced
         Whether everything is made anew (`--forceall`).
+    touched
+        Whether results are called up to date and nothing is made (`--touch`).
 
     Raises
     ------
@@ -55,29 +63,36 @@ def check_record(
             f"{root} holds the results of the study {record['study']!r}, and their tables say so "
             f"in every row. Rename the folder to {record['study']}, or delete it, and start again."
         )
-    if forced:
+    if forced and not touched:
         return
     if record is None:
-        if not any((snakemake / "metadata").glob("*")):
-            raise UserError(
-                f"{root} holds results, but neither {root / RECORD} nor {snakemake} says what made "
-                f"them. {_cures(root)}"
-            )
-        return
-    if "params" in triggers and _mark(snakemake, study) == record["id"]:
+        raise UserError(
+            f"{root} holds results, but no {root / RECORD} that says what made them. {_cures(root)}"
+        )
+    if record.get("anew"):
+        raise UserError(
+            f"{root}: everything was to be made anew with --forceall, and that run has not ended "
+            "well or made a part only. Nobody knows what made the rest. Start it again with "
+            f"--forceall and without targets, or delete {root}."
+        )
+    known = "params" in triggers and _mark(snakemake, study) == record["id"]
+    if known and not touched:
         return
     changed = list(_differences(record["config"], _config(study)))
-    if not changed and record["code"] != code_of_all():
+    if not changed and not known and record["code"] != code_of_all():
         changed = ["the code of the suite or of a component"]
     if changed:
         more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+        cures = "Leave out --touch, or take the old config." if known else _cures(root)
         raise UserError(
             f"{root} was made with another config: {'; '.join(changed[:NAMED])}{more}. Snakemake "
-            f"cannot tell what is out of date: {_why(triggers, snakemake)}. {_cures(root)}"
+            f"cannot tell what is out of date: {_why(triggers, snakemake, known)}. {cures}"
         )
 
 
-def write_record(study: StudyConfig, snakemake: Path, *, forced: bool = False) -> None:
+def write_record(
+    study: StudyConfig, snakemake: Path, *, forced: bool = False, kept: bool = True
+) -> None:
     """Keep what makes the results from now on, in the folder and beside Snakemake's records.
 
     Parameters
@@ -88,18 +103,32 @@ def write_record(study: StudyConfig, snakemake: Path, *, forced: bool = False) -
         The folder of Snakemake's own records.
     forced
         Whether everything is made anew: then the folder gets a new identifier.
+    kept
+        Whether Snakemake keeps records of what it makes (not so with `--drop-metadata`).
     """
     root = _root(study)
-    record = None if forced else _record(root)
+    old = _record(root)
+    record = None if forced else old
     name = secrets.token_hex(8) if record is None else record["id"]
-    root.mkdir(parents=True, exist_ok=True)
     content = {"study": study.study, "config": _config(study), "code": code_of_all(), "id": name}
-    if record != content:
+    if forced and any(root.glob("*/")) and not _is_known(old, snakemake, study):
+        content["anew"] = True
+    mark = _mark_file(snakemake, study)
+    if not kept:
+        mark.unlink(missing_ok=True)
+    elif record is None:  # these results and Snakemake's records of them begin together
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text(name)
+    root.mkdir(parents=True, exist_ok=True)
+    if record != content:  # after the mark: a record without one could not be mended
         write_json(content, root / RECORD)
-    if record is None:  # these results and Snakemake's records of them begin together
-        place = _mark_file(snakemake, study)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(name)
+
+
+def end_record(study: StudyConfig) -> None:
+    """Keep that everything was made anew, after a run that made all and ended well."""
+    record = _record(_root(study))
+    if record is not None and record.pop("anew", False):
+        write_json(record, _root(study) / RECORD)
 
 
 def code_of_all() -> str:
@@ -132,7 +161,14 @@ def _config(study: StudyConfig) -> dict[str, Any]:
 
 
 def _mark_file(snakemake: Path, study: StudyConfig) -> Path:
-    return snakemake / "rightreasons" / study.study
+    """Return the mark of one folder: Snakemake's records go by paths, and know no copy of it."""
+    where = hashlib.blake2b(str(_root(study)).encode(), digest_size=8).hexdigest()
+    return snakemake / "rightreasons" / f"{study.study}-{where}"
+
+
+def _is_known(record: dict[str, Any] | None, snakemake: Path, study: StudyConfig) -> bool:
+    """Return whether Snakemake's own records are about all the results of a record."""
+    return record is not None and "anew" not in record and _mark(snakemake, study) == record["id"]
 
 
 def _mark(snakemake: Path, study: StudyConfig) -> str:
@@ -141,7 +177,9 @@ def _mark(snakemake: Path, study: StudyConfig) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def _why(triggers: Collection[str], snakemake: Path) -> str:
+def _why(triggers: Collection[str], snakemake: Path, known: bool) -> str:
+    if known:
+        return "--touch calls all of it up to date"
     if "params" not in triggers:
         return "--rerun-triggers leaves out params"
     return f"its records of them are not in {snakemake} (a copied folder, or a deleted one)"

@@ -1,0 +1,85 @@
+"""The leaderboard as text and as a page."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from fake_tables import (
+    METHODS,
+    fake_leaderboard,
+)
+from given import as_table
+from rightreasons.figures.leaderboard import render_html, render_text
+from rightreasons.metrics import METRICS, headline
+from study_drawn import STUDIES, draw
+
+
+def board() -> pd.DataFrame:
+    return as_table(fake_leaderboard(STUDIES["full"]), "leaderboard")
+
+
+def test_leaderboard_text_ranks_and_puts_constant_classifiers_last() -> None:
+    text = render_text(board(), "vanilla")
+    assert text.startswith("smiling_by_necktie, phi = 0.9, 2 seeds\n")
+    lines = text.split("─\n")[1].split("\n\n")[0].splitlines()
+    assert len(lines) == len(METHODS)
+    assert [line.split()[0] for line in lines] == [*"12345678", "–"]
+    odds = [float(line.split()[2]) for line in lines]
+    assert odds[:-1] == sorted(odds[:-1])
+    assert lines[-1].split()[1] == "p_clarc"
+    assert lines[-1].endswith("constant classifier in 1 of 2 seeds")
+    assert all(len(line) <= 100 for line in lines[:-1])
+    starred = {line.split()[1] for line in lines if "]*" in line}
+    assert starred == {"rr_clarc", "a_clarc", "p_clarc"}
+
+
+def test_leaderboard_text_has_the_columns_that_fit_and_the_page_all() -> None:
+    text, page = render_text(board(), "vanilla"), render_html(board(), "vanilla")
+    head = text.split("─")[0]
+    assert head.count("RRF") == head.count("ADR") == 2  # one an explainer
+    assert "DIF" not in head
+    assert "The page has all columns." in text
+    for metric in headline("leaderboard"):
+        name = METRICS[metric].traits["short"]
+        per_map = METRICS[metric].traits["kind"] in ("image", "pair", "test")
+        assert page.count(f">{name} ") == 3 * (2 if per_map else 1)
+
+
+def test_leaderboard_shows_missing_numbers_as_dashes() -> None:
+    table = board().assign(twin_flip_rate=np.nan, equalized_odds_change_p=np.nan)
+    text = render_text(table[table["explainer"] == "lrp"], "vanilla")
+    assert re.search(r"rr_clarc +0\.\d{3} \[0\.\d\d, 0\.\d\d\] +– .*\n", text)
+    assert "ig" not in text.split("─")[0]
+
+
+def test_leaderboard_shows_the_explainers_of_each_task_and_no_board_of_the_original_alone() -> None:
+    table = board()
+    both = draw("leaderboard", {"leaderboard": table})
+    few = draw("leaderboard", {"leaderboard": table}, shown=("lrp",))
+    assert few["txt"].split("─")[0].count("RRF") == 1
+    assert both["txt"].split("─")[0].count("RRF") == 2
+    assert "integrated_gradients" not in few["html"]
+    alone = table[table["method"] == "vanilla"]
+    assert render_text(alone, "vanilla") == "The leaderboard is empty.\n"
+    assert "vanilla" in render_html(alone, "vanilla")
+
+
+def test_empty_leaderboard_says_so() -> None:
+    empty = board().iloc[:0]
+    assert render_text(empty, "vanilla") == "The leaderboard is empty.\n"
+    assert "The leaderboard is empty." in render_html(empty, "vanilla")
+    assert "The leaderboard is empty." in draw("leaderboard", {"leaderboard": empty})["txt"]
+
+
+def test_leaderboard_html_has_all_levels_and_escapes() -> None:
+    table = board().replace({"method": {"zhang": "<script>&"}})
+    html = render_html(table, "vanilla")
+    assert html.count("<table>") == 3
+    assert "<script>" not in html
+    assert html.count("&lt;script&gt;&amp;") == 3
+    assert html.count("class=collapsed") == 1
+    assert html.count("class=reference") == 3
+    assert "http" not in html
