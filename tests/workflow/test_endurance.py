@@ -192,6 +192,6 @@ def _results(root: Path) -> dict[str, bytes]:
     for path in root.rglob("*"):
         place = path.relative_to(root)
         timed = {"benchmarks", "logs"} & set(place.parts) or path.stem in ("runtimes", "filler")
-        if path.is_file() and not timed and path.name != ".lock":
+        if path.is_file() and not timed and path.name not in (".lock", "study.json"):
             found[str(place)] = path.read_bytes()
     return found

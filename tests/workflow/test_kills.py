@@ -31,10 +31,10 @@ SCRIPTS = {
     "explain": "explain",
     "sanity": "sanity",
     "measure": "measure",
-    "tabulate": "tabulation",
+    "tabulate": "tabulate",
 }
 ENDS = ["tabulate", "tabulate_regions", "tabulate_attribution", "tabulate_reliance",
-        "tabulate_sanity", "leaderboard"]  # fmt: skip
+        "tabulate_sanity", "figure_leaderboard"]  # fmt: skip
 SEED = 5
 RUNS = 3 * len(SCRIPTS)  # at most
 

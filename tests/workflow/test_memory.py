@@ -15,6 +15,7 @@ import torch
 
 from rightreasons.contracts.fakes import CPU, quiet
 from rightreasons.core.arrays import mapped
+from rightreasons.core.job import Chosen
 from rightreasons.metrics.compute import resolve
 from rightreasons.metrics.measures import MapSet, mean_maps, of_models
 from rightreasons.models.architectures import build_classifier
@@ -26,7 +27,7 @@ MAP = SIZE * SIZE * 4  # bytes
 
 def test_maps_of_more_images_need_no_more_memory(tmp_path: Path) -> None:
     model = build_classifier("small_cnn").eval()
-    chosen = {kind: {"kind": kind} for kind in ("edges", "random")}
+    chosen = [Chosen(name=kind, kind=kind) for kind in ("edges", "random")]
 
     def run(count: int) -> None:
         images = np.zeros((count, SIZE, SIZE, 3), np.uint8)
