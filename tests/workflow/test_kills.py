@@ -34,7 +34,7 @@ SCRIPTS = {
     "tabulate": "tabulate",
 }
 ENDS = ["tabulate", "tabulate_regions", "tabulate_attribution", "tabulate_reliance",
-        "tabulate_sanity", "figure_leaderboard"]  # fmt: skip
+        "tabulate_sanity", "tabulate_runtimes", "figure_leaderboard"]  # fmt: skip
 SEED = 5
 RUNS = 3 * len(SCRIPTS)  # at most
 
@@ -186,5 +186,5 @@ def _contents(root: Path) -> Iterator[tuple[str, bytes]]:
     for path in root.rglob("*"):
         place = path.relative_to(root)
         timed = place.parts[0] in ("benchmarks", "logs") or path.stem == "runtimes"
-        if path.is_file() and not timed and path.name != ".lock":
+        if path.is_file() and not timed and path.name not in (".lock", "study.json"):
             yield str(place), path.read_bytes()
