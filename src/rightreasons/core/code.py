@@ -40,25 +40,17 @@ def digest(*modules: str) -> str:
     ModuleNotFoundError
         Where a module has no file of Python code.
     """
-    found: dict[str, str] = {}
-    todo = list(modules)
-    while todo:
-        module = todo.pop()
-        if module in found:
-            continue
-        found[module], imported = _read(module)
-        todo += imported
-    text = "\n".join(f"{name} {found[name]}" for name in sorted(found))
+    text = "\n".join(f"{name} {_read(name)[0]}" for name in sorted(closure(*modules)))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def closure(module: str) -> set[str]:
-    """Return the module and all that it imports from its package and this one, at any depth.
+def closure(*modules: str) -> set[str]:
+    """Return modules and all that they import from their packages and this one, at any depth.
 
     Parameters
     ----------
-    module
-        Full name.
+    modules
+        Full names.
 
     Raises
     ------
@@ -66,7 +58,7 @@ def closure(module: str) -> set[str]:
         Where a module has no file of Python code.
     """
     found: set[str] = set()
-    todo = [module]
+    todo = list(modules)
     while todo:
         name = todo.pop()
         if name not in found:

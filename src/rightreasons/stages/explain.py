@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rightreasons.artifacts import modules_of
 from rightreasons.core.job import Chosen, Files, Group, Job, Running
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.stages.files import Maps
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+    from rightreasons.learning.images import Rows
+    from rightreasons.models.classifier import Classifier
 
 
 class ExplainInput(Files):
@@ -67,46 +75,72 @@ class ExplainJob(MapsJob):
     explainer_set: str
 
 
+@dataclass(frozen=True)
+class Explained:
+    """What is explained: a network, and the images that are drawn for it.
+
+    Attributes
+    ----------
+    chosen
+        A row per image (`saliency.maps.sample_images`).
+    """
+
+    model: Classifier
+    architecture: str
+    images: Rows
+    chosen: pd.DataFrame
+    device: torch.device
+
+    @classmethod
+    def of(cls, job: MapsJob, files: ExplainInput) -> Explained:
+        """Open a job's network and images."""
+        import pandas as pd
+
+        from rightreasons.artifacts.injected import open_images, single
+        from rightreasons.core.files import read_json
+        from rightreasons.learning.images import Rows
+        from rightreasons.learning.predictions import role_of
+        from rightreasons.models.storage import load_model
+        from rightreasons.runtime.devices import pick_device
+        from rightreasons.saliency.maps import sample_images
+
+        device = pick_device()
+        architecture = read_json(files.metadata)["model"]["architecture"]
+        model = load_model(files.model, architecture, device)
+        test = role_of(pd.read_parquet(files.split), "test")
+        pool = open_images(files.images, job.artifact)
+        chosen = sample_images(test, job.images, job.group.seed, job.group.task, single(pool))
+        return cls(model, architecture, Rows(pool, chosen["row"].to_numpy()), chosen, device)
+
+
 def explain(job: ExplainJob, running: Running) -> None:
     """Choose the images and classes, explain, write maps and their index."""
     import numpy as np
-    import pandas as pd
     import torch
 
-    from rightreasons.artifacts.injected import open_images, single
     from rightreasons.core.arrays import mapped
-    from rightreasons.core.files import read_json, write_parquet
+    from rightreasons.core.files import write_parquet
     from rightreasons.core.seeds import derive
-    from rightreasons.learning.images import Rows
-    from rightreasons.learning.predictions import role_of
     from rightreasons.learning.training import predict_logits
-    from rightreasons.models.storage import load_model
-    from rightreasons.runtime.devices import pick_device
     from rightreasons.saliency.maps import explain as make_maps
-    from rightreasons.saliency.maps import map_index, sample_images
+    from rightreasons.saliency.maps import map_index
 
-    device, group = pick_device(), job.group
-    architecture = read_json(job.input.metadata)["model"]["architecture"]
-    model = load_model(job.input.model, architecture, device)
-    test = role_of(pd.read_parquet(job.input.split), "test")
-    pool = open_images(job.input.images, job.artifact)
-    chosen = sample_images(test, job.images, group.seed, group.task, single(pool))
-    images = Rows(pool, chosen["row"].to_numpy())
-    logits = predict_logits(model, images, device)
+    it, group = Explained.of(job, job.input), job.group
+    logits = predict_logits(it.model, it.images, it.device)
     true = job.explained_class == "true"
-    classes = chosen["target"].to_numpy() if true else logits.argmax(1)
+    classes = it.chosen["target"].to_numpy() if true else logits.argmax(1)
     key = (*group.stream, str(group.seed), job.method, job.explainer_set)
-    shape = (len(job.explainers), *images.shape[:3])
+    shape = (len(job.explainers), *it.images.shape[:3])
     with mapped(job.output.maps, np.float32, shape) as maps:
         _, errors = make_maps(
-            model,
-            images,
+            it.model,
+            it.images,
             torch.from_numpy(classes.astype(np.int64)),
             job.explainers,
-            device=device,
+            device=it.device,
             batch_size=job.batch_size,
             seed_of=lambda name: derive(group.seed, "explain", *key, name),
             progress=running.progress,
             out=maps,
         )
-    write_parquet(map_index(chosen, classes, logits, job.explainers, errors), job.output.index)
+    write_parquet(map_index(it.chosen, classes, logits, job.explainers, errors), job.output.index)

@@ -21,7 +21,6 @@ ATTRIBUTES: tuple[str, ...] = (
 SWITCHABLE: tuple[str, ...] = ATTRIBUTES
 
 SMILE_THRESHOLD = 0.5
-MONK_TONES = 10
 
 # Collared garments come last: a necktie is only sampled together with one of them.
 GARMENTS: tuple[str, ...] = ("t_shirt", "crew_sweater", "shirt", "v_sweater", "jacket")
