@@ -19,6 +19,13 @@ A method is a function `method(context: Context, params) -> Debiased`, registere
 - `exempt`: why a test of the contract is not for it, by the test's name.
 - `style`: its colour, marker and line in figures, as matplotlib has them; empty for spare ones.
 - `hides`: the parameter that says how much of an image it hides; empty where it hides nothing.
+- `presets`: sets of parameters by name, such as "published": those of the paper, or of its
+  authors' code. Others keep their defaults.
+- `search`: what a tuned method's parameters may be, a range of `core.search` for each.
+- `knob`: the parameter that says how strongly the method acts; empty where there is none. At 0
+  nothing but the method's budget is left, and with it a run at 0 is the method's own control.
+- `inert`: True where nothing at all is left at 0, so that the original is the control.
+- `all_cells`: True where it needs debias images in each cell of target and protected.
 """
 
 from __future__ import annotations
@@ -59,6 +66,11 @@ METHODS = Registry(
         "exempt": {},
         "style": (),
         "hides": "",
+        "presets": {},
+        "search": {},
+        "knob": "",
+        "inert": False,
+        "all_cells": False,
     },
     group="rightreasons.methods",
 )
