@@ -107,3 +107,21 @@ rule tabulate_sanity:
         job=RULES.params("tabulate_sanity"),
     script:
         "../workflow_scripts/tabulate_sanity.py"
+
+
+rule tabulate_tuning:
+    input:
+        unpack(RULES.input("tabulate_tuning")),
+    output:
+        **RULES.output("tabulate_tuning"),
+    log:
+        RULES.log("tabulate_tuning"),
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        job=RULES.params("tabulate_tuning"),
+    script:
+        "../workflow_scripts/tabulate_tuning.py"

@@ -13,7 +13,7 @@ from rightreasons.learning.images import Rows, normalise
 from rightreasons.models.architectures import build_classifier
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.saliency.maps import explain, map_index, sample_images
-from rightreasons.study.load import component_params
+from rightreasons.study.parameters import component_params
 
 SIZES = {(0, 0): 30, (0, 1): 3, (1, 0): 12, (1, 1): 25}  # (target, protected)
 

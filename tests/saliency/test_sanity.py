@@ -24,7 +24,8 @@ from rightreasons.models.classifier import Classifier
 from rightreasons.saliency import EXPLAINERS, Attribution
 from rightreasons.saliency.maps import explain
 from rightreasons.saliency.sanity import cascade, layers, randomisation_table, steps
-from rightreasons.study.load import component_params, load_config
+from rightreasons.study.load import load_config
+from rightreasons.study.parameters import component_params
 from rightreasons.tables.schema import TABLES, conform
 from study import demo
 

@@ -16,6 +16,8 @@ class Roles(Section):
         The methods that others are compared with, the original first.
     methods, explainers
         The kind of each, by name, in the study's order.
+    matched
+        Of each matched control the method that it is the control of.
     noise
         The explainers that are nothing but chance.
     controls
@@ -25,6 +27,7 @@ class Roles(Section):
     original: str
     references: tuple[str, ...]
     methods: dict[str, str]
+    matched: dict[str, str]
     explainers: dict[str, str]
     noise: tuple[str, ...]
     controls: tuple[str, ...]

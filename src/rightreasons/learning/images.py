@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from rightreasons.learning.passes import count
 from rightreasons.runtime.devices import Residence, fits
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -124,6 +125,7 @@ def take(images: Images, indices: torch.Tensor, device: torch.device) -> torch.T
     Tensor
         uint8 (n, H, W, 3).
     """
+    count(len(indices))
     if isinstance(images, torch.Tensor):
         return images[indices.to(images.device)]
     batch = torch.from_numpy(images[indices.numpy()])

@@ -55,6 +55,7 @@ def predict(
     twins: np.ndarray | None,
     split: pd.DataFrame,
     device: torch.device,
+    roles: tuple[str, ...] = ROLES,
 ) -> pd.DataFrame:
     """Return a model's outputs on the debias and test images, and on the test images' twins.
 
@@ -70,6 +71,8 @@ def predict(
         row, image_id, role, target, protected.
     device
         Where to compute.
+    roles
+        The roles that are predicted.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def predict(
     from rightreasons.learning.images import Rows
     from rightreasons.learning.training import predict_logits
 
-    part = split[split["role"].isin(ROLES)].reset_index(drop=True)
+    part = split[split["role"].isin(roles)].reset_index(drop=True)
     rows = part["row"].to_numpy()
     table = part[["image_id", "role", "target", "protected"]].copy()
     logits = predict_logits(model, Rows(images, rows), device)
@@ -102,6 +105,16 @@ def predict(
         twin_logits[test] = predict_logits(model, Rows(twins, rows[test]), device)
     _add_logits(table, "twin_", twin_logits)
     return table
+
+
+def predict_role(
+    model: Classifier, images: np.ndarray, split: pd.DataFrame, role: str, device: torch.device
+) -> pd.DataFrame:
+    """Return a model's outputs on the images of one role, without their twins.
+
+    Arguments, columns and errors are those of `predict`.
+    """
+    return predict(model, images, None, role_of(split, role), device, roles=(role,))
 
 
 def decide(predictions: pd.DataFrame, decision: Decision | GroupDecision) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rightreasons.core.job import Files, Running
 from rightreasons.stages._tables import CellsJob, write_stamped
-from rightreasons.tables.parameters import Comparing
+from rightreasons.tables.parameters import Comparing, Described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,7 @@ class Tables(Files):
     tests: Path = Path("tests.parquet")
     leaderboard: Path = Path("leaderboard.parquet")
     associations: Path = Path("associations.parquet")
+    methods: Path = Path("methods.parquet")
     provenance: Path = Path("provenance.parquet")
 
 
@@ -47,12 +48,15 @@ class TabulateJob(CellsJob):
         The checked config as JSON.
     comparing
         What is compared, and how.
+    described
+        What is known of each method without running it.
     """
 
     input: TabulateInput
     output: Tables
     config: str
     comparing: Comparing
+    described: dict[str, Described]
 
 
 def tabulate(job: TabulateJob, running: Running) -> None:
@@ -87,5 +91,6 @@ def tabulate(job: TabulateJob, running: Running) -> None:
     write("tests", [tested])
     original = job.comparing.roles.original
     order = list(dict.fromkeys(method for names in job.methods.values() for method in names))
-    write("leaderboard", [leaderboard(numbers, tested, order, original)])
+    write("methods", [tables.methods(job.study, cells, files.metadata, job.described)])
+    write("leaderboard", [leaderboard(numbers, tested, order, original, job.described)])
     write("associations", [associations(numbers, original)])

@@ -50,6 +50,7 @@ def train(job: TrainJob, running: Running) -> None:
     from rightreasons.artifacts.injected import open_images, open_twins
     from rightreasons.core.seeds import derive, torch_generator
     from rightreasons.learning.decisions import Decision
+    from rightreasons.learning.passes import counted
     from rightreasons.learning.predictions import labelled, predict
     from rightreasons.learning.records import write_model
     from rightreasons.learning.training import train as fit_network
@@ -62,12 +63,14 @@ def train(job: TrainJob, running: Running) -> None:
     twins = open_twins(images, job.input.twins)
     split = pd.read_parquet(job.input.split)
 
+    data = labelled(images, split, "train")
+
     def fit(batch_size: int) -> tuple[Classifier, list[dict[str, float]]]:
         first = derive(seed, "init", *key)
         model = build_classifier(**job.model.model_dump(), seed=first).to(device)
         history = fit_network(
             model,
-            labelled(images, split, "train"),
+            data,
             job.training.model_copy(update={"batch_size": batch_size}),
             generator=torch_generator(seed, "train", *key),
             device=device,
@@ -75,7 +78,8 @@ def train(job: TrainJob, running: Running) -> None:
         )
         return model, history
 
-    model, history = fit_batch(fit, job.training.batch_size, "train", least=2)
+    with counted() as passes:
+        model, history = fit_batch(fit, job.training.batch_size, "train", least=2)
     write_model(
         job.output.model.parent,
         model,
@@ -86,5 +90,7 @@ def train(job: TrainJob, running: Running) -> None:
             "model": job.model.model_dump(),
             "training": job.training.model_dump(),
             "history": history,
+            "labels": {"target": len(data), "protected": 0},
+            "image_passes": passes.images,
         },
     )

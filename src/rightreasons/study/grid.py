@@ -14,7 +14,17 @@ from rightreasons.data import DATASETS
 from rightreasons.debias import METHODS
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
-from rightreasons.study.sections import ArtifactRoi, AttributionRoi, MaskRoi, StudyConfig
+from rightreasons.study.methods import parameters
+from rightreasons.study.sections import (
+    TUNED,
+    ArtifactRoi,
+    AttributionRoi,
+    MaskRoi,
+    StudyConfig,
+)
+
+#: In place of a level: the choice of levels that are tuned together.
+TOGETHER = "together"
 
 
 def region_name(attribute: str) -> str:
@@ -107,9 +117,53 @@ class Grid:
         return [
             name
             for name in self.study.methods
-            if (chosen is None or name in (*chosen, self.original))
+            if (chosen is None or (self.control_of(name) or name) in (*chosen, self.original))
             and changes in (None, self.changes(name))
         ]
+
+    def method(self, name: str) -> Chosen:
+        """Return a method of the study with its parameters."""
+        given = self.study.methods[name]
+        return Chosen(name=name, kind=given["kind"], params=parameters(given))
+
+    def control_of(self, method: str) -> str | None:
+        """Return the method that another is the matched control of, or None."""
+        return self.study.methods[method].get("control_of")
+
+    def knob(self, method: str) -> str:
+        """Return the name of a method's strength, empty where it has none."""
+        return str(self.trait(method, "knob"))
+
+    def preset(self, method: str) -> str:
+        """Return what a method's parameters come from: "default", a preset's name or "tuned"."""
+        return str(self.study.methods[method]["preset"])
+
+    def tuned(self, task: str | None = None) -> list[str]:
+        """Return the methods whose parameters are tuned (of a task), without their controls."""
+        return [m for m in self.methods(task) if self.preset(m) == TUNED and not self.control_of(m)]
+
+    def tuned_together(self, design: str) -> list[float]:
+        """Return the levels of a design that are tuned together; none where each is by itself."""
+        levels = self.study.tuning.levels
+        return [] if levels == "each" else [x for x in self.levels(design) if x in levels]
+
+    def tuning_groups(self, task: str, design: str, at: str) -> list[Group]:
+        """Return the groups whose trials a choice rests on.
+
+        Parameters
+        ----------
+        task, design
+            Their names.
+        at
+            The level whose choice it is, as the names of folders say it, or TOGETHER.
+        """
+        levels = self.tuned_together(design) if at == TOGETHER else [float(at)]
+        seeds = self.study.tuning.seeds
+        return [self.group(task, design, level, seed) for level in levels for seed in seeds]
+
+    def tuned_at(self, group: Group) -> str:
+        """Return which choice a group has: that of its level, or TOGETHER."""
+        return TOGETHER if self.tuned_together(group.design) else f"{group.level:g}"
 
     def references(self) -> list[str]:
         """Return the methods that others are compared with, the original first."""
@@ -175,6 +229,7 @@ class Grid:
             original=self.original,
             references=tuple(self.references()),
             methods={name: str(chosen["kind"]) for name, chosen in study.methods.items()},
+            matched={name: of for name in study.methods if (of := self.control_of(name))},
             explainers=explainers,
             noise=with_trait["noise"],
             controls=with_trait["control"],

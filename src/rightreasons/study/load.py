@@ -21,7 +21,9 @@ from rightreasons.learning.config import ModelConfig
 from rightreasons.metrics import METRICS
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
-from rightreasons.study.messages import explain, quoted
+from rightreasons.study.messages import explain
+from rightreasons.study.methods import check_tuning, study_methods
+from rightreasons.study.parameters import component_params
 from rightreasons.study.sections import EXPRESSIONS, AttributionRoi, MaskRoi, StudyConfig
 from rightreasons.study.yaml_keys import check_keys
 
@@ -54,11 +56,12 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     kinds = scanned()
     filled = config.model_dump()
     filled["components"] = list(load_components(config.components, folders))
-    for section in ("datasets", "artifacts", "designs", "methods"):
+    for section in ("datasets", "artifacts", "designs"):
         filled[section] = {
             name: component_params(kinds[section], f"{section}.{name}", name, chosen)
             for name, chosen in getattr(config, section).items()
         }
+    filled["methods"] = study_methods(kinds["methods"], config.methods, controls=config.controls)
     filled["explain"]["sets"] = {
         group: {
             name: component_params(
@@ -76,45 +79,10 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     _check_defaults(config, kinds)
     _check_original(filled["methods"], kinds["methods"])
     study = StudyConfig(**filled)
+    check_tuning(study)
     _check_masks(study, kinds["datasets"])
     _check_expressions(study)
     return study
-
-
-def component_params(
-    registry: Registry, where: str, name: str, chosen: dict[str, Any]
-) -> dict[str, Any]:
-    """Return a component's full parameters, with its `kind`.
-
-    Parameters
-    ----------
-    registry
-        Where its kind is looked for.
-    where
-        Its place in the config, for errors.
-    name
-        What the study calls it: its kind, where `chosen` names none.
-    chosen
-        Its keys in the config; None is as good as none.
-
-    Raises
-    ------
-    UserError
-        For an unknown kind, an unknown parameter or a value that is not allowed.
-    """
-    chosen = dict(chosen or {})
-    kind = chosen.pop("kind", name)
-    if kind not in registry:
-        hint = suggestion(kind, registry.names()) if isinstance(kind, str) else "."
-        raise UserError(
-            f"{where}: unknown {registry.noun} {quoted(kind)}{hint} "
-            f"Allowed: {', '.join(registry.names())}."
-        )
-    params = registry[kind].params
-    try:
-        return {"kind": kind, **params(**chosen).model_dump(mode="json")}
-    except ValidationError as error:
-        raise UserError(explain(error, params, where)) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -16,6 +16,8 @@ FOLDERS = {
     "split": f"split/{GROUP_FOLDER}",
     "train": f"train/{GROUP_FOLDER}",
     "debias": f"debias/{GROUP_FOLDER}/{{method}}",
+    "tune": f"tune/{GROUP_FOLDER}/{{method}}",
+    "choose": "choose/{task}/{design}-{at}/{method}",
     "explain": f"explain/{GROUP_FOLDER}/{{method}}/{{explainers}}",
     "sanity": f"sanity/{GROUP_FOLDER}/{{explainers}}",
     "measure": f"measure/{GROUP_FOLDER}",

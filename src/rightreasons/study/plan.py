@@ -14,7 +14,8 @@ from rightreasons.core.job import Cell, Chosen, Files, Group
 from rightreasons.data import stage_params
 from rightreasons.metrics.compute import resolve
 from rightreasons.stages import files
-from rightreasons.stages.debias import DebiasInput, DebiasJob
+from rightreasons.stages.choose import Choice, ChooseInput, ChooseJob
+from rightreasons.stages.debias import DebiasInput, DebiasJob, MethodInput
 from rightreasons.stages.explain import ExplainInput, ExplainJob
 from rightreasons.stages.fetch import FetchJob
 from rightreasons.stages.measure import MeasureInput, MeasureJob
@@ -24,6 +25,7 @@ from rightreasons.stages.roi import Roi
 from rightreasons.stages.sanity import SanityJob
 from rightreasons.stages.split import SplitInput, SplitJob
 from rightreasons.stages.train import TrainInput, TrainJob
+from rightreasons.stages.tune import Trials, TuneJob
 from rightreasons.study.grid import Grid
 from rightreasons.study.paths import Paths
 from rightreasons.study.sections import ArtifactRoi, AttributionRoi, StudyConfig
@@ -135,21 +137,69 @@ class Plan:
 
     def debias(self, group: Group, method: str) -> DebiasJob:
         """Return the job of a method in a group."""
-        original = self.model_files(group, self.grid.original)
+        original = self.grid.control_of(method) or method
+        knob = self.grid.knob(method)
         return DebiasJob(
             input=DebiasInput(
-                **self._training_input(group).model_dump(),
-                original_model=original.model,
-                original_metadata=original.metadata,
-                original_predictions=original.predictions,
-                **self._maps_of(self._looks_away_from(group.task, method)),
+                **self._method_input(group, method).model_dump(),
+                chosen=self._chosen(group, original),
             ),
             output=self.model_files(group, method),
             group=group,
-            method=Chosen.of(method, self.study.methods[method]),
+            method=self.grid.method(method),
+            stream=original,
+            preset=self.grid.preset(method),
+            override={} if original == method else {knob: 0},
             artifact=self._artifact(group.task),
             deterministic=self.study.deterministic,
         )
+
+    def tune(self, group: Group, method: str) -> TuneJob:
+        """Return the job that tries a tuned method's parameters on one group."""
+        tuning = self.study.tuning
+        return TuneJob(
+            input=self._method_input(group, method),
+            output=Trials.below(self.paths.folder("tune", group, method=method)),
+            group=group,
+            method=self.grid.method(method),
+            stream=method,
+            artifact=self._artifact(group.task),
+            searched=tuple(self.study.methods[method]["search"]),
+            trials=tuning.trials,
+            sampler=tuning.sampler,
+            budget=tuning.budget,
+            deterministic=self.study.deterministic,
+        )
+
+    def choose(self, task: str, design: str, at: str, method: str) -> ChooseJob:
+        """Return the job that chooses a tuned method's parameters."""
+        tuning = self.study.tuning
+        groups = self.grid.tuning_groups(task, design, at)
+        folder = self.paths.folder("choose", task=task, design=design, at=at, method=method)
+        return ChooseJob(
+            input=ChooseInput(
+                trials=tuple(self.tune(group, method).output.trials for group in groups)
+            ),
+            output=Choice.below(folder),
+            method=method,
+            criterion=tuning.criterion,
+            tolerance=tuning.tolerance,
+        )
+
+    def choices(self) -> list[ChooseJob]:
+        """Return the jobs that choose parameters, of all tasks, designs, levels and methods."""
+        found = [(g.task, g.design, self.grid.tuned_at(g)) for g in self.grid.groups()]
+        return [
+            self.choose(task, design, at, method)
+            for task, design, at in dict.fromkeys(found)
+            for method in self.grid.tuned(task)
+        ]
+
+    def tuned_groups(self) -> list[Group]:
+        """Return the groups of all trials."""
+        found = [(g.task, g.design, self.grid.tuned_at(g)) for g in self.grid.groups()]
+        tuned = [key for key in dict.fromkeys(found) if self.grid.tuned(key[0])]
+        return [group for key in tuned for group in self.grid.tuning_groups(*key)]
 
     def explain(self, group: Group, method: str, explainers: str) -> ExplainJob:
         """Return the job that makes the maps of a method's network by a set of explainers."""
@@ -306,6 +356,24 @@ class Plan:
             split=self.split(group).output.split,
             twins=Path(self.paths.twins(group.dataset, attribute)) if attribute else None,
         )
+
+    def _method_input(self, group: Group, method: str) -> MethodInput:
+        """Return what a method is given in a group."""
+        original = self.model_files(group, self.grid.original)
+        return MethodInput(
+            **self._training_input(group).model_dump(),
+            original_model=original.model,
+            original_metadata=original.metadata,
+            original_predictions=original.predictions,
+            **self._maps_of(self._looks_away_from(group.task, method)),
+        )
+
+    def _chosen(self, group: Group, method: str) -> Path | None:
+        """Return the file of a method's tuned parameters, None where it is not tuned."""
+        if method not in self.grid.tuned(group.task):
+            return None
+        at = self.grid.tuned_at(group)
+        return self.choose(group.task, group.design, at, method).output.chosen
 
     def _explained(self, group: Group, method: str) -> ExplainInput:
         made = self.model_files(group, method)

@@ -16,8 +16,9 @@ from rightreasons.stages.tabulate_regions import RegionTables, RegionTablesInput
 from rightreasons.stages.tabulate_reliance import RelianceInput, RelianceJob, RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes, RuntimesInput, RuntimesJob
 from rightreasons.stages.tabulate_sanity import SanityTable, SanityTableInput, SanityTableJob
+from rightreasons.stages.tabulate_tuning import TuningTables, TuningTablesInput, TuningTablesJob
 from rightreasons.study.plan import Plan
-from rightreasons.tables.parameters import Comparing, TableOne, Timed
+from rightreasons.tables.parameters import Comparing, Described, TableOne, Timed
 
 
 class TablePlan:
@@ -45,6 +46,8 @@ class TablePlan:
             made.append(AttributionTables.below(self.folder))
         if self.grid.twinned():
             made.append(RelianceTables.below(self.folder))
+        if self.grid.tuned():
+            made.append(TuningTables.below(self.folder))
         if self.plan.sanity_cells():
             made.append(SanityTable.below(self.folder))
         return {name: Path(str(path)) for one in made for name, path in one.named().items()}
@@ -68,6 +71,7 @@ class TablePlan:
             groups=tuple(groups),
             methods=self._methods(),
             config=self.study.model_dump_json(),
+            described={name: self._described(name) for name in self.study.methods},
             comparing=Comparing(
                 methods=self._methods(),
                 roles=self.grid.roles,
@@ -111,6 +115,14 @@ class TablePlan:
                 for name in grid.sets(group.task) if grid.explained(method) == method else ():
                     file = path("explain", group, method=method, explainers=name)
                     yield Timed(stage="explain", key=own, explainers=name, path=file)
+        for group in self.plan.tuned_groups():
+            key = group.model_dump()
+            original = {**key, "method": grid.original}
+            yield Timed(stage="split", key=key, path=path("split", group))
+            yield Timed(stage="train", key=original, path=path("train", group))
+            for method in grid.tuned(group.task):
+                own = {**key, "method": method}
+                yield Timed(stage="tune", key=own, path=path("tune", group, method=method))
         for group, name in self.plan.sanity_cells():
             own = {**group.model_dump(), "method": grid.original}
             file = path("sanity", group, explainers=name)
@@ -143,6 +155,42 @@ class TablePlan:
             cells=tuple(Cell(group=group, method=self.grid.original) for group, _ in cells),
         )
 
+    def tuning(self) -> TuningTablesJob:
+        """Return the job that makes the tables of trials and choices."""
+        plan, grid = self.plan, self.grid
+        found = [(g.task, g.design, grid.tuned_at(g)) for g in grid.groups()]
+        keys = [(*key, m) for key in dict.fromkeys(found) for m in grid.tuned(key[0])]
+        served = [
+            tuple(
+                sorted(
+                    {
+                        g.level
+                        for g in grid.groups()
+                        if (g.task, g.design, grid.tuned_at(g)) == key[:3]
+                    }
+                )
+            )
+            for key in keys
+        ]
+        return TuningTablesJob(
+            input=TuningTablesInput(
+                provenance=self.made.provenance,
+                cell_metrics=self.made.cell_metrics,
+                trials=tuple(
+                    plan.tune(group, key[3]).output.trials
+                    for key in keys
+                    for group in grid.tuning_groups(*key[:3])
+                ),
+                chosen=tuple(plan.choose(*key).output.chosen for key in keys),
+            ),
+            output=TuningTables.below(self.folder),
+            study=self.study.study,
+            tasks=tuple(key[0] for key in keys),
+            designs=tuple(key[1] for key in keys),
+            methods=tuple(key[3] for key in keys),
+            levels=tuple(served),
+        )
+
     def regions(self) -> RegionTablesJob:
         """Return the job that makes the tables of patch classifiers."""
         made = [self.plan.region_files(dataset, a) for (dataset, _), a in self.plan.regions.items()]
@@ -171,7 +219,11 @@ class TablePlan:
             study=self.study.study,
             groups=tuple(self.grid.groups()),
             methods=self._methods(),
-            chosen=self.study.methods,
+            chosen={
+                name: {"kind": m.kind, **m.params}
+                for name in self.study.methods
+                for m in [self.grid.method(name)]
+            },
             paper=TableOne.registered(),
         )
 
@@ -188,6 +240,16 @@ class TablePlan:
             injected=tuple(task for task in self.study.tasks if self.grid.artifact(task)),
             elsewhere=tuple(self.grid.elsewhere()),
             controls=self.grid.roles.noise,
+        )
+
+    def _described(self, method: str) -> Described:
+        """Return what is known of a method without running it."""
+        used = self.grid.trait(method, "uses_protected")
+        return Described(
+            kind=self.grid.method(method).kind,
+            preset=self.grid.preset(method),
+            control_of=self.grid.control_of(method),
+            uses_protected=", ".join(used) if isinstance(used, tuple) and used else "never",
         )
 
     def _methods(self) -> dict[str, tuple[str, ...]]:

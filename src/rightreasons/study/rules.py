@@ -24,6 +24,7 @@ from rightreasons.core.job import Files, Group, Job
 from rightreasons.core.registry import Registered
 from rightreasons.figures import FIGURES
 from rightreasons.stages import files
+from rightreasons.stages.choose import Choice
 from rightreasons.stages.pool import Twins
 from rightreasons.stages.tabulate import Tables
 from rightreasons.stages.tabulate_attribution import AttributionTables
@@ -31,6 +32,8 @@ from rightreasons.stages.tabulate_regions import RegionTables
 from rightreasons.stages.tabulate_reliance import RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes
 from rightreasons.stages.tabulate_sanity import SanityTable
+from rightreasons.stages.tabulate_tuning import TuningTables
+from rightreasons.stages.tune import Trials
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_figures import FigurePlan
 from rightreasons.study.plan_tables import TablePlan
@@ -97,6 +100,16 @@ STAGES = {
         _below(files.Model, "debias"),
         "debias",
     ),
+    "tune": Stage(
+        lambda plan, w: plan.tune(_group(plan, w), w["method"]),
+        _below(Trials, "tune"),
+        "tune",
+    ),
+    "choose": Stage(
+        lambda plan, w: plan.choose(w["task"], w["design"], w["at"], w["method"]),
+        _below(Choice, "choose"),
+        "choose",
+    ),
     "explain": Stage(
         lambda plan, w: plan.explain(_group(plan, w), w["method"], w["explainers"]),
         _below(files.Maps, "explain"),
@@ -127,6 +140,9 @@ STAGES = {
     "tabulate_reliance": Stage(
         lambda plan, _: TablePlan(plan).reliance(), _tables(RelianceTables), "tabulate_reliance"
     ),
+    "tabulate_tuning": Stage(
+        lambda plan, _: TablePlan(plan).tuning(), _tables(TuningTables), "tabulate_tuning"
+    ),
     "tabulate_sanity": Stage(
         lambda plan, _: TablePlan(plan).sanity(), _tables(SanityTable), "tabulate_sanity"
     ),
@@ -136,7 +152,10 @@ STAGES = {
 #: Stages whose jobs know all components that they use (`Job.modules`). The others make tables and
 #: figures, and look up what tables name.
 NAMING = frozenset(
-    {"fetch", "pool", "twins", "region", "split", "train", "debias", "explain", "sanity", "measure"}
+    {
+        *("fetch", "pool", "twins", "region", "split", "train", "tune", "choose", "debias"),
+        *("explain", "sanity", "measure"),
+    }
 )
 
 

@@ -21,9 +21,14 @@ from rightreasons.core.sections import Section
 from rightreasons.learning.config import ModelConfig, TrainingConfig
 from rightreasons.regions.params import RegionParams
 from rightreasons.study.messages import quoted
+from rightreasons.tuning.criteria import CRITERIA
+from rightreasons.tuning.draws import Sampler
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 EXPRESSIONS = ("target", "protected")  # keys of a task
+#: Keys of a method that are no parameters of its kind.
+METHOD_KEYS = ("kind", "preset", "search", "control_of")
+DEFAULT, TUNED = "default", "tuned"  # presets that every method has, and that tuning fills
 LONGEST = 100  # letters of a name: paths hold several
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -229,6 +234,50 @@ class ReportConfig(Section):
     )
 
 
+class TuningConfig(Section):
+    """How the parameters of methods with `preset: tuned` are chosen, on the role `select`."""
+
+    trials: int = Field(
+        0, ge=0, description="trials of every tuned method, its own parameters first; 0: none"
+    )
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(
+        default_factory=lambda: [1000],
+        min_length=1,
+        description="seeds that trials run with, none of them a seed of the study",
+    )
+    levels: Literal["each"] | Annotated[list[float], Field(min_length=1)] = Field(
+        "each",
+        description="each: every level has its own choice; or levels that are tuned together, and "
+        "whose one choice all levels get",
+    )
+    criterion: str = Field(
+        "equalized_odds",
+        description=f"what chooses between trials: {', '.join(CRITERIA)} (docs/tuning.md)",
+    )
+    tolerance: float = Field(
+        0.05,
+        ge=0,
+        le=0.5,
+        description="cell-balanced accuracy that the criterion equalized_odds may give up",
+    )
+    budget: int | None = Field(
+        None,
+        ge=1,
+        description="image passes that a trial may take; none: as many as training the original",
+    )
+    sampler: Sampler = Field("sobol", description="how trials are drawn")
+
+    @field_validator("criterion")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in CRITERIA:
+            raise ValueError(
+                f"unknown criterion {quoted(name)}{suggestion(name, CRITERIA)} "
+                f"Allowed: {', '.join(CRITERIA)}"
+            )
+        return name
+
+
 class StudyConfig(Section):
     """A whole study: one grid of cells."""
 
@@ -267,7 +316,18 @@ class StudyConfig(Section):
         description="training of the vanilla model",
     )
     methods: dict[Name, dict[str, Any]] = Field(
-        min_length=1, description="methods (name: parameters; `kind` defaults to the name)"
+        min_length=1,
+        description="methods (name: parameters; `kind` defaults to the name; `preset`: a set of "
+        "parameters of the method's, such as published, or tuned; `search`: the parameters that "
+        "tuning draws, all of the method's search space by default)",
+    )
+    controls: bool = Field(
+        True,
+        description="for every method with a strength, the same run at strength 0 as its control",
+    )
+    tuning: TuningConfig = Field(
+        default_factory=lambda: TuningConfig.model_validate({}),
+        description="how parameters of tuned methods are chosen",
     )
     explain: ExplainConfig = Field(
         default_factory=lambda: ExplainConfig.model_validate({}), description="saliency maps"
@@ -292,6 +352,15 @@ class StudyConfig(Section):
         if len(set(seeds)) < len(seeds):
             raise ValueError("a seed is named twice; name each once")
         return seeds
+
+    @model_validator(mode="after")
+    def _tuning_seeds(self) -> StudyConfig:
+        if shared := set(self.seeds) & set(self.tuning.seeds):
+            raise ValueError(
+                f"tuning.seeds: {', '.join(map(str, sorted(shared)))} is a seed of the study, too. "
+                "Tune with other seeds than those that are reported"
+            )
+        return self
 
     @model_validator(mode="after")
     def _references(self) -> StudyConfig:

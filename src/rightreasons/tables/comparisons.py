@@ -62,13 +62,14 @@ def tests(
 
 
 def _pairs(comparing: Comparing, task: str) -> list[tuple[str, str]]:
-    methods = comparing.methods[task]
-    return [
+    methods, roles = comparing.methods[task], comparing.roles
+    matched = [(of, control) for control, of in roles.matched.items() if control in methods]
+    return matched + [
         (method, reference)
-        for reference in comparing.roles.references
+        for reference in roles.references
         if reference in methods
         for method in methods
-        if method not in (comparing.roles.original, reference)
+        if method not in (roles.original, reference)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from rightreasons.metrics import headline, playing, ranking
 from rightreasons.statistics.student import mean_interval
+from rightreasons.tables.parameters import Described
 
 GROUP = ["study", "dataset", "task", "design", "level"]
 #: Kinds of metrics whose numbers come from maps.
@@ -27,12 +28,16 @@ def shown_beside(rank: str) -> list[str]:
 
 
 def leaderboard(
-    cells: pd.DataFrame, tests: pd.DataFrame, methods: Sequence[str], original: str
+    cells: pd.DataFrame,
+    tests: pd.DataFrame,
+    methods: Sequence[str],
+    original: str,
+    described: Mapping[str, Described],
 ) -> pd.DataFrame:
     """Return a row per task, level, method and explainer: means over seeds, ranked.
 
     Ranked are the methods that collapsed with no seed, by the metric that plays "rank", the better
-    the higher up.
+    the higher up. Matched controls are no rivals: they have no rank.
 
     Parameters
     ----------
@@ -42,6 +47,8 @@ def leaderboard(
         The study's methods in their order, which is that of equal ranks.
     original
         The method that changes are against.
+    described
+        What is known of each method without running it.
 
     Returns
     -------
@@ -56,7 +63,8 @@ def leaderboard(
     for group, part in performance.groupby([*GROUP, "method"], sort=False):
         key = dict(zip([*GROUP, "method"], group, strict=True))
         maps = saliency[(saliency[list(key)] == list(group)).all(axis=1)]
-        row = {**key, **_performance(part), **_change(tests, key, original)}
+        row = {**key, **described[key["method"]].model_dump(), **_performance(part)}
+        row |= _change(tests, key, original)
         for explainer, values in maps.groupby("explainer", sort=False):
             means = values.groupby("metric")["value"].mean()
             shown = {metric: means.get(metric, np.nan) for metric in of_maps}
@@ -67,7 +75,8 @@ def leaderboard(
 def _ranked(board: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     """Return the rows with their ranks, the best first."""
     metric = ranking()
-    ranked = board[metric.name].where(board["n_collapsed"] == 0)
+    rivals = (board["n_collapsed"] == 0) & board["control_of"].isna()
+    ranked = board[metric.name].where(rivals)
     groups = ranked.groupby([board[name] for name in [*GROUP, "explainer"]])
     ranks = groups.rank(method="min", ascending=metric.traits["better"] == "lower")
     board["rank"] = ranks.astype("Int64")

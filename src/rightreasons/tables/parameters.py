@@ -32,6 +32,27 @@ class Timed(Section):
     path: Path
 
 
+class Described(Section):
+    """What is known of a method without running it: columns of the tables.
+
+    Attributes
+    ----------
+    kind
+        Its name in the registry.
+    preset
+        Where its parameters come from.
+    control_of
+        The method that it is the matched control of, or None.
+    uses_protected
+        Where it uses the protected attribute, "never" where it does not.
+    """
+
+    kind: str
+    preset: str
+    control_of: str | None
+    uses_protected: str
+
+
 class Comparing(Section):
     """What is compared, and how.
 

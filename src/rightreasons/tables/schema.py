@@ -10,13 +10,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rightreasons.core.files import whole
-from rightreasons.tables import schema_attribution, schema_regions, schema_reliance, schema_study
+from rightreasons.tables import (
+    schema_attribution,
+    schema_regions,
+    schema_reliance,
+    schema_study,
+    schema_tuning,
+)
 from rightreasons.tables.columns import WORD, Column, Table
 
 #: Every table by name.
 TABLES: dict[str, Table] = {
     table.name: table
-    for module in (schema_study, schema_regions, schema_attribution, schema_reliance)
+    for module in (
+        schema_study,
+        schema_tuning,
+        schema_regions,
+        schema_attribution,
+        schema_reliance,
+    )
     for table in module.TABLES
 }
 

@@ -19,6 +19,7 @@ from rightreasons.tables.columns import (
     ints,
 )
 from rightreasons.tables.leaderboard import shown_beside
+from rightreasons.tables.schema_tuning import OF_METHOD
 
 
 def _of_headline_metrics() -> tuple[Column, ...]:
@@ -147,6 +148,7 @@ TABLES = (
         "one method at one level: means over seeds",
         (
             *KEY,
+            *OF_METHOD,
             _of_headline_metrics,
             *ints("", n_seeds="seeds", n_collapsed="seeds in which the model collapsed"),
             *RUN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pandas as pd
 from rightreasons.core.code import commit, whole_package
 from rightreasons.core.files import read_json
 from rightreasons.core.job import Cell, Group
-from rightreasons.tables.parameters import Timed
+from rightreasons.tables.parameters import Described, Timed
 
 MODEL_KEY = {"task": object, "design": object, "level": float, "seed": float, "method": object}
 
@@ -62,6 +62,40 @@ def models(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> pd.DataF
 def _reduced(batches: dict[str, list[int]]) -> str | None:
     """Return what of a model's job did not fit into memory, None if all did."""
     return ", ".join(f"{what} {asked} > {used}" for what, (asked, used) in batches.items()) or None
+
+
+def methods(
+    study: str, cells: Sequence[Cell], files: Sequence[Path], described: Mapping[str, Described]
+) -> pd.DataFrame:
+    """Return a row per model: what its method was given, and what it took.
+
+    Parameters
+    ----------
+    study
+        Its name.
+    cells, files
+        The cells, and the `model.json` of each.
+    described
+        What is known of each method.
+    """
+    rows = []
+    for cell, path in zip(cells, files, strict=True):
+        record = read_json(path)
+        labels = record.get("labels", {})
+        params = {k: v for k, v in record.get("method", {}).items() if k != "kind"}
+        rows.append(
+            {
+                **key_of(study, cell.group),
+                "method": cell.method,
+                **described[cell.method].model_dump(),
+                "params": json.dumps(params, sort_keys=True),
+                "trial": record.get("trial"),
+                "target_labels": labels.get("target"),
+                "protected_labels": labels.get("protected"),
+                "image_passes": record.get("image_passes"),
+            }
+        )
+    return pd.DataFrame(rows).convert_dtypes()
 
 
 def provenance(study: str, config: str, models: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,28 @@
+"""Cell-balanced accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rightreasons.core.registry import Params
+from rightreasons.metrics import METRICS
+from rightreasons.metrics._groups import correct
+from rightreasons.metrics._intensity import ratio
+
+
+@METRICS.register(
+    "cell_balanced_accuracy",
+    title="Cell-balanced accuracy",
+    paper="Common: the mean of what worst-group accuracy is the minimum of (Sagawa et al. 2020)",
+    kind="group",
+    needs="counts",
+    better="higher",
+    bounds=(0, 1),
+    formula=r"\tfrac{1}{4} \sum_{y, a} P(\hat Y = Y \mid Y = y, A = a)",
+)
+def cell_balanced_accuracy(counts: np.ndarray, params: Params) -> np.ndarray:
+    """Mean accuracy of the four target x protected cells, however many images each has.
+
+    0.5 for a constant predictor. Missing where one of the four cells is empty.
+    """
+    return ratio(correct(counts), counts.sum(axis=-1)).mean(axis=(-2, -1))

@@ -1,0 +1,1 @@
+"""Tuning: what a trial tries, how it is judged on select images, and which one is chosen."""
