@@ -15,6 +15,7 @@ matplotlib figure, or a text per format where it is no picture. It is registered
 - `levels`, `seeds`: of which groups: "all", or the "strongest" level, the "first" seed.
 - `formats`: what its files are: "png" and "svg", below `report/figures`; or texts such as "html"
   and "txt", in `report`.
+- `controls`: True where it shows matched controls, too: elsewhere their rows are left out.
 - `stem`: what its files' names begin with; its own name where empty.
 - `in_report`: False where Snakemake's report is not to hold it.
 
@@ -72,6 +73,7 @@ FIGURES = Registry(
         "levels": "all",
         "seeds": "all",
         "formats": ("png", "svg"),
+        "controls": False,
         "stem": "",
         "in_report": True,
     },

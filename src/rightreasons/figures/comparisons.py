@@ -31,12 +31,13 @@ CAPTION = """
 Every method of task ``{task}`` against {references} on the same images, seeds pooled: mean
 difference with 95 % interval. Shade and marker: level of design ``{design}``. Filled: p < 0.05
 after Holm's correction over the methods. What differs from ``{original}`` but not from another
-reference, which is trained as long, is no merit of the method. Crossed: a constant classifier with
-at least one seed.
+reference, or from the method's own control (the same run at strength 0), is no merit of the method.
+Crossed: a constant classifier with at least one seed.
 """
 MARKERS = "os^Dvph<>P"
 ALPHA = 0.05
 COLUMNS = 6
+CONTROL = "its own control"
 #: Metric and explainer of a panel; "" where no explainer applies.
 Panel = tuple[str, str]
 
@@ -51,6 +52,7 @@ Panel = tuple[str, str]
     over=("task", "design"),
     when=("rivals",),
     tables=("tests", "cell_metrics"),
+    controls=True,
 )
 def comparisons(given: Given, params: Params) -> Figure:
     """Draw effects with 95 % intervals: a column per metric, a block per reference.
@@ -67,7 +69,7 @@ def comparisons(given: Given, params: Params) -> Figure:
     colors = _shades(levels)
     blocks = [
         (reference, some, method_order(part["method"], given.roles))
-        for reference in given.roles.references
+        for reference in (*given.roles.references, CONTROL)
         if len(part := rows[rows["reference"] == reference])
         for some in _split(panels)
     ]
@@ -95,9 +97,15 @@ def comparisons(given: Given, params: Params) -> Figure:
 
 
 def _paired(given: Given) -> pd.DataFrame:
-    """Return the comparisons of this task and design, by the explainers that are shown."""
-    tests = given.table("tests")
-    ours = tests["reference"].isin(given.roles.references) & tests["seed"].isna()
+    """Return the comparisons of this task and design, by the explainers that are shown.
+
+    A method's matched control is called CONTROL there, and is no method itself.
+    """
+    tests, matched = given.table("tests"), given.roles.matched
+    tests = tests[~tests["method"].isin(matched)]
+    own = tests["method"] == tests["reference"].map(matched)
+    tests = tests.assign(reference=tests["reference"].astype(object).mask(own, CONTROL))
+    ours = tests["reference"].isin([*given.roles.references, CONTROL]) & tests["seed"].isna()
     ours &= tests["metric"].isin(headline("comparisons"))
     return tests[ours & (tests["explainer"].isna() | tests["explainer"].isin(given.facts.shown))]
 

@@ -33,6 +33,7 @@ td { border-bottom: 1px solid #ddd; }
 th.word, td.word { text-align: left; }
 tr.collapsed td { color: #777; font-style: italic; }
 tr.reference td { background: #f3f3f3; }
+tr.control td { color: #777; }
 h2 { font-size: 1.1em; margin: 1.2em 0 0; }
 p { max-width: 60em; }
 """
@@ -64,6 +65,7 @@ class Number:
     category="0 Leaderboard",
     label="leaderboard",
     tables=("leaderboard",),
+    controls=True,
     formats=("html", "txt"),
 )
 def leaderboard(given: Given, params: Params) -> dict[str, str]:
@@ -87,13 +89,14 @@ def render_text(leaderboard: pd.DataFrame, original: str) -> str:
     """Return one block per task and design at its strongest level (farthest from 0).
 
     leaderboard: the table, with a row per method and explainer (or without explainers). Methods
-    that collapsed come last and carry no rank. Missing numbers are dashes. Columns that a line has
-    no room for are left to the page. A task with the original alone has nothing to rank and is left
-    out.
+    that collapsed come last and carry no rank. Missing numbers are dashes. Matched controls, and
+    columns that a line has no room for, are left to the page. A task with the original alone has
+    nothing to rank and is left out.
     """
     rivals = leaderboard.groupby(BOARD)["method"].transform("nunique")
-    leaderboard = leaderboard[rivals > 1]
-    blocks, shown, left_out = [], dict[Number, None](), False
+    controls = leaderboard["control_of"].notna()
+    leaderboard = leaderboard[(rivals > 1) & ~controls]
+    blocks, shown, left_out = [], dict[Number, None](), bool(controls.any())
     for title, board in _boards(leaderboard):
         columns = _columns(board)
         while (width := _width(board, columns)) > ROOM and len(columns) > 1:
@@ -102,7 +105,9 @@ def render_text(leaderboard: pd.DataFrame, original: str) -> str:
         blocks.append("\n".join([title, "", *_aligned(_rows(board, columns), width)]))
     if not blocks:
         return "The leaderboard is empty.\n"
-    words = _explanation(list(shown), original) + " The page has all columns." * left_out
+    words = (
+        _explanation(list(shown), original) + " The page has all columns and controls." * left_out
+    )
     return "\n\n".join([*blocks, fill(words, ROOM)]) + "\n"
 
 
@@ -211,7 +216,7 @@ def _cells(rows: pd.DataFrame, columns: Sequence[Number]) -> list[str]:
         for column in columns
     ]
     rank = DASH if first["n_collapsed"] > 0 or pd.isna(first["rank"]) else f"{first['rank']:.0f}"
-    return [rank, str(first["method"]), *numbers, _collapse(first)]
+    return [rank, str(first["method"]), *numbers, _note(first)]
 
 
 def _first(row: pd.Series) -> str:
@@ -224,11 +229,14 @@ def _first(row: pd.Series) -> str:
     return f"{_number(row[name])}{interval}{star}"
 
 
-def _collapse(row: pd.Series) -> str:
+def _note(row: pd.Series) -> str:
+    """Return what else is to be said of a method: whose control it is, that it collapsed."""
     count, seeds = int(row["n_collapsed"]), int(row["n_seeds"])
-    if count == 0:
-        return ""
-    return "constant classifier" + (f" in {count} of {seeds} seeds" if count < seeds else "")
+    said = [] if pd.isna(row["control_of"]) else [f"{row['control_of']} at strength 0"]
+    if count:
+        some = f" in {count} of {seeds} seeds" if count < seeds else ""
+        said.append(f"constant classifier{some}")
+    return ", ".join(said)
 
 
 def _number(value: Any, *, signed: bool = False) -> str:
@@ -271,8 +279,11 @@ def _aligned(rows: list[list[str]], width: int) -> list[str]:
 
 
 def _html_table(board: pd.DataFrame, original: str) -> str:
-    rows = _rows(board, _columns(board))
-    words = {1, len(rows[0]) - 1}
+    rows = [
+        [*row[:2], *known, *row[2:]]
+        for row, known in zip(_rows(board, _columns(board)), _known(board), strict=True)
+    ]
+    words = {1, 2, 3, len(rows[0]) - 1}
 
     def row(cells: list[str], tag: str, css: str = "") -> str:
         marked = "".join(
@@ -289,7 +300,16 @@ def _html_table(board: pd.DataFrame, original: str) -> str:
     return f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>\n</table>"
 
 
+def _known(board: pd.DataFrame) -> list[list[str]]:
+    """Return preset and use of the protected attribute of each method, their heads first."""
+    first = [rows.iloc[0] for rows in _methods(board)]
+    known = [[str(row["preset"]), str(row["uses_protected"])] for row in first]
+    return [["preset", "uses protected"], *known]
+
+
 def _row_class(row: pd.Series, original: str) -> str:
     if row["n_collapsed"] > 0:
         return "collapsed"
+    if pd.notna(row["control_of"]):
+        return "control"
     return "reference" if row["method"] == original else ""

@@ -64,6 +64,7 @@ class RelianceParams(Params):
     over=("explainer",),
     when=("twins", "signal"),
     tables=("reliance", "yardstick"),
+    controls=True,
 )
 def reliance(given: Given, params: RelianceParams) -> Figure:
     """Draw a panel per metric: true reliance against the metric's value, a dot per model.

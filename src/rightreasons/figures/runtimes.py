@@ -32,6 +32,7 @@ KEYS = ["stage", "method", "explainers"]
     category="5 Run time",
     label="all jobs",
     tables=("runtimes",),
+    controls=True,
 )
 def runtimes(given: Given, params: Params) -> Figure:
     """Draw a bar per stage and method: median seconds of a job, with the number of jobs.

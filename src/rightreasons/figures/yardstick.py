@@ -51,6 +51,7 @@ RATES = (
     category="9 Yardstick",
     label="ranking",
     tables=("yardstick",),
+    controls=True,
 )
 def yardstick(given: Given, params: Params) -> Figure:
     """Draw a row per explainer and metric, by rank: rank correlation, hits, false alarms.

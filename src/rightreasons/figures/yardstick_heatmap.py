@@ -49,6 +49,7 @@ class HeatmapParams(Params):
     category="9 Yardstick",
     label="heatmap",
     tables=("yardstick",),
+    controls=True,
 )
 def yardstick_heatmap(given: Given, params: HeatmapParams) -> Figure:
     """Draw explainers x metrics in the colour of Spearman's rho, its number written in.

@@ -65,7 +65,7 @@ def choose(job: ChooseJob, running: Running) -> None:
             "params": json.loads(first_row["params"]),
             "criterion": job.criterion,
             "tolerance": job.tolerance,
-            "select": {name: float(value) for name, value in means_of(trials).loc[number].items()},
+            "select": means_of(trials).loc[number].to_dict(),
         },
         job.output.chosen,
     )

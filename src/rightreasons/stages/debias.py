@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from rightreasons.artifacts import modules_of
 from rightreasons.core.job import Chosen, Group, Job, Running
@@ -82,7 +82,7 @@ class DebiasJob(MethodJob):
     input: DebiasInput
     output: Model
     preset: str = "default"
-    override: dict[str, JsonValue] = {}
+    override: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -101,8 +101,9 @@ def figure(job: FigureJob, running: Running) -> None:
     from rightreasons.tables.schema import read_table
 
     component = FIGURES[job.figure.kind]
+    matched = () if component.traits["controls"] else tuple(job.study.roles.matched)
     tables = {
-        name: read_table(path)
+        name: without_methods(read_table(path), matched)
         for name, path in zip(component.traits["tables"], job.input.tables, strict=True)
     }
     formats = component.traits["formats"]
@@ -118,6 +119,13 @@ def figure(job: FigureJob, running: Running) -> None:
             failed[drawing.name] = error
     if failed:
         raise _all_failures(failed, len(job.drawings))
+
+
+def without_methods(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """Return a table's rows but those of some methods."""
+    if not methods or "method" not in table:
+        return table
+    return table[~table["method"].isin(methods)]
 
 
 def drawn(component: Component, given: Given, params: Mapping[str, Any]) -> Any:

@@ -278,7 +278,7 @@ class FigurePlan:
             target=chosen.target,
             protected=chosen.protected,
             artifact=grid.chosen_artifact(grid.artifact(task)),
-            methods=tuple(grid.methods(task)),
+            methods=tuple(m for m in grid.methods(task) if not grid.control_of(m)),
             sets=tuple(grid.sets(task)),
             explainers=tuple(grid.explainers(task)),
             shown=tuple(grid.shown_explainers(task)),

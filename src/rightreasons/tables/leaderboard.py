@@ -63,7 +63,7 @@ def leaderboard(
     for group, part in performance.groupby([*GROUP, "method"], sort=False):
         key = dict(zip([*GROUP, "method"], group, strict=True))
         maps = saliency[(saliency[list(key)] == list(group)).all(axis=1)]
-        row = {**key, **described[key["method"]].model_dump(), **_performance(part)}
+        row = {**key, **described[str(key["method"])].model_dump(), **_performance(part)}
         row |= _change(tests, key, original)
         for explainer, values in maps.groupby("explainer", sort=False):
             means = values.groupby("metric")["value"].mean()

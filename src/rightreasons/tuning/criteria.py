@@ -124,10 +124,9 @@ def choose(trials: pd.DataFrame, criterion: str, tolerance: float = 0.05) -> int
     useful = means[means["collapsed_prediction"] == 0]
     allowed = useful if len(useful) else means
     value = CRITERIA[criterion].run(allowed, tolerance).round(12)
-    order = np.lexsort(
-        [allowed.index, -allowed["cell_balanced_accuracy"].round(12), value.to_numpy()]
-    )
-    return int(allowed.index[order[0]])
+    accuracy = allowed["cell_balanced_accuracy"].round(12).to_numpy()
+    numbers = allowed.index.to_numpy()
+    return int(numbers[np.lexsort([numbers, -accuracy, value.to_numpy()])[0]])
 
 
 def means_of(trials: pd.DataFrame) -> Means:
