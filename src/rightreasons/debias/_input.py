@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from rightreasons.core.registry import Params
+from rightreasons.core.seeds import generator_of
 from rightreasons.debias import Debiased
 from rightreasons.debias._tuning import check_finite, run_notes
 
@@ -194,6 +195,4 @@ def noise(region: Region, sigma: float, generator: torch.Generator) -> Change:
 
 def noise_generator(context: Context, name: str) -> torch.Generator:
     """Return the generator of a method's noise, on the device."""
-    import torch
-
-    return torch.Generator(device=context.device).manual_seed(context.seed_of(name))
+    return generator_of(context.seed_of(name), context.device)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from rightreasons.core.errors import UserError
+from rightreasons.core.seeds import seed_torch
 from rightreasons.learning.images import Images, LabelledImages, normalise, resident, take
 from rightreasons.learning.optimizers import Adam, Optimizer
 from rightreasons.runtime.devices import fit_batch
@@ -289,13 +290,14 @@ class seeded:
 
     def __init__(self, generator: torch.Generator, device: torch.device) -> None:
         self.seed = int(torch.randint(2**62, (1,), generator=generator))
+        self.device = device
         self.fork = torch.random.fork_rng(
             devices=[torch.cuda.current_device()] if device.type == "cuda" else []
         )
 
     def __enter__(self) -> None:
         self.fork.__enter__()
-        torch.manual_seed(self.seed)
+        seed_torch(self.seed, self.device)
 
     def __exit__(self, *exception: Any) -> None:
         self.fork.__exit__(*exception)
