@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rightreasons.core.arrays import write_array, write_arrays
-from rightreasons.core.seeds import derive, numpy_rng, torch_generator
+from rightreasons.core.seeds import derive, generator_of, numpy_rng, seed_torch, torch_generator
 
 
 def test_streams_are_fixed_for_all_time() -> None:
@@ -44,6 +44,41 @@ def test_generators_start_anew_each_time() -> None:
     first = torch.rand(3, generator=one)
     assert torch.equal(first, torch.rand(3, generator=two))
     assert not torch.equal(first, torch.rand(3, generator=other))
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1, 2**62 + 11])
+def test_every_bit_of_a_seed_counts(seed: int) -> None:
+    """torch's own manual_seed takes the low 32 bits on the CPU."""
+
+    def drawn(seed: int) -> torch.Tensor:
+        return torch.rand(700, generator=generator_of(seed))
+
+    own = [torch.Generator().manual_seed(s).get_state()[8:] for s in (seed, seed + 2**32)]
+    assert torch.equal(*own)
+    assert torch.equal(drawn(seed), drawn(seed))
+    others = [seed ^ (1 << bit) for bit in range(63)]
+    assert not any(torch.equal(drawn(seed), drawn(other)) for other in others)
+
+
+@pytest.mark.parametrize("seed", [0, 12, 2**40 + 5])
+def test_a_generator_draws_what_numpys_mersenne_twister_does(seed: int) -> None:
+    """A number in [0, 1) is the low 24 bits of a draw, over 2**24; 624 draws make new words."""
+    words = np.random.SeedSequence(seed).generate_state(624)
+    words[0] = 0x80000000
+    twister = np.random.MT19937()
+    twister.state = {"bit_generator": "MT19937", "state": {"key": words, "pos": 624}}
+    expected = (twister.random_raw(2000) % 2**24) / 2**24
+    drawn = torch.rand(2000, generator=generator_of(seed))
+    assert np.array_equal(drawn.numpy(), expected.astype(np.float32))
+    assert stats.kstest(drawn.numpy(), "uniform").pvalue > 1e-3
+
+
+def test_global_streams_are_seeded_as_a_generator_is() -> None:
+    with torch.random.fork_rng():
+        torch.rand(3)
+        seed_torch(2**40 + 5)
+        first = torch.rand(100)
+    assert torch.equal(first, torch.rand(100, generator=generator_of(2**40 + 5)))
 
 
 def test_arrays_are_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from rightreasons.core.seeds import generator_of
 from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
@@ -92,7 +93,7 @@ def test_smoothgrad_is_a_hand_written_mean_over_noisy_copies(squared: bool) -> N
     model, inputs = small_cnn(), images(2, 12, 16)
     found = maps("smoothgrad", model, inputs, CLASSES, samples=7, noise=0.2, squared=squared)
     seed = torch.randint(2**62, (), generator=torch.Generator().manual_seed(5)).item()
-    stream = torch.Generator().manual_seed(seed)
+    stream = generator_of(seed)
     patterns = [torch.randn(3, 12, 16, generator=stream).double() for _ in range(7)]
     for image, asked, result in zip(inputs, CLASSES, found, strict=True):
         deviation = 0.2 * (image.max() - image.min())

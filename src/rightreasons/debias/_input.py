@@ -9,8 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from rightreasons.core.registry import Params
+from rightreasons.core.seeds import generator_of
 from rightreasons.debias import Debiased
-from rightreasons.debias._tuning import check_finite
+from rightreasons.debias._tuning import check_finite, run_notes
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +108,7 @@ def retrain(
         description=f"methods.{name}",
     )
     check_finite(context, model, name)
-    return Debiased(model, notes={"epochs": history})
+    return Debiased(model, notes=run_notes(history))
 
 
 def general_region(context: Context, quantile: float) -> Region:
@@ -194,6 +195,4 @@ def noise(region: Region, sigma: float, generator: torch.Generator) -> Change:
 
 def noise_generator(context: Context, name: str) -> torch.Generator:
     """Return the generator of a method's noise, on the device."""
-    import torch
-
-    return torch.Generator(device=context.device).manual_seed(context.seed_of(name))
+    return generator_of(context.seed_of(name), context.device)

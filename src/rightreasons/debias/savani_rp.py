@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from rightreasons.core.registry import Params
+from rightreasons.core.seeds import generator_of
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._thresholds import Choice, check_cells, choose_threshold, probability
 from rightreasons.debias._tuning import check_finite
@@ -68,7 +69,7 @@ def _perturb(
     """Set every weight to the original times its factor, or to the original without a seed."""
     import torch
 
-    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    generator = None if seed is None else generator_of(seed)
     with torch.no_grad():
         for weight, vanilla in zip(model.parameters(), original, strict=True):
             weight.copy_(vanilla)

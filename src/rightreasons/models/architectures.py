@@ -13,6 +13,7 @@ from torch import nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
+from rightreasons.core.seeds import seed_torch
 from rightreasons.models.classifier import Classifier
 
 N_CLASSES = 2
@@ -95,7 +96,7 @@ def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0)
         missing, of another architecture, or not finite.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         if architecture == "small_cnn":
             return _small_cnn(weights)
         network = _torchvision(architecture)

@@ -22,6 +22,7 @@ from torch import nn
 
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.files import whole
+from rightreasons.core.seeds import seed_torch
 from rightreasons.regions.folded import FoldedResNet, folded, pixels
 from rightreasons.regions.geometry import corners, grid_of
 
@@ -171,7 +172,7 @@ def build_patch_network(
     if n_classes < 2:
         raise UserError(f"regions: a patch classifier needs 2 classes, not {n_classes}.")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         return kinds[kind](n_classes, size, patch, positions, embedding)
 
 

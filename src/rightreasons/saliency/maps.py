@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.job import Chosen
-from rightreasons.core.seeds import numpy_rng
+from rightreasons.core.seeds import generator_of, numpy_rng
 from rightreasons.runtime.devices import fit_batch
 from rightreasons.saliency import EXPLAINERS
 
@@ -133,7 +133,7 @@ class _One:
 
         component = EXPLAINERS[self.chosen.kind]
         params = component.params.model_validate(self.chosen.params)
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = generator_of(self.seed)
         order = torch.arange(len(self.images))
         with component.run(self.model, params, generator) as attribute:
             starts = range(0, len(self.images), batch_size)

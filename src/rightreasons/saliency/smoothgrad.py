@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from rightreasons.core.seeds import generator_of
 from rightreasons.saliency import EXPLAINERS, Attribution
 from rightreasons.saliency._params import PassParams
 
@@ -58,7 +59,7 @@ def smoothgrad(
     seed = draw_seed(generator)
 
     def mean(inputs: torch.Tensor, classes: torch.Tensor, copies: int) -> torch.Tensor:
-        stream = torch.Generator().manual_seed(seed)
+        stream = generator_of(seed)
         spread = params.noise * (inputs.amax((1, 2, 3)) - inputs.amin((1, 2, 3)))
         total = torch.zeros_like(inputs)
         for first in range(0, params.samples, copies):
