@@ -14,8 +14,10 @@ from rightreasons.core.job import Cell, Chosen, Files, Group
 from rightreasons.data import stage_params
 from rightreasons.metrics.compute import resolve
 from rightreasons.stages import files
-from rightreasons.stages.debias import DebiasInput, DebiasJob
+from rightreasons.stages._cell import CellInput
+from rightreasons.stages.debias import DebiasJob
 from rightreasons.stages.explain import ExplainInput, ExplainJob
+from rightreasons.stages.fenced_region import FencedRegionInput, FencedRegionJob
 from rightreasons.stages.fetch import FetchJob
 from rightreasons.stages.measure import MeasureInput, MeasureJob
 from rightreasons.stages.pool import PoolJob, Twins, TwinsInput, TwinsJob
@@ -24,7 +26,7 @@ from rightreasons.stages.roi import Roi
 from rightreasons.stages.sanity import SanityJob
 from rightreasons.stages.split import SplitInput, SplitJob
 from rightreasons.stages.train import TrainInput, TrainJob
-from rightreasons.study.grid import Grid
+from rightreasons.study.grid import Grid, region_name
 from rightreasons.study.paths import Paths
 from rightreasons.study.sections import ArtifactRoi, AttributionRoi, StudyConfig
 
@@ -48,6 +50,7 @@ class Plan:
         self.grid = Grid(study)
         self.paths = Paths(f"{study.results}/{study.study}", self.grid.original)
         self.regions = self.grid.regions()
+        self.fences = self.grid.fences()
 
     # Datasets
 
@@ -105,6 +108,40 @@ class Plan:
             deterministic=self.study.deterministic,
         )
 
+    def fenced_region(self, task: str, design: str, seeds: str, region: str) -> FencedRegionJob:
+        """Return the job of the patch classifier that a task's methods look through.
+
+        Parameters
+        ----------
+        task, design
+            Their names.
+        seeds
+            The seed of the cells that it is for, or "all".
+        region
+            The name of the attribute's folder.
+        """
+        attribute = self.fences[task, design, seeds, region]
+        seed = self.study.seeds[0] if seeds == "all" else seeds
+        groups = [self.grid.group(task, design, level, seed) for level in self.grid.levels(design)]
+        pool = self.pool(self.grid.dataset(task)).output
+        return FencedRegionJob(
+            input=FencedRegionInput(
+                images=pool.images,
+                index=pool.index,
+                splits=tuple(self.split(group).output.split for group in groups),
+            ),
+            output=self._fenced_files(task, design, seeds, region),
+            dataset=self.grid.dataset(task),
+            task=task,
+            design=design,
+            seeds=seeds,
+            attribute=attribute,
+            artifact=self.grid.chosen_artifact(attribute),
+            classifier=self.study.regions.classifier,
+            seed=self.study.regions.seed,
+            deterministic=self.study.deterministic,
+        )
+
     # Cells
 
     def split(self, group: Group) -> SplitJob:
@@ -135,19 +172,13 @@ class Plan:
 
     def debias(self, group: Group, method: str) -> DebiasJob:
         """Return the job of a method in a group."""
-        original = self.model_files(group, self.grid.original)
         return DebiasJob(
-            input=DebiasInput(
-                **self._training_input(group).model_dump(),
-                original_model=original.model,
-                original_metadata=original.metadata,
-                original_predictions=original.predictions,
-                **self._maps_of(self._looks_away_from(group.task, method)),
-            ),
+            input=self.cell_input(group, method),
             output=self.model_files(group, method),
             group=group,
             method=Chosen.of(method, self.study.methods[method]),
             artifact=self._artifact(group.task),
+            roi=self.cell_roi(group, method),
             deterministic=self.study.deterministic,
         )
 
@@ -222,6 +253,30 @@ class Plan:
         )
 
     # What jobs share
+
+    def cell_input(self, group: Group, method: str) -> CellInput:
+        """Return the files of a job that calls a method in a group: what the method needs."""
+        needs, task = self.grid.needed(method), self.study.tasks[group.task]
+        original = self.model_files(group, self.grid.original)
+        pool = self.pool(group.dataset).output
+        files: dict[str, Any] = self._training_input(group).model_dump()
+        if {"masks", "roi"} & set(needs):
+            files |= {"masks": pool.masks, "pool": pool.pool}
+        if "regions" in needs:
+            files |= self._fenced_maps(group, task.protected)
+        if "roi" in needs and isinstance(task.roi, AttributionRoi):
+            maps = self._fenced_maps(group, task.roi.attribution.attribute)
+            files |= {f"roi_{name}": path for name, path in maps.items()}
+        return CellInput(
+            **files,
+            original_model=original.model,
+            original_metadata=original.metadata,
+            original_predictions=original.predictions,
+        )
+
+    def cell_roi(self, group: Group, method: str) -> Roi | None:
+        """Return the ROI of a group's task where a method needs it."""
+        return self.roi(group.task) if "roi" in self.grid.needed(method) else None
 
     def model_files(self, group: Group, method: str) -> files.Model:
         """Return the files of a method's model in a group."""
@@ -319,10 +374,15 @@ class Plan:
     def _explainers(self, name: str) -> tuple[Chosen, ...]:
         return tuple(Chosen.of(e, given) for e, given in self.study.explain.sets[name].items())
 
-    def _looks_away_from(self, task: str, method: str) -> tuple[str, str] | None:
-        """Return dataset and attribute of the maps that a method needs, or None."""
-        chosen = self.study.tasks[task]
-        return (chosen.dataset, chosen.protected) if self.grid.needs_region(method) else None
+    def _fenced_maps(self, group: Group, attribute: str) -> dict[str, Path]:
+        """Return the maps of an attribute that a group's methods may see."""
+        seeds = self.grid.fence(group.design, group.seed)
+        made = self._fenced_files(group.task, group.design, seeds, region_name(attribute))
+        return {"region": made.region, "confidence": made.confidence, "mean": made.mean}
+
+    def _fenced_files(self, task: str, design: str, seeds: str, region: str) -> files.FencedRegion:
+        names = {"task": task, "design": design, "seeds": seeds, "region": region}
+        return files.FencedRegion.below(self.paths.folder("fenced_region", **names))
 
     def _maps_of(self, where: tuple[str, str] | None) -> dict[str, Path]:
         """Return the attribution maps of an attribute of a dataset, or nothing."""

@@ -84,7 +84,7 @@ class TablePlan:
             input=RuntimesInput(
                 provenance=self.made.provenance,
                 metadata=tuple(made.metadata for made in models),
-                region=self.regions().input.region,
+                region=(*self.regions().input.region, *self._fenced()),
                 sanity=self.sanity().input.sanity,
             ),
             output=Runtimes.below(self.folder),
@@ -129,6 +129,15 @@ class TablePlan:
         for dataset, region in self.plan.regions:
             file = path("region", dataset=dataset, region=region)
             yield Timed(stage="region", key={"dataset": dataset}, path=file)
+        for task, design, seeds, region in self.plan.fences:
+            key = {"task": task, "design": design}
+            file = path("fenced_region", **key, seeds=seeds, region=region)
+            own = {"dataset": self.grid.dataset(task), **key}
+            yield Timed(stage="fenced_region", key=own, path=file)
+
+    def _fenced(self) -> list[Path]:
+        """Return the metadata of every patch classifier that methods look through."""
+        return [self.plan.fenced_region(*key).output.region for key in self.plan.fences]
 
     def sanity(self) -> SanityTableJob:
         """Return the job that makes the table `sanity`."""

@@ -86,6 +86,11 @@ STAGES = {
         _below(files.Region, "region"),
         "region",
     ),
+    "fenced_region": Stage(
+        lambda plan, w: plan.fenced_region(w["task"], w["design"], w["seeds"], w["region"]),
+        _below(files.FencedRegion, "fenced_region"),
+        "fenced_region",
+    ),
     "split": Stage(
         lambda plan, w: plan.split(_group(plan, w)), _below(files.Split, "split"), "split"
     ),
@@ -135,9 +140,10 @@ STAGES = {
 
 #: Stages whose jobs know all components that they use (`Job.modules`). The others make tables and
 #: figures, and look up what tables name.
-NAMING = frozenset(
-    {"fetch", "pool", "twins", "region", "split", "train", "debias", "explain", "sanity", "measure"}
-)
+NAMING = frozenset({
+    "fetch", "pool", "twins", "region", "fenced_region", "split", "train", "debias", "explain",
+    "sanity", "measure",
+})  # fmt: skip
 
 
 class Rules:
