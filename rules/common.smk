@@ -61,6 +61,7 @@ wildcard_constraints:
     design=r"\w+",
     level=r"-?[0-9.e]+(e-?\d+)?",
     seed=r"\d+",
+    seeds=r"all|\d+",
     method=r"\w+",
     explainers=r"\w+",
     region=r"\w+",

@@ -315,7 +315,8 @@ def test_roles_by_name(tmp_path: Path) -> None:
     context = opened(tmp_path)
     assert len(context.role("balanced")) == 8
     assert context.role("train").image_ids == context.train().image_ids
-    assert len(context.role("test")) == len(context.pool_rows("test")) == 0
+    with pytest.raises(UserError, match="'test' is closed to methods"):
+        context.role("test")
 
 
 @pytest.mark.parametrize("name", ["noise_general", "noise_specific"])

@@ -72,6 +72,8 @@ def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     for dataset, region in plan.regions:
         yield "region", {"dataset": dataset, "region": region}
     yield from ((stage, GROUP) for stage in ("split", "train"))
+    for key in plan.fences:
+        yield "fenced_region", dict(zip(("task", "design", "seeds", "region"), key, strict=True))
     yield from (("debias", {**GROUP, "method": method}) for method in METHODS)
     for method in ("vanilla", "finetune", "mask_general"):
         yield "explain", {**GROUP, "method": method, "explainers": "main"}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rightreasons.core.job import Files, Group, Job
+from rightreasons.splits import DESIGNS
 from rightreasons.stages.measure import MeasureJob
 from rightreasons.study.load import load_config, read_yaml
 from rightreasons.study.paths import FOLDERS
@@ -19,6 +20,10 @@ from rightreasons.study.rules import STAGES, Rules
 from study import ROOT, demo, tiny
 
 STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))]
+
+
+#: A design whose seeds hold out images of their own.
+PER_SEED = {"held_out": "per_seed"} if "held_out" in DESIGNS["phi"].params.model_fields else {}
 
 
 def plan_of(**changes: Any) -> Plan:
@@ -39,6 +44,8 @@ def jobs_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         yield "twins", {"dataset": dataset, "attribute": attribute}
     for dataset, region in plan.regions:
         yield "region", {"dataset": dataset, "region": region}
+    for key in plan.fences:
+        yield "fenced_region", dict(zip(("task", "design", "seeds", "region"), key, strict=True))
     for group in grid.groups():
         task, design, level = group.stream
         cell = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
@@ -192,13 +199,36 @@ def test_a_design_without_level_0_has_no_normal_model() -> None:
     assert plan.measure(group_of(plan)).input.normal_maps == ()
 
 
-def test_maps_of_the_protected_attribute_go_to_methods_that_need_them() -> None:
-    plan = plan_of()
+def test_fenced_maps_of_the_protected_attribute_go_to_methods_that_need_them() -> None:
+    plan = plan_of(designs={"phi": {**tiny()["designs"]["phi"], **PER_SEED}})
     needs = {m: plan.debias(group_of(plan), m).input.confidence for m in plan.grid.methods()}
     assert needs["finetune"] is None
     assert needs["mask_specific"] == Path(
-        "results/tiny/region/synthfaces/Wearing_Necktie/confidence.npy"
+        "results/tiny/fenced_region/smiling_by_necktie/phi/seed-0/Wearing_Necktie/confidence.npy"
     )
+
+
+def test_a_fence_is_round_the_test_images_of_all_levels() -> None:
+    plan = plan_of(designs={"phi": {**tiny()["designs"]["phi"], **PER_SEED}}, seeds=[3, 4])
+    assert {key[2] for key in plan.fences} == {"3", "4"}
+    job = plan.fenced_region("smiling_by_necktie", "phi", "4", "Wearing_Necktie")
+    assert [str(path) for path in job.input.splits] == [
+        f"results/tiny/split/smiling_by_necktie/phi-{level}/seed-4/split.parquet"
+        for level in ("0", "0.8")
+    ]
+    assert job.attribute == "Wearing_Necktie"
+    assert job.classifier == plan.region("synthfaces", "Wearing_Necktie").classifier
+
+
+def test_seeds_that_hold_out_the_same_images_share_a_fence() -> None:
+    plan = plan_of(seeds=[3, 4])
+    plan.study.designs["phi"]["held_out"] = "fixed"
+    plan = Plan(plan.study)
+    assert list(plan.fences) == [("smiling_by_necktie", "phi", "all", "Wearing_Necktie")]
+    job = plan.fenced_region("smiling_by_necktie", "phi", "all", "Wearing_Necktie")
+    assert all("seed-3" in str(path) for path in job.input.splits)
+    group = plan.grid.group("smiling_by_necktie", "phi", 0.8, 4)
+    assert plan.debias(group, "mask_specific").input.mean == job.output.mean
 
 
 def test_a_deterministic_study_has_deterministic_jobs() -> None:
@@ -236,7 +266,8 @@ def test_an_artifact_is_laid_over_the_images_of_its_task_alone() -> None:
 def test_a_new_level_changes_no_other_job() -> None:
     designs = {"phi": {**tiny()["designs"]["phi"], "levels": [0.0, 0.4, 0.8]}}
     before, after = Rules(plan_of()), Rules(plan_of(designs=designs))
-    wanted = [(s, w) for s, w in jobs_of(before.plan) if not s.startswith("tabulate")]
+    new = ("tabulate", "fenced_region")  # the fence goes round the test images of all levels
+    wanted = [(s, w) for s, w in jobs_of(before.plan) if not s.startswith(new)]
     assert all(before.job(s, w) == after.job(s, w) for s, w in wanted)
 
 

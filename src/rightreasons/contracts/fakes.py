@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import derive, numpy_rng, torch_generator
-from rightreasons.debias import Context
+from rightreasons.debias import OPEN_ROLES, Context
 from rightreasons.debias._thresholds import probability
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.images import LabelledImages
@@ -22,6 +24,9 @@ from rightreasons.regions.attribution import Attribution
 from rightreasons.splits import CELLS
 
 CPU = torch.device("cpu")
+#: The red that the protected attribute adds to the corner, and the mask of that corner.
+RED = 70
+CORNER = "corner"
 
 
 def quiet(iterable: Iterable[Any], description: str = "") -> Iterable[Any]:
@@ -66,14 +71,30 @@ def biased_images(n: int, phi: float, size: int = 16, seed: int = 0) -> Labelled
     images = rng.normal(110, 40, (len(target), size, size, 3))
     strength = np.where(target == 1, 1, -1) * rng.normal(14, 10, len(target))
     images[:, :, : size // 2] += strength[:, None, None, None]
-    corner = slice(size - size // 3, size)
-    images[:, corner, corner, 0] += np.where(protected == 1, 70, 0)[:, None, None]
+    red = RED * corner_of(size)
+    images[..., 0] += protected[:, None, None] * red
     return LabelledImages(
         images.clip(0, 255).astype(np.uint8),
         torch.from_numpy(target.astype(np.int64)),
         torch.from_numpy(protected.astype(np.int64)),
         [f"{seed}-{i}" for i in range(len(target))],
     )
+
+
+def corner_of(size: int) -> np.ndarray:
+    """Where the protected attribute is to be seen, bool (size, size)."""
+    corner = np.zeros((size, size), bool)
+    corner[size - size // 3 :, size - size // 3 :] = True
+    return corner
+
+
+def switched(data: LabelledImages) -> LabelledImages:
+    """Images of `biased_images` with the other protected attribute: the corner's red is moved."""
+    images, protected = np.asarray(data.images), data.protected.numpy()
+    red = np.where(protected == 1, -RED, RED)[:, None, None] * corner_of(images.shape[1])
+    moved = images.astype(np.int64)
+    moved[..., 0] += red
+    return replace(data, images=moved.clip(0, 255).astype(np.uint8), protected=1 - data.protected)
 
 
 def trained(data: LabelledImages, config: TrainingConfig, seed: int = 0) -> Classifier:
@@ -115,19 +136,38 @@ def make_context(
     attribution: Attribution | None = None,
     balanced: LabelledImages | None = None,
 ) -> Context:
-    """Return a context whose vanilla network is `model`; the pool is its train images."""
+    """Return a context whose vanilla network is `model`; the pool is its train images.
+
+    The region of interest is the corner of `biased_images`, which is also the mask of the images
+    that have the protected attribute.
+    """
     train_data = debias if train_data is None else train_data
     none = LabelledImages(
         train_data.images[:0], train_data.target[:0], train_data.protected[:0], []
     )
     roles = {"debias": debias, "train": train_data, "balanced": balanced or none}
+
+    def of(role: str) -> LabelledImages:
+        if role not in OPEN_ROLES:
+            raise UserError(f"the role {role!r} is closed to methods.")
+        return roles[role]
+
+    def roi(role: str) -> np.ndarray:
+        corner = corner_of(of(role).images.shape[1])
+        return np.broadcast_to(corner, (len(of(role)), *corner.shape))
+
+    def masks(role: str, name: str) -> np.ndarray:
+        if name != CORNER:
+            raise UserError(f"the dataset has no mask {name!r}. Allowed: {CORNER}.")
+        return roi(role) & (of(role).protected.numpy() == 1)[:, None, None]
+
     context = Context(
         vanilla=lambda: copy.deepcopy(model).eval(),
         fresh=lambda: build_classifier("small_cnn", seed=seed),
         debias=lambda: debias,
         train=lambda: train_data,
-        role=roles.__getitem__,
-        pool_rows=lambda role: np.arange(len(roles[role])),
+        role=of,
+        pool_rows=lambda role: np.arange(len(of(role))),
         attribution=lambda: attribution or attribution_of(train_data),
         predictions=predictions(model, debias),
         training=training or TrainingConfig.model_validate({}),
@@ -135,6 +175,9 @@ def make_context(
         generator=lambda stream: torch_generator(seed, "debias", stream),
         seed_of=lambda stream: derive(seed, "debias", stream),
         progress=quiet,
+        masks=masks,
+        roi=roi,
+        twins=lambda role: switched(of(role)),
     )
     context.device = CPU
     return context

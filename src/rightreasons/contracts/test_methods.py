@@ -23,7 +23,7 @@ from rightreasons.contracts.fakes import CPU, attribution_of, biased_images, mak
 from rightreasons.contracts.states import unmoved
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Component
-from rightreasons.debias import METHODS, Context, Debiased
+from rightreasons.debias import METHODS, NEEDS, Context, Debiased
 from rightreasons.learning import decisions, training
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.images import LabelledImages
@@ -77,7 +77,8 @@ def test_traits_are_what_they_may_be(name: str) -> None:
     method = METHODS[name]
     traits = method.traits
     assert traits["changes"] in ("weights", "decision", "nothing")
-    assert set(traits["needs"]) <= {"regions"}
+    assert set(traits["needs"]) <= set(NEEDS)
+    assert set(traits["uses_target"]) <= {"train", "fit"}
     assert set(traits["uses_protected"]) <= set(PLACES)
     assert ("regions" in traits["uses_protected"]) == ("regions" in traits["needs"])
     for flag in ("reference", "random", "baseline"):

@@ -19,7 +19,7 @@ from rightreasons.learning.training import predict_logits
 from rightreasons.models.classifier import Classifier
 from rightreasons.tuning.draws import draw_trials
 
-TRAINING = TrainingConfig(epochs=2, batch_size=32, learning_rate=3e-3)
+TRAINING = TrainingConfig.model_validate({"epochs": 2, "batch_size": 32, "learning_rate": 3e-3})
 SIZES = {"train": 500, "debias": 200}
 
 

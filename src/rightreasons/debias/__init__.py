@@ -7,7 +7,11 @@ A method is a function `method(context: Context, params) -> Debiased`, registere
   method that changes decisions only has the original's maps, exactly.
 - `reference`: True where other methods are compared with it.
 - `needs`: what it needs beside images and labels: "regions" for the attribution maps of the
-  protected attribute.
+  protected attribute, "roi" for the task's region of interest, "masks" for the dataset's masks,
+  "twins" for images with the protected attribute switched. A study that has no twins refuses a
+  method that needs them.
+- `uses_target`: whose targets it uses: "train" (the train split's, as vanilla's network does) and
+  "fit" (the debias split's).
 - `uses_protected`: where it uses the protected attribute with its default parameters: "train" (the
   train split's), "fit" (the debias split's), "regions" (through its attribution maps alone),
   "decision" (of the image that is decided on); empty where never. A threshold that is chosen for
@@ -32,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +62,7 @@ METHODS = Registry(
         "changes": "weights",
         "reference": False,
         "needs": (),
+        "uses_target": ("train", "fit"),
         "uses_protected": (),
         "random": True,
         "scheme": "",
@@ -75,10 +80,29 @@ METHODS = Registry(
     group="rightreasons.methods",
 )
 
+#: What traits of a method may say. A `Context` has images of these roles and of no other.
+NEEDS = ("regions", "roi", "masks", "twins")
+OPEN_ROLES = ("train", "debias", "balanced")
+
+
+def _undeclared(need: str) -> Callable[..., Any]:
+    """Return a function that says that a method has not declared a need."""
+
+    def refuse(*_: Any) -> Any:
+        raise UserError(
+            f"this cell was opened without {need}. Register the method with `needs=({need!r},)`: "
+            "the plan then provides them."
+        )
+
+    return refuse
+
 
 @dataclass
 class Context:
     """What a method may use. Images and network are loaded only when asked for.
+
+    It has images and labels of the roles train, debias and balanced. Those of test, and those that
+    hyperparameters are chosen on (select), are closed: asking for them is a UserError.
 
     Parameters
     ----------
@@ -89,11 +113,13 @@ class Context:
     debias, train
         Return that split's images and labels.
     role
-        Returns the images and labels of any role by name; none where the split lacks it.
+        Returns the images and labels of one of `OPEN_ROLES` by name; none where the split lacks
+        it. A UserError for any other.
     pool_rows
-        Returns the rows of the pool that a role's images are, int64 (n,).
+        Returns the rows of the pool that such a role's images are, int64 (n,).
     attribution
-        Returns the attribution maps of the pool; a UserError where the cell has none.
+        Returns the attribution maps of the pool; a UserError where the cell has none. No image of
+        test or select was used for them or has one.
     predictions
         Vanilla's predictions on the debias split, with these columns of the table
         `predictions`: image_id, target, protected, logit_0, logit_1, score.
@@ -107,6 +133,15 @@ class Context:
         Returns the integer seed of such a stream.
     progress
         Wraps an iterable in a progress bar: `progress(iterable, description)`.
+    masks
+        `masks(role, name)` returns the dataset's mask `name` of a role's images, bool (n, H, W); a
+        UserError where the dataset has none of that name, or the method does not need "masks".
+    roi
+        `roi(role)` returns the task's region of interest in a role's images, bool (n, H, W),
+        whatever the config draws it from. Needs "roi".
+    twins
+        `twins(role)` returns a role's images with the protected attribute switched, and its label
+        with it; target and ids stay. Needs "twins".
     """
 
     vanilla: Callable[[], Classifier]
@@ -122,6 +157,9 @@ class Context:
     generator: Callable[[str], torch.Generator]
     seed_of: Callable[[str], int]
     progress: Callable[..., Any]
+    masks: Callable[[str, str], np.ndarray] = _undeclared("masks")
+    roi: Callable[[str], np.ndarray] = _undeclared("roi")
+    twins: Callable[[str], LabelledImages] = _undeclared("twins")
 
     @cached_property
     def device(self) -> torch.device:
@@ -200,8 +238,13 @@ def open_context(
     key: tuple[str, ...],
     progress: Callable[..., Any],
     regions: Path | None = None,
+    masks: Callable[[np.ndarray, str], np.ndarray] | None = None,
+    roi: Callable[[np.ndarray], np.ndarray] | None = None,
+    twins: np.ndarray | None = None,
 ) -> Context:
     """Return the context of a cell. Nothing of torch is imported until a method asks for it.
+
+    Of the split only the rows of `OPEN_ROLES` enter, and of the pool only their images.
 
     Parameters
     ----------
@@ -223,6 +266,12 @@ def open_context(
         Wraps an iterable in a progress bar: `progress(iterable, description)`.
     regions
         The folder of the protected attribute's maps, None where the method needs none.
+    masks
+        Returns the dataset's mask of a name, bool (n, H, W), for rows of the pool; or None.
+    roi
+        Returns the task's region of interest, bool (n, H, W), for rows of the pool; or None.
+    twins : uint8 (N, H, W, 3)
+        The pool with the protected attribute switched; or None.
 
     Returns
     -------
@@ -231,7 +280,13 @@ def open_context(
     """
     from rightreasons.core.seeds import derive, torch_generator
     from rightreasons.learning.config import TrainingConfig
-    from rightreasons.learning.predictions import labelled, role_of
+    from rightreasons.learning.fence import Fenced
+    from rightreasons.learning.predictions import role_of
+
+    split = split[split["role"].isin(OPEN_ROLES)].reset_index(drop=True)
+    rows = split["row"].to_numpy()
+    pool = Fenced(images, rows)
+    switched = None if twins is None else Fenced(twins, rows)
 
     def load() -> Classifier:
         from rightreasons.models.storage import load_model
@@ -244,14 +299,16 @@ def open_context(
         start = derive(seed, "init", *key[:3])
         return build_classifier(**vanilla["model"], seed=start).to(context.device)
 
+    role = partial(_images, pool, split)
+    pool_rows = partial(_rows, split)
     context = Context(
         vanilla=load,
         fresh=build,
-        debias=lambda: labelled(images, split, "debias"),
-        train=lambda: labelled(images, split, "train"),
-        role=lambda role: labelled(images, split, role),
-        pool_rows=lambda role: role_of(split, role)["row"].to_numpy(),
-        attribution=lambda: _load_attribution(regions, len(images)),
+        debias=partial(role, "debias"),
+        train=partial(role, "train"),
+        role=role,
+        pool_rows=pool_rows,
+        attribution=lambda: _load_attribution(regions, len(pool)),
         predictions=role_of(predictions, "debias"),
         training=TrainingConfig(**vanilla["training"]),
         vanilla_generator=lambda: torch_generator(seed, "train", *key[:3]),
@@ -259,7 +316,42 @@ def open_context(
         seed_of=lambda stream: derive(seed, "debias", *key, stream),
         progress=progress,
     )
+    if masks is not None:
+        context.masks = lambda role, name: masks(pool_rows(role), name)
+    if roi is not None:
+        context.roi = lambda role: roi(pool_rows(role))
+    if switched is not None:
+        context.twins = lambda role: _switched(_images(switched, split, role))
     return context
+
+
+def _rows(split: pd.DataFrame, role: str) -> np.ndarray:
+    """Return the rows of the pool that a role's images are; a UserError for a closed role."""
+    return _open(split, role)["row"].to_numpy()
+
+
+def _images(pool: Any, split: pd.DataFrame, role: str) -> LabelledImages:
+    """Return the images and labels of a role; a UserError for a closed one."""
+    from rightreasons.learning.predictions import labelled
+
+    return labelled(pool, _open(split, role), role)
+
+
+def _open(split: pd.DataFrame, role: str) -> pd.DataFrame:
+    """Return the rows of a split that play a role, a UserError for one that methods may not see."""
+    from rightreasons.learning.predictions import role_of
+
+    if role not in OPEN_ROLES:
+        raise UserError(
+            f"the role {role!r} is closed to methods, so that nothing they choose depends on it. "
+            f"Allowed: {', '.join(OPEN_ROLES)}."
+        )
+    return role_of(split, role)
+
+
+def _switched(data: LabelledImages) -> LabelledImages:
+    """Return images with the other value of the protected attribute."""
+    return replace(data, protected=1 - data.protected)
 
 
 def _load_attribution(folder: Path | None, n_images: int) -> Attribution:

@@ -19,7 +19,8 @@ Median wall time of a job by stage and method, from Snakemake's benchmark files,
 jobs and the sum of their times. Jobs ran in parallel, so the sum is more than a user waits.
 """
 STAGES = (
-    "fetch", "pool", "twins", "split", "region", "train", "debias", "explain", "sanity", "measure",
+    "fetch", "pool", "twins", "split", "region", "fenced_region", "train", "debias", "explain",
+    "sanity", "measure",
 )  # fmt: skip
 KEYS = ["stage", "method", "explainers"]
 

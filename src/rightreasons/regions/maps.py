@@ -27,7 +27,7 @@ def confidence_maps(
     device: torch.device,
     progress: Callable[..., Any],
     batch: int = BATCH,
-    out: np.ndarray | None = None,
+    out: Any = None,
     coarse: int | None = None,
 ) -> np.ndarray:
     """Return the confidence maps of images. No labels are needed.
@@ -47,8 +47,8 @@ def confidence_maps(
     batch
         Images at a time.
     out : float16 (N, g, g)
-        Where to write instead, such as a memory map; only `batch` images are then in memory at
-        once.
+        Where to write instead, such as a memory map, slice by slice; only `batch` images are then
+        in memory at once.
     coarse
         Classify h x h of the positions only and interpolate the rest, for speed.
 

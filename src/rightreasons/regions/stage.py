@@ -368,8 +368,9 @@ def map_images(
     params: RegionParams,
     path: Path,
     progress: Callable[..., Any],
+    rows: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Write the confidences of all images to a file.
+    """Write the confidences of images to a file.
 
     Parameters
     ----------
@@ -383,19 +384,86 @@ def map_images(
         The .npy file.
     progress
         Wraps an iterable in a progress bar.
+    rows : int64 (n,)
+        The rows of the pool that are mapped, and alone looked at; None for all.
 
     Returns
     -------
     memmap
-        float16 (N, g, g), what was written.
+        float16 (N, g, g), what was written: NaN for the rows that are not mapped.
     """
     from rightreasons.core.arrays import mapped
+    from rightreasons.learning.images import Rows
     from rightreasons.regions.maps import confidence_maps
     from rightreasons.runtime.devices import pick_device
 
     grid = network.grid
+    chosen = np.arange(len(images)) if rows is None else rows
     with mapped(path, np.float16, (len(images), grid, grid)) as out:
+        if rows is not None:
+            out[:] = np.nan
         confidence_maps(
-            network, images, params.confidence, device=pick_device(), progress=progress, out=out
+            network,
+            Rows(images, chosen),
+            params.confidence,
+            device=pick_device(),
+            progress=progress,
+            out=_Placed(out, chosen),
         )
     return np.load(path, mmap_mode="r")
+
+
+class _Placed:
+    """Rows of an array, in a given order, to be written a slice at a time."""
+
+    def __init__(self, out: np.ndarray, rows: np.ndarray) -> None:
+        self.out = out
+        self.rows = rows
+
+    def __setitem__(self, part: slice, values: np.ndarray) -> None:
+        self.out[self.rows[part]] = values
+
+
+def mean_map(confidence: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Return the mean of some images' confidences.
+
+    Parameters
+    ----------
+    confidence : (N, g, g)
+        Of all images.
+    rows : int64 (n,)
+        Whose mean it is; None for all.
+
+    Returns
+    -------
+    ndarray
+        float32 (g, g), summed in float64.
+    """
+    chosen = np.arange(len(confidence)) if rows is None else rows
+    total = np.zeros(confidence.shape[1:])
+    for start in range(0, len(chosen), CHUNK):
+        part = chosen[start : start + CHUNK]
+        total += confidence[part].sum(axis=0, dtype=np.float64)
+    return (total / len(chosen)).astype(np.float32)
+
+
+def lifted(data: Labels, rows: np.ndarray, count: int) -> Labels:
+    """Return labels of some images of a pool as labels of the pool.
+
+    Parameters
+    ----------
+    data
+        Labels of the images `rows` alone, in this order.
+    rows : int64 (n,)
+        Their rows in the pool.
+    count
+        N, the images of the pool.
+
+    Returns
+    -------
+    Labels
+        Codes are -1 for images that `data` does not have. Image ids stay those of `rows`.
+    """
+    codes = np.full(count, -1, np.int64)
+    codes[rows] = data.codes
+    return Labels(codes, data.names, rows[data.train], rows[data.validation], data.image_ids)

@@ -66,6 +66,15 @@ class Region(Files):
     maps: Path = Path("maps.parquet")
 
 
+class FencedRegion(Files):
+    """A patch classifier that has seen no test image of a task, and its maps of the others."""
+
+    classifier: Path = Path("classifier.safetensors")
+    region: Path = Path("region.json")
+    confidence: Path = Path("confidence.npy")
+    mean: Path = Path("mean.npy")
+
+
 class Sanity(Files):
     """The sanity check of a set of explainers."""
 

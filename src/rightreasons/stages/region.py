@@ -46,7 +46,6 @@ class RegionJob(Job):
 
 def region(job: RegionJob, running: Running) -> None:
     """Label, train, calibrate, map, compare with the known region, write."""
-    import numpy as np
     import pandas as pd
 
     from rightreasons.artifacts.injected import both_versions, open_images
@@ -66,7 +65,7 @@ def region(job: RegionJob, running: Running) -> None:
     for name, table in stage.calibrate(network, images, data, chosen, running.progress).items():
         write_parquet(table.assign(**key), getattr(out, name))
     confidence = stage.map_images(network, images, chosen, out.confidence, running.progress)
-    mean = confidence.mean(axis=0, dtype=np.float64).astype(np.float32)
+    mean = stage.mean_map(confidence)
     write_array(mean, out.mean)
     known = known_regions(job, images)
     maps = stage.index_maps(confidence, mean, known, data, chosen, images.shape[1], job.quantile)

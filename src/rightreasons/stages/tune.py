@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from rightreasons.core.job import Files, Running
 from rightreasons.core.seeds import derive
 from rightreasons.debias import METHODS
-from rightreasons.stages.debias import MethodJob
+from rightreasons.stages._cell import CellJob, OpenCell
 from rightreasons.tuning.draws import Sampler
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rightreasons.debias import Debiased
-    from rightreasons.stages.debias import Opened
 
 
 class Trials(Files):
@@ -24,7 +23,7 @@ class Trials(Files):
     trials: Path = Path("trials.parquet")
 
 
-class TuneJob(MethodJob):
+class TuneJob(CellJob):
     """Try the parameters of one method on one group.
 
     Attributes
@@ -51,14 +50,13 @@ def tune(job: TuneJob, running: Running) -> None:
     import pandas as pd
 
     from rightreasons.core.files import read_json, write_parquet
-    from rightreasons.stages.debias import opened
     from rightreasons.tuning.draws import draw_trials
     from rightreasons.tuning.trials import run_trials
 
     method = METHODS[job.method.kind]
-    it = opened(job, running)
+    cell = OpenCell.of(job, running.progress)
     running.ready()
-    sizes = {role: int((it.split["role"] == role).sum()) for role in ("train", "debias")}
+    sizes = {role: int((cell.split["role"] == role).sum()) for role in ("train", "debias")}
     epochs = read_json(job.input.original_metadata)["training"]["epochs"]
     budget = epochs * sizes["train"] if job.budget is None else job.budget
     trials = draw_trials(
@@ -72,17 +70,17 @@ def tune(job: TuneJob, running: Running) -> None:
         sizes=sizes,
     )
     bar = running.progress(trials, "trials")
-    rows = list(run_trials(method, it.context, bar, lambda made: _on_select(job, it, made), budget))
+    rows = list(run_trials(method, cell.context, bar, lambda made: _on_select(cell, made), budget))
     table = pd.DataFrame(rows).assign(**job.group.model_dump(), method=job.method.name)
     write_parquet(table, job.output.trials)
 
 
-def _on_select(job: TuneJob, it: Opened, made: Debiased) -> pd.DataFrame:
+def _on_select(cell: OpenCell, made: Debiased) -> pd.DataFrame:
     """Return the decisions of what a method made on the select images."""
     from rightreasons.learning.predictions import decide, predict_role, role_of
 
     if made.model is None:
-        known = role_of(it.predictions, "select")
+        known = role_of(cell.predictions, "select")
     else:
-        known = predict_role(made.model, it.images, it.split, "select", it.context.device)
+        known = predict_role(made.model, cell.images, cell.split, "select", cell.context.device)
     return decide(known, made.decision)

@@ -300,9 +300,52 @@ class Grid:
                 )
         return found
 
+    def fences(self) -> dict[tuple[str, str, str, str], str]:
+        """Return the attribute of every patch classifier that has to be kept from test images.
+
+        They are those that methods look through: the protected attribute's where a method needs
+        its maps, the ROI's where a method needs a ROI that is the top of a map.
+
+        Returns
+        -------
+        dict
+            By task, design, seed and name of the attribute's folder. The seed is "all" where all
+            seeds of a design hold out the same images.
+        """
+        return {
+            (task, design, seeds, region_name(attribute)): attribute
+            for task, design in self.pairs()
+            for attribute in self._looked_through(task)
+            for seeds in dict.fromkeys(self.fence(design, seed) for seed in self.study.seeds)
+        }
+
+    def fence(self, design: str, seed: int) -> str:
+        """Return whose held-out images a seed's patch classifiers are kept from: "all" or its own.
+
+        A design with the parameter `held_out: fixed` holds out the same images for all seeds.
+        """
+        return "all" if self.study.designs[design].get("held_out") == "fixed" else str(seed)
+
+    def _looked_through(self, task: str) -> list[str]:
+        """Return the attributes whose maps methods of a task are given."""
+        chosen = self.study.tasks[task]
+        wanted = [chosen.protected] if self.looks_away(task) else []
+        if isinstance(chosen.roi, AttributionRoi) and self.needs("roi", task):
+            wanted.append(chosen.roi.attribution.attribute)
+        return list(dict.fromkeys(wanted))
+
+    def needs(self, need: str, task: str) -> list[str]:
+        """Return the methods of a task that need something: see the trait `needs`."""
+        return [m for m in self.methods(task) if need in self.needed(m)]
+
+    def needed(self, method: str) -> tuple[str, ...]:
+        """Return what a method needs beside images and labels."""
+        found: tuple[str, ...] = METHODS[self.study.methods[method]["kind"]].traits["needs"]
+        return found
+
     def needs_region(self, method: str) -> bool:
         """Return whether a method uses the attribution maps of the protected attribute."""
-        return "regions" in METHODS[self.study.methods[method]["kind"]].traits["needs"]
+        return "regions" in self.needed(method)
 
     def looks_away(self, task: str | None = None) -> bool:
         """Return whether any method (of a task) uses attribution maps."""

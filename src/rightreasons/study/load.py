@@ -21,6 +21,7 @@ from rightreasons.learning.config import ModelConfig
 from rightreasons.metrics import METRICS
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
+from rightreasons.study.grid import Grid
 from rightreasons.study.messages import explain
 from rightreasons.study.methods import check_tuning, study_methods
 from rightreasons.study.parameters import component_params
@@ -82,6 +83,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     check_tuning(study)
     _check_masks(study, kinds["datasets"])
     _check_expressions(study)
+    _check_twins(study)
     return study
 
 
@@ -166,6 +168,19 @@ def _check_masks(study: StudyConfig, datasets: Registry) -> None:
             raise UserError(
                 f"config: {where}.mask = {roi.mask!r}: {dataset} has no such mask"
                 f"{suggestion(roi.mask, masks)} Allowed: {', '.join(masks) or 'none'}."
+            )
+
+
+def _check_twins(study: StudyConfig) -> None:
+    """Raise UserError for a method that needs twins in a task that has none."""
+    grid = Grid(study)
+    for task in (task for task in study.tasks if task not in grid.twinned()):
+        if needing := grid.needs("twins", task):
+            raise UserError(
+                f"config: tasks.{task}: the method {needing[0]} needs twins, and "
+                f"{grid.dataset(task)} has none for {study.tasks[task].protected!r}. Name the "
+                f"task's methods without it in tasks.{task}.methods, or choose an artifact or "
+                "another attribute as `protected`."
             )
 
 

@@ -13,6 +13,7 @@ FOLDERS = {
     "pool": "pool/{dataset}",
     "twins": "pool/{dataset}-twins-{attribute}",  # of logs alone: twins lie in the pool
     "region": "region/{dataset}/{region}",
+    "fenced_region": "fenced_region/{task}/{design}/seed-{seeds}/{region}",
     "split": f"split/{GROUP_FOLDER}",
     "train": f"train/{GROUP_FOLDER}",
     "debias": f"debias/{GROUP_FOLDER}/{{method}}",

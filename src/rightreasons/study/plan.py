@@ -14,9 +14,11 @@ from rightreasons.core.job import Cell, Chosen, Files, Group
 from rightreasons.data import stage_params
 from rightreasons.metrics.compute import resolve
 from rightreasons.stages import files
-from rightreasons.stages.choose import Choice, ChooseInput, ChooseJob
-from rightreasons.stages.debias import DebiasInput, DebiasJob, MethodInput
+from rightreasons.stages._cell import CellInput
+from rightreasons.stages.choose import Choice
+from rightreasons.stages.debias import DebiasInput, DebiasJob
 from rightreasons.stages.explain import ExplainInput, ExplainJob
+from rightreasons.stages.fenced_region import FencedRegionInput, FencedRegionJob
 from rightreasons.stages.fetch import FetchJob
 from rightreasons.stages.measure import MeasureInput, MeasureJob
 from rightreasons.stages.pool import PoolJob, Twins, TwinsInput, TwinsJob
@@ -25,8 +27,7 @@ from rightreasons.stages.roi import Roi
 from rightreasons.stages.sanity import SanityJob
 from rightreasons.stages.split import SplitInput, SplitJob
 from rightreasons.stages.train import TrainInput, TrainJob
-from rightreasons.stages.tune import Trials, TuneJob
-from rightreasons.study.grid import Grid
+from rightreasons.study.grid import Grid, region_name
 from rightreasons.study.paths import Paths
 from rightreasons.study.sections import ArtifactRoi, AttributionRoi, StudyConfig
 
@@ -50,6 +51,7 @@ class Plan:
         self.grid = Grid(study)
         self.paths = Paths(f"{study.results}/{study.study}", self.grid.original)
         self.regions = self.grid.regions()
+        self.fences = self.grid.fences()
 
     # Datasets
 
@@ -107,6 +109,40 @@ class Plan:
             deterministic=self.study.deterministic,
         )
 
+    def fenced_region(self, task: str, design: str, seeds: str, region: str) -> FencedRegionJob:
+        """Return the job of the patch classifier that a task's methods look through.
+
+        Parameters
+        ----------
+        task, design
+            Their names.
+        seeds
+            The seed of the cells that it is for, or "all".
+        region
+            The name of the attribute's folder.
+        """
+        attribute = self.fences[task, design, seeds, region]
+        seed = self.study.seeds[0] if seeds == "all" else seeds
+        groups = [self.grid.group(task, design, level, seed) for level in self.grid.levels(design)]
+        pool = self.pool(self.grid.dataset(task)).output
+        return FencedRegionJob(
+            input=FencedRegionInput(
+                images=pool.images,
+                index=pool.index,
+                splits=tuple(self.split(group).output.split for group in groups),
+            ),
+            output=self._fenced_files(task, design, seeds, region),
+            dataset=self.grid.dataset(task),
+            task=task,
+            design=design,
+            seeds=seeds,
+            attribute=attribute,
+            artifact=self.grid.chosen_artifact(attribute),
+            classifier=self.study.regions.classifier,
+            seed=self.study.regions.seed,
+            deterministic=self.study.deterministic,
+        )
+
     # Cells
 
     def split(self, group: Group) -> SplitJob:
@@ -141,7 +177,7 @@ class Plan:
         knob = self.grid.knob(method)
         return DebiasJob(
             input=DebiasInput(
-                **self._method_input(group, method).model_dump(),
+                **self.cell_input(group, method).model_dump(),
                 chosen=self._chosen(group, original),
             ),
             output=self.model_files(group, method),
@@ -151,55 +187,9 @@ class Plan:
             preset=self.grid.preset(method),
             override={} if original == method else {knob: 0},
             artifact=self._artifact(group.task),
+            roi=self.cell_roi(group, method),
             deterministic=self.study.deterministic,
         )
-
-    def tune(self, group: Group, method: str) -> TuneJob:
-        """Return the job that tries a tuned method's parameters on one group."""
-        tuning = self.study.tuning
-        return TuneJob(
-            input=self._method_input(group, method),
-            output=Trials.below(self.paths.folder("tune", group, method=method)),
-            group=group,
-            method=self.grid.method(method),
-            stream=method,
-            artifact=self._artifact(group.task),
-            searched=tuple(self.study.methods[method]["search"]),
-            trials=tuning.trials,
-            sampler=tuning.sampler,
-            budget=tuning.budget,
-            deterministic=self.study.deterministic,
-        )
-
-    def choose(self, task: str, design: str, at: str, method: str) -> ChooseJob:
-        """Return the job that chooses a tuned method's parameters."""
-        tuning = self.study.tuning
-        groups = self.grid.tuning_groups(task, design, at)
-        folder = self.paths.folder("choose", task=task, design=design, at=at, method=method)
-        return ChooseJob(
-            input=ChooseInput(
-                trials=tuple(self.tune(group, method).output.trials for group in groups)
-            ),
-            output=Choice.below(folder),
-            method=method,
-            criterion=tuning.criterion,
-            tolerance=tuning.tolerance,
-        )
-
-    def choices(self) -> list[ChooseJob]:
-        """Return the jobs that choose parameters, of all tasks, designs, levels and methods."""
-        found = [(g.task, g.design, self.grid.tuned_at(g)) for g in self.grid.groups()]
-        return [
-            self.choose(task, design, at, method)
-            for task, design, at in dict.fromkeys(found)
-            for method in self.grid.tuned(task)
-        ]
-
-    def tuned_groups(self) -> list[Group]:
-        """Return the groups of all trials."""
-        found = [(g.task, g.design, self.grid.tuned_at(g)) for g in self.grid.groups()]
-        tuned = [key for key in dict.fromkeys(found) if self.grid.tuned(key[0])]
-        return [group for key in tuned for group in self.grid.tuning_groups(*key)]
 
     def explain(self, group: Group, method: str, explainers: str) -> ExplainJob:
         """Return the job that makes the maps of a method's network by a set of explainers."""
@@ -273,9 +263,38 @@ class Plan:
 
     # What jobs share
 
+    def cell_input(self, group: Group, method: str) -> CellInput:
+        """Return the files of a job that calls a method in a group: what the method needs."""
+        needs, task = self.grid.needed(method), self.study.tasks[group.task]
+        original = self.model_files(group, self.grid.original)
+        pool = self.pool(group.dataset).output
+        files: dict[str, Any] = self._training_input(group).model_dump()
+        if {"masks", "roi"} & set(needs):
+            files |= {"masks": pool.masks, "pool": pool.pool}
+        if "regions" in needs:
+            files |= self._fenced_maps(group, task.protected)
+        if "roi" in needs and isinstance(task.roi, AttributionRoi):
+            maps = self._fenced_maps(group, task.roi.attribution.attribute)
+            files |= {f"roi_{name}": path for name, path in maps.items()}
+        return CellInput(
+            **files,
+            original_model=original.model,
+            original_metadata=original.metadata,
+            original_predictions=original.predictions,
+        )
+
+    def cell_roi(self, group: Group, method: str) -> Roi | None:
+        """Return the ROI of a group's task where a method needs it."""
+        return self.roi(group.task) if "roi" in self.grid.needed(method) else None
+
     def model_files(self, group: Group, method: str) -> files.Model:
         """Return the files of a method's model in a group."""
         return files.Model.below(self.paths.model(group, method))
+
+    def choice_files(self, task: str, design: str, at: str, method: str) -> Choice:
+        """Return the choice of a tuned method's parameters."""
+        folder = self.paths.folder("choose", task=task, design=design, at=at, method=method)
+        return Choice.below(folder)
 
     def map_files(self, group: Group, method: str, explainers: str) -> files.Maps:
         """Return the maps of a method's network by a set of explainers."""
@@ -357,23 +376,12 @@ class Plan:
             twins=Path(self.paths.twins(group.dataset, attribute)) if attribute else None,
         )
 
-    def _method_input(self, group: Group, method: str) -> MethodInput:
-        """Return what a method is given in a group."""
-        original = self.model_files(group, self.grid.original)
-        return MethodInput(
-            **self._training_input(group).model_dump(),
-            original_model=original.model,
-            original_metadata=original.metadata,
-            original_predictions=original.predictions,
-            **self._maps_of(self._looks_away_from(group.task, method)),
-        )
-
     def _chosen(self, group: Group, method: str) -> Path | None:
         """Return the file of a method's tuned parameters, None where it is not tuned."""
         if method not in self.grid.tuned(group.task):
             return None
         at = self.grid.tuned_at(group)
-        return self.choose(group.task, group.design, at, method).output.chosen
+        return self.choice_files(group.task, group.design, at, method).chosen
 
     def _explained(self, group: Group, method: str) -> ExplainInput:
         made = self.model_files(group, method)
@@ -387,10 +395,15 @@ class Plan:
     def _explainers(self, name: str) -> tuple[Chosen, ...]:
         return tuple(Chosen.of(e, given) for e, given in self.study.explain.sets[name].items())
 
-    def _looks_away_from(self, task: str, method: str) -> tuple[str, str] | None:
-        """Return dataset and attribute of the maps that a method needs, or None."""
-        chosen = self.study.tasks[task]
-        return (chosen.dataset, chosen.protected) if self.grid.needs_region(method) else None
+    def _fenced_maps(self, group: Group, attribute: str) -> dict[str, Path]:
+        """Return the maps of an attribute that a group's methods may see."""
+        seeds = self.grid.fence(group.design, group.seed)
+        made = self._fenced_files(group.task, group.design, seeds, region_name(attribute))
+        return {"region": made.region, "confidence": made.confidence, "mean": made.mean}
+
+    def _fenced_files(self, task: str, design: str, seeds: str, region: str) -> files.FencedRegion:
+        names = {"task": task, "design": design, "seeds": seeds, "region": region}
+        return files.FencedRegion.below(self.paths.folder("fenced_region", **names))
 
     def _maps_of(self, where: tuple[str, str] | None) -> dict[str, Path]:
         """Return the attribution maps of an attribute of a dataset, or nothing."""

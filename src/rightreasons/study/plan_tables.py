@@ -18,6 +18,7 @@ from rightreasons.stages.tabulate_runtimes import Runtimes, RuntimesInput, Runti
 from rightreasons.stages.tabulate_sanity import SanityTable, SanityTableInput, SanityTableJob
 from rightreasons.stages.tabulate_tuning import TuningTables, TuningTablesInput, TuningTablesJob
 from rightreasons.study.plan import Plan
+from rightreasons.study.plan_tuning import TuningPlan
 from rightreasons.tables.parameters import Comparing, Described, TableOne, Timed
 
 
@@ -36,6 +37,7 @@ class TablePlan:
         self.grid = plan.grid
         self.folder = plan.paths.folder("tables")
         self.made = Tables.below(self.folder)
+        self.tuned = TuningPlan(plan)
 
     def files(self) -> dict[str, Path]:
         """Return every table of the study by name."""
@@ -88,7 +90,7 @@ class TablePlan:
             input=RuntimesInput(
                 provenance=self.made.provenance,
                 metadata=tuple(made.metadata for made in models),
-                region=self.regions().input.region,
+                region=(*self.regions().input.region, *self._fenced()),
                 sanity=self.sanity().input.sanity,
             ),
             output=Runtimes.below(self.folder),
@@ -115,7 +117,7 @@ class TablePlan:
                 for name in grid.sets(group.task) if grid.explained(method) == method else ():
                     file = path("explain", group, method=method, explainers=name)
                     yield Timed(stage="explain", key=own, explainers=name, path=file)
-        for group in self.plan.tuned_groups():
+        for group in self.tuned.groups():
             key = group.model_dump()
             original = {**key, "method": grid.original}
             yield Timed(stage="split", key=key, path=path("split", group))
@@ -141,6 +143,15 @@ class TablePlan:
         for dataset, region in self.plan.regions:
             file = path("region", dataset=dataset, region=region)
             yield Timed(stage="region", key={"dataset": dataset}, path=file)
+        for task, design, seeds, region in self.plan.fences:
+            key = {"task": task, "design": design}
+            file = path("fenced_region", **key, seeds=seeds, region=region)
+            own = {"dataset": self.grid.dataset(task), **key}
+            yield Timed(stage="fenced_region", key=own, path=file)
+
+    def _fenced(self) -> list[Path]:
+        """Return the metadata of every patch classifier that methods look through."""
+        return [self.plan.fenced_region(*key).output.region for key in self.plan.fences]
 
     def sanity(self) -> SanityTableJob:
         """Return the job that makes the table `sanity`."""
@@ -157,38 +168,27 @@ class TablePlan:
 
     def tuning(self) -> TuningTablesJob:
         """Return the job that makes the tables of trials and choices."""
-        plan, grid = self.plan, self.grid
-        found = [(g.task, g.design, grid.tuned_at(g)) for g in grid.groups()]
-        keys = [(*key, m) for key in dict.fromkeys(found) for m in grid.tuned(key[0])]
-        served = [
-            tuple(
-                sorted(
-                    {
-                        g.level
-                        for g in grid.groups()
-                        if (g.task, g.design, grid.tuned_at(g)) == key[:3]
-                    }
-                )
-            )
-            for key in keys
+        tuning = self.tuned
+        keys = [
+            (key, method) for key in tuning.keys_of_choices() for method in self.grid.tuned(key[0])
         ]
         return TuningTablesJob(
             input=TuningTablesInput(
                 provenance=self.made.provenance,
                 cell_metrics=self.made.cell_metrics,
                 trials=tuple(
-                    plan.tune(group, key[3]).output.trials
-                    for key in keys
-                    for group in grid.tuning_groups(*key[:3])
+                    tuning.tune(group, method).output.trials
+                    for key, method in keys
+                    for group in self.grid.tuning_groups(*key)
                 ),
-                chosen=tuple(plan.choose(*key).output.chosen for key in keys),
+                chosen=tuple(tuning.choose(*key, m).output.chosen for key, m in keys),
             ),
             output=TuningTables.below(self.folder),
             study=self.study.study,
-            tasks=tuple(key[0] for key in keys),
-            designs=tuple(key[1] for key in keys),
-            methods=tuple(key[3] for key in keys),
-            levels=tuple(served),
+            tasks=tuple(key[0] for key, _ in keys),
+            designs=tuple(key[1] for key, _ in keys),
+            methods=tuple(method for _, method in keys),
+            levels=tuple(tuning.served(key) for key, _ in keys),
         )
 
     def regions(self) -> RegionTablesJob:

@@ -37,6 +37,7 @@ from rightreasons.stages.tune import Trials
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_figures import FigurePlan
 from rightreasons.study.plan_tables import TablePlan
+from rightreasons.study.plan_tuning import TuningPlan
 
 #: A job's wildcards: text by name.
 Wildcards = Mapping[str, str]
@@ -89,6 +90,11 @@ STAGES = {
         _below(files.Region, "region"),
         "region",
     ),
+    "fenced_region": Stage(
+        lambda plan, w: plan.fenced_region(w["task"], w["design"], w["seeds"], w["region"]),
+        _below(files.FencedRegion, "fenced_region"),
+        "fenced_region",
+    ),
     "split": Stage(
         lambda plan, w: plan.split(_group(plan, w)), _below(files.Split, "split"), "split"
     ),
@@ -101,12 +107,12 @@ STAGES = {
         "debias",
     ),
     "tune": Stage(
-        lambda plan, w: plan.tune(_group(plan, w), w["method"]),
+        lambda plan, w: TuningPlan(plan).tune(_group(plan, w), w["method"]),
         _below(Trials, "tune"),
         "tune",
     ),
     "choose": Stage(
-        lambda plan, w: plan.choose(w["task"], w["design"], w["at"], w["method"]),
+        lambda plan, w: TuningPlan(plan).choose(w["task"], w["design"], w["at"], w["method"]),
         _below(Choice, "choose"),
         "choose",
     ),
@@ -153,7 +159,18 @@ STAGES = {
 #: figures, and look up what tables name.
 NAMING = frozenset(
     {
-        *("fetch", "pool", "twins", "region", "split", "train", "tune", "choose", "debias"),
+        *(
+            "fetch",
+            "pool",
+            "twins",
+            "region",
+            "fenced_region",
+            "split",
+            "train",
+            "tune",
+            "choose",
+            "debias",
+        ),
         *("explain", "sanity", "measure"),
     }
 )
