@@ -33,19 +33,22 @@ def comparisons(options: Options) -> Iterator[Comparison]:
     context = made_up(count, size)
     data = f"small_cnn, {count} images of {size} px"
     perturb = METHODS["savani_rp"]
+    chosen = perturb.params(copies=copies, threshold="equalized_odds")
     yield Comparison(
         group="methods",
         what=f"savani_rp: try {copies} copies",
         data=data,
         unit="copies",
         units=copies,
-        ours=partial(perturb.run, context, perturb.params(copies=copies)),
+        ours=partial(
+            perturb.run, context, perturb.params(copies=copies, threshold="equalized_odds")
+        ),
         other=partial(copy_by_copy, context, copies),
         against="deep copies, and a pass over the images per threshold",
         aim=1.0,
     )
     tune = METHODS["savani_aft"]
-    params = tune.params(rounds=1, critic_warmup=warmup, batch_size=32, threshold="half")
+    params = tune.params(steps=5, rounds=1, critic_ratio=1.0, critic_warmup=warmup, batch_size=32)
     yield Comparison(
         group="methods",
         what=f"savani_aft: {warmup} steps of the critic, 1 round",
@@ -128,7 +131,7 @@ def step_by_step(context: Context, warmup: int, batch: int) -> None:
             logits = model.train()(inputs)
             bias = critic(logits, target, protected)
             optimizer.zero_grad()
-            (F.cross_entropy(logits, target) * (bias - 0.09 + 1).clamp(min=1)).backward()
+            (F.cross_entropy(logits, target) * (20 * (bias - 0.04) + 1).clamp(min=1)).backward()
             optimizer.step()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rightreasons.contracts.fakes import biased_images, make_context, trained
+from rightreasons.contracts.fakes import CPU, biased_images, make_context, trained
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS
 from rightreasons.debias._adversaries import (
@@ -25,11 +27,13 @@ from rightreasons.debias._adversaries import (
     savani_loss,
     set_gradient,
 )
-from rightreasons.debias._savani import AdversarialTuning
+from rightreasons.debias._savani import AdversarialTuning, shared_out
+from rightreasons.debias._tuning import TuningParams, fine_tune
 from rightreasons.learning.config import TrainingConfig
-from rightreasons.learning.images import LabelledImages
-from rightreasons.learning.optimizers import Adam
+from rightreasons.learning.images import LabelledImages, normalise
+from rightreasons.learning.training import make_optimizer, seeded
 from rightreasons.models.architectures import build_classifier
+from rightreasons.models.classifier import Classifier
 
 
 def test_update_by_hand() -> None:
@@ -209,7 +213,7 @@ def tuning() -> AdversarialTuning:
 
 
 def test_batches_hold_all_cells_and_errors_are_weighted_back(tuning: AdversarialTuning) -> None:
-    batch = tuning._batch()
+    batch = tuning._batch(tuning.generator)
     cell = 2 * batch.target + batch.protected
     assert torch.bincount(cell, minlength=4).tolist() == [16] * 4
     torch.testing.assert_close(
@@ -227,20 +231,19 @@ def test_fairness_reaches_the_trunk(tuning: AdversarialTuning, critic_input: str
     context = tuning.context
     params = METHODS["savani_aft"].params(critic_input=critic_input)
     fresh = AdversarialTuning(context, context.vanilla(), params)
-    _, _, bias = fresh.model_loss(fresh._batch())
+    _, _, bias = fresh.model_loss(fresh._batch(fresh.generator))
     gradients = torch.autograd.grad(bias, list(fresh.model.trunk.parameters()), allow_unused=True)
     assert all(g is not None for g in gradients)
     assert sum(float(g.square().sum()) for g in gradients) > 0
 
 
 def test_the_trained_critic_knows_the_bias_of_batches(tuning: AdversarialTuning) -> None:
-    optimizer = Adam(tuning.critic.parameters(), lr=1e-3)
-    tuning._warm_up(optimizer)
+    tuning._warm_up()
     predicted, true = [], []
     tuning.model.eval()
     with torch.no_grad():
         for _ in range(40):
-            batch = tuning._batch()
+            batch = tuning._batch(tuning.generator)
             outputs, logits = tuning._outputs(batch.inputs)
             predicted.append(float(tuning.critic(outputs, batch.target, batch.protected)))
             true.append(
@@ -255,6 +258,98 @@ def test_the_trained_critic_knows_the_bias_of_batches(tuning: AdversarialTuning)
                 )
             )
     assert np.corrcoef(predicted, true)[0, 1] > 0.5
+
+
+def test_strength_0_is_fine_tuning_on_the_same_batches_without_a_critic(
+    tuning: AdversarialTuning,
+) -> None:
+    """The critic's stream is its own: however much it trains, the model's batches stay."""
+    context = tuning.context
+
+    def run(**params: Any) -> tuple[Classifier, dict[str, Any], list[torch.Tensor]]:
+        params = {"steps": 3, "rounds": 2, "batch_size": 16, "critic_warmup": 5} | params
+        model = context.vanilla()
+        own = AdversarialTuning(context, model, METHODS["savani_aft"].params(**params))
+        rows: list[torch.Tensor] = []
+        whole = own.model_loss
+        own.model_loss = lambda batch: (rows.append(batch.indices), whole(batch))[1]  # type: ignore[method-assign,func-returns-value]
+        return model, own.run(), rows
+
+    model, notes, rows = run(strength=0.0)
+    assert notes["steps"] == len(rows) == 3
+    for params in ({"critic_ratio": 4.0}, {"critic_warmup": 1}):
+        assert torch.equal(torch.stack(run(**params)[2]), torch.stack(rows))
+        other = run(strength=0.0, **params)[0]
+        assert same(other, model)
+    # no critic's gradient: epsilon so large that the factor is 1
+    idle, _, _ = run(strength=1e-6, epsilon=1.0, delta=0.0)
+    assert same(idle, model)
+    assert not same(run(strength=50.0, epsilon=0.0)[0], model)
+    # and by hand: cross-entropy, a quarter of a batch per cell, weighted back to the cells' shares
+    slow = context.vanilla()
+    optimizer = make_optimizer(
+        slow.parameters(),
+        context.training.model_copy(
+            update={"learning_rate": METHODS["savani_aft"].params().learning_rate}
+        ),
+    )
+    data = context.debias()
+    with seeded(context.generator("savani_aft"), CPU):
+        slow.train()
+        for batch in rows:
+            inputs = normalise(torch.from_numpy(data.images[batch.numpy()]), CPU)
+            errors = F.cross_entropy(slow(inputs), data.target[batch], reduction="none")
+            loss = sum(tuning.share[k] * errors[4 * k : 4 * k + 4].mean() for k in range(4))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    for one, two in zip(slow.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-5)
+
+
+def test_batches_are_mirrored_as_the_study_has_it(tuning: AdversarialTuning) -> None:
+    seen = {}
+    for augment in ("none", "flip"):
+        context = replace(
+            tuning.context, training=tuning.context.training.model_copy(update={"augment": augment})
+        )
+        own = AdversarialTuning(context, context.vanilla(), METHODS["savani_aft"].params())
+        seen[augment] = [own._batch(own.generator), own._batch(own.critics_generator)]
+    for plain, flipped in zip(seen["none"], seen["flip"], strict=True):
+        assert torch.equal(plain.indices, flipped.indices)
+        mirrored = (plain.inputs.flip(-1) == flipped.inputs).all(dim=(1, 2, 3))
+        same_way = (plain.inputs == flipped.inputs).all(dim=(1, 2, 3))
+        assert (mirrored ^ same_way).all()
+        assert 10 < int(mirrored.sum()) < 54  # of 64
+
+
+@pytest.mark.parametrize(("steps", "rounds"), [(300, 10), (7, 3), (3, 10), (1, 1)])
+def test_steps_are_shared_out_among_rounds(steps: int, rounds: int) -> None:
+    shares = shared_out(steps, rounds)
+    assert sum(shares) == steps
+    assert len(shares) == min(rounds, steps)
+    assert max(shares) - min(shares) <= 1
+
+
+def test_zhang_without_an_adversary_is_fine_tuning(tuning: AdversarialTuning) -> None:
+    """Same batches, same dropout, same steps: the same weights as fine_tune's."""
+    training = {"augment": "flip", "label_smoothing": 0.1, "weight_decay": 0.01}
+    context = replace(tuning.context, training=tuning.context.training.model_copy(update=training))
+    budget = {"steps": 7, "batch_size": 48, "learning_rate": 1e-3}
+    zhang = METHODS["zhang"].params(adversary_weight=0.0, decay=0.0, **budget)
+    debiased = METHODS["zhang"].run(context, zhang)
+    assert debiased.notes["steps"] == 7
+    assert "adversary_loss" not in debiased.notes
+    plain = context.vanilla()
+    fine_tune(context, plain, TuningParams(**budget), "zhang")
+    assert same(plain, debiased.model)
+    hindered = METHODS["zhang"].run(context, zhang.model_copy(update={"adversary_weight": 1.0}))
+    assert not same(plain, hindered.model)
+
+
+def same(first: Classifier, second: Classifier) -> bool:
+    one, two = first.state_dict(), second.state_dict()
+    return all(torch.equal(one[key], two[key]) for key in one)
 
 
 def test_an_empty_cell_is_refused() -> None:

@@ -102,10 +102,32 @@ def test_a_network_without_a_linear_end_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 def test_missing_weights_say_what_is_allowed() -> None:
-    with pytest.raises(UserError, match=r"no file 'gone\.pth'\. Allowed: none, imagenet, or"):
+    with pytest.raises(UserError, match=r"no file 'gone\.pth'.*: none, imagenet, .*, or"):
         build_classifier("resnet18", "gone.pth")
     with pytest.raises(UserError, match="no weights 'imagenet' for small_cnn"):
         build_classifier("small_cnn", "imagenet")
+
+
+def test_imagenet_weights_by_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchvision's ResNet-50 has two, of which V2 is the best; its ResNet-18 has one."""
+    from torchvision.models import ResNet18_Weights, ResNet50_Weights, resnet18, resnet50
+
+    fetched = []
+
+    def state(self: Any, **kwargs: Any) -> dict[str, Any]:
+        fetched.append(self)
+        return (resnet18 if self in ResNet18_Weights else resnet50)().state_dict()
+
+    for weights in (ResNet18_Weights, ResNet50_Weights):
+        monkeypatch.setattr(weights, "get_state_dict", state)
+    for name in ("imagenet", "imagenet_v1", "imagenet_v2"):
+        build_classifier("resnet50", name)
+    build_classifier("resnet18", "imagenet_v1")
+    v1, v2 = ResNet50_Weights.IMAGENET1K_V1, ResNet50_Weights.IMAGENET1K_V2
+    assert fetched == [v2, v1, v2, ResNet18_Weights.IMAGENET1K_V1]
+    message = "no weights imagenet_v2 of resnet18. Allowed: none, imagenet, imagenet_v1, or"
+    with pytest.raises(UserError, match=message):
+        build_classifier("resnet18", "imagenet_v2")
 
 
 class Trap:

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from rightreasons.core.registry import Params
+from rightreasons.core.search import Passes, Real, Space
 from rightreasons.core.seeds import generator_of
 from rightreasons.debias import Debiased
 from rightreasons.debias._tuning import check_finite, run_notes
@@ -56,6 +57,14 @@ class NoiseParams(MaskParams):
         0.5, ge=0, description="standard deviation of the noise, where black is 0 and white 1"
     )
 
+
+#: What a tuned method's parameters may be: the passes over the train split, and its own.
+RETRAIN_SEARCH: Space = {
+    "epochs": Passes(unit="epochs", role="train"),
+    "learning_rate": Real(1e-4, 1e-2, log=True),
+}
+MASK_SEARCH: Space = {**RETRAIN_SEARCH, "quantile": Real(0.5, 0.99)}
+NOISE_SEARCH: Space = {**MASK_SEARCH, "sigma": Real(0.05, 2.0, log=True, zero=0.125)}
 
 #: Where images are changed: from the indices of a batch in the train split (B,) to booleans on
 #: the device that broadcast with images (B, H, W, 3).

@@ -9,9 +9,17 @@ import torch.nn.functional as F
 
 from rightreasons.core.errors import UserError
 from rightreasons.debias._adversaries import BatchCritic, batch_bias, cell_means, savani_loss
-from rightreasons.learning.images import normalise, resident_images, take
+from rightreasons.debias._tuning import steps_of, tuned
+from rightreasons.learning.images import resident
 from rightreasons.learning.optimizers import Adam
-from rightreasons.learning.training import Batch, autocast, extract_features, make_optimizer, seeded
+from rightreasons.learning.training import (
+    Batch,
+    autocast,
+    batch_of,
+    extract_features,
+    make_optimizer,
+    seeded,
+)
 
 if TYPE_CHECKING:
     from rightreasons.debias import Context
@@ -24,7 +32,9 @@ class AdversarialTuning:
 
     Such batches define the bias. The error is weighted back to the debias split's own shares of the
     cells, so that what debiases is the critic and not a rebalanced training set. In critic steps
-    the model is in eval mode, in model steps in training mode.
+    the model is in eval mode, in model steps in training mode. The critic has a random stream of
+    its own: the model's batches are the same whatever the critic does. With strength 0 there is
+    no critic, and what is left is plain fine-tuning.
 
     Parameters
     ----------
@@ -42,15 +52,19 @@ class AdversarialTuning:
 
     def __init__(self, context: Context, model: Classifier, params: SavaniAftParams) -> None:
         self.context, self.model, self.params = context, model, params
-        self.data, self.device = context.debias(), context.device
-        self.images = resident_images(self.data.images, self.device)
+        self.device = context.device
+        self.data = resident(context.debias(), self.device)
         self.generator = context.generator("savani_aft")
+        self.critics_generator = context.generator("savani_aft/critic")
         cell = 2 * self.data.target + self.data.protected
         self.members = [torch.nonzero(cell == k).flatten() for k in range(4)]
         self.share = torch.tensor([len(m) / len(cell) for m in self.members]).to(self.device)
         n_inputs = 2 + (model.n_features if params.critic_input == "features" else 0)
-        with seeded(self.generator, self.device):
+        with seeded(self.critics_generator, self.device):
             self.critic = BatchCritic(n_inputs).to(self.device)
+        self.critic_optimizer = Adam(
+            self.critic.parameters(), lr=params.critic_warmup_learning_rate
+        )
 
     def run(self) -> dict[str, Any]:
         """Train in place.
@@ -58,63 +72,65 @@ class AdversarialTuning:
         Returns
         -------
         dict
-            `critic_error_on_vanilla`: root of the critic's mean squared error over its last 50
-            warm-up steps, None without any; `first` and `last`: the model's losses.
+            `steps`: of the model; `critic_error_on_vanilla`: root of the critic's mean squared
+            error over its last 50 warm-up steps, None without any; `first` and `last`: the model's
+            losses.
 
         Raises
         ------
         UserError
             Where a loss is not finite.
         """
-        params = self.params
-        critic_optimizer = Adam(self.critic.parameters(), lr=params.critic_warmup_learning_rate)
+        warm = self._warm_up() if self.params.strength else None
+        for group in self.critic_optimizer.param_groups:
+            group["lr"] = self.params.critic_learning_rate
         with seeded(self.generator, self.device):
-            warm = self._warm_up(critic_optimizer)
-            for group in critic_optimizer.param_groups:
-                group["lr"] = params.critic_learning_rate
-            steps = self._rounds(critic_optimizer)
+            steps = self._rounds()
         self.model.eval()
         _check(steps)
         return {
+            "steps": len(steps),
             "critic_error_on_vanilla": warm,
             "first": _named(steps[0]),
             "last": _named(steps[-1]),
         }
 
-    def _rounds(self, critic_optimizer: Adam) -> list[list[float]]:
+    def _rounds(self) -> list[list[float]]:
         weights = [p for p in self.model.parameters() if p.requires_grad]
-        config = self.context.training.model_copy(
-            update={"learning_rate": self.params.learning_rate}
-        )
-        optimizer = make_optimizer(weights, config)
+        optimizer = make_optimizer(weights, tuned(self.context, self.params))
         history = []
-        for _ in self.context.progress(range(self.params.rounds), "savani_aft"):
-            self.model.eval()
-            for _ in range(self.params.critic_steps):
-                batch = self._batch()
-                with torch.no_grad(), autocast(self.device):
-                    outputs, logits = self._outputs(batch.inputs)
-                self._critic_step(critic_optimizer, outputs, logits, batch.target, batch.protected)
+        steps = shared_out(steps_of(self.params, len(self.data)), self.params.rounds)
+        for in_round in self.context.progress(steps, "savani_aft"):
+            if self.params.strength:
+                self.model.eval()
+                for _ in range(round(self.params.critic_ratio * in_round)):
+                    batch = self._batch(self.critics_generator)
+                    with torch.no_grad(), autocast(self.device):
+                        outputs, logits = self._outputs(batch.inputs)
+                    self._critic_step(outputs, logits, batch.target, batch.protected)
             self.model.train()
-            for _ in range(self.params.model_steps):
+            for _ in range(in_round):
                 optimizer.zero_grad()
-                loss, error, bias = self.model_loss(self._batch())
-                loss.backward()
+                losses = self.model_loss(self._batch(self.generator))
+                losses[0].backward()
                 optimizer.step()
-                history.append(torch.stack([loss, error, bias]).detach())
+                history.append(torch.stack(losses).detach())
         return torch.stack(history).tolist()
 
-    def model_loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the model's loss, its error and the bias that the critic predicts."""
+    def model_loss(self, batch: Batch) -> list[torch.Tensor]:
+        """Return the model's loss, its error and, with a critic, the bias that it predicts."""
         with autocast(self.device):
             outputs, logits = self._outputs(batch.inputs)
-        errors = F.cross_entropy(logits, batch.target, reduction="none")
+        smoothing = self.context.training.label_smoothing
+        errors = F.cross_entropy(logits, batch.target, reduction="none", label_smoothing=smoothing)
         error = self.share @ cell_means(errors[:, None], batch.target, batch.protected).flatten()
+        if not self.params.strength:
+            return [error, error]
         bias = self.critic(outputs, batch.target, batch.protected)
         loss = savani_loss(
             error, bias, self.params.strength, self.params.epsilon, self.params.delta
         )
-        return loss, error, bias
+        return [loss, error, bias]
 
     def _outputs(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the critic sees, (B, n_inputs), and the logits (B, 2), in 32 bits."""
@@ -129,7 +145,7 @@ class AdversarialTuning:
             return logits, logits
         return torch.cat([logits, features.float()], dim=1), logits
 
-    def _warm_up(self, optimizer: Adam) -> float | None:
+    def _warm_up(self) -> float | None:
         """Fit the critic to batches of vanilla's outputs, computed once; return its last errors."""
         features = extract_features(self.model, self.data.images, self.device).to(self.device)
         with torch.no_grad():
@@ -137,49 +153,48 @@ class AdversarialTuning:
         target, protected = self.data.target.to(self.device), self.data.protected.to(self.device)
         errors = []
         for _ in range(self.params.critic_warmup):
-            rows = self._rows().to(self.device)
+            rows = self._rows(self.critics_generator).to(self.device)
             errors.append(
-                self._critic_step(
-                    optimizer, outputs[rows], logits[rows], target[rows], protected[rows]
-                )
+                self._critic_step(outputs[rows], logits[rows], target[rows], protected[rows])
             )
         return float(torch.stack(errors[-50:]).mean()) ** 0.5 if errors else None
 
     def _critic_step(
         self,
-        optimizer: Adam,
         outputs: torch.Tensor,
         logits: torch.Tensor,
         target: torch.Tensor,
         protected: torch.Tensor,
     ) -> torch.Tensor:
         bias = batch_bias(logits, target, protected, self.params.criterion, self.share.view(2, 2))
-        optimizer.zero_grad()
+        self.critic_optimizer.zero_grad()
         error = (self.critic(outputs, target, protected) - bias).square()
         error.backward()
-        optimizer.step()
+        self.critic_optimizer.step()
         return error.detach()
 
-    def _rows(self) -> torch.Tensor:
+    def _rows(self, generator: torch.Generator) -> torch.Tensor:
         """Draw a quarter of a batch from each cell, with replacement."""
         n = self.params.batch_size // 4
         return torch.cat(
-            [m[torch.randint(len(m), (n,), generator=self.generator)] for m in self.members]
+            [m[torch.randint(len(m), (n,), generator=generator)] for m in self.members]
         )
 
-    def _batch(self) -> Batch:
-        rows = self._rows()
-        inputs = normalise(take(self.images, rows, self.device), self.device)
-        return Batch(
-            inputs.contiguous(memory_format=torch.channels_last),
-            self.data.target[rows].to(self.device),
-            self.data.protected[rows].to(self.device),
-            rows.to(self.device),
-        )
+    def _batch(self, generator: torch.Generator) -> Batch:
+        """Draw a batch, mirrored as the study has it."""
+        flips = generator if self.context.training.augment == "flip" else None
+        return batch_of(self.data, self._rows(generator), self.device, flips)
+
+
+def shared_out(steps: int, rounds: int) -> list[int]:
+    """Return how many of the steps each round has: as equal as can be, none without a step."""
+    rounds = min(steps, rounds)
+    return [steps * (i + 1) // rounds - steps * i // rounds for i in range(rounds)]
 
 
 def _named(step: list[float]) -> dict[str, float]:
-    return dict(zip(("loss", "error", "predicted_bias"), step, strict=True))
+    names = ("loss", "error", "predicted_bias")[: len(step)]
+    return dict(zip(names, step, strict=True))
 
 
 def _check(steps: list[list[float]]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._input import PAPER, RetrainParams, retrain
+from rightreasons.debias._input import PAPER, RETRAIN_SEARCH, RetrainParams, retrain
 from rightreasons.splits import BALANCED
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     params=RetrainParams,
     uses_protected=("train",),
     baseline=True,
+    search=RETRAIN_SEARCH,
 )
 def balanced(context: Context, params: RetrainParams) -> Debiased:
     """Return vanilla trained anew, on the role balanced, or on the train split resampled."""

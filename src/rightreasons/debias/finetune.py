@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rightreasons.core.search import Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._decision import pick_decision
 from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
@@ -14,6 +15,7 @@ from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
     params=TuningParams,
     reference=True,
     small={"steps": 6},
+    search={"steps": Passes(), "learning_rate": Real(1e-5, 1e-2, log=True)},
     style=("#808080", "s", "-"),
 )
 def finetune(context: Context, params: TuningParams) -> Debiased:

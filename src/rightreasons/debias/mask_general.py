@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._input import PAPER, MaskParams, general_region, mask, retrain
+from rightreasons.debias._input import MASK_SEARCH, PAPER, MaskParams, general_region, mask, retrain
 
 
 @METHODS.register(
@@ -15,6 +15,8 @@ from rightreasons.debias._input import PAPER, MaskParams, general_region, mask, 
     uses_protected=("regions",),
     scheme="General Mask",
     hides="quantile",
+    presets={"published": {"epochs": 10}},
+    search=MASK_SEARCH,
 )
 def mask_general(context: Context, params: MaskParams) -> Debiased:
     """Return vanilla trained anew, on images that are grey where the general map is high."""

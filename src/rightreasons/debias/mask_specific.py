@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._input import PAPER, MaskParams, mask, retrain, specific_region
+from rightreasons.debias._input import (
+    MASK_SEARCH,
+    PAPER,
+    MaskParams,
+    mask,
+    retrain,
+    specific_region,
+)
 
 
 @METHODS.register(
@@ -15,6 +22,8 @@ from rightreasons.debias._input import PAPER, MaskParams, mask, retrain, specifi
     uses_protected=("regions",),
     scheme="Specific Mask",
     hides="quantile",
+    presets={"published": {"epochs": 10}},
+    search=MASK_SEARCH,
 )
 def mask_specific(context: Context, params: MaskParams) -> Debiased:
     """Return vanilla trained anew, on images that are grey where their own map is high."""

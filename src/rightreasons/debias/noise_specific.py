@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._input import (
+    NOISE_SEARCH,
     PAPER,
     NoiseParams,
     noise,
@@ -22,6 +23,9 @@ from rightreasons.debias._input import (
     uses_protected=("regions",),
     scheme="Specific Noise",
     hides="quantile",
+    presets={"published": {"epochs": 20}},
+    search=NOISE_SEARCH,
+    knob="sigma",
 )
 def noise_specific(context: Context, params: NoiseParams) -> Debiased:
     """Return vanilla trained anew, on images that are noisy where their own map is high."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rightreasons.core.search import Choice, Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._decision import pick_decision
-from rightreasons.debias._savani_params import SavaniAftParams
+from rightreasons.debias._savani_params import PRESETS, SavaniAftParams
 from rightreasons.debias._thresholds import check_cells
 from rightreasons.debias._tuning import check_finite
 
@@ -15,7 +16,15 @@ from rightreasons.debias._tuning import check_finite
     paper="Savani et al. 2020",
     params=SavaniAftParams,
     uses_protected=("fit",),
-    small={"rounds": 2, "model_steps": 2, "critic_warmup": 20},
+    small={"steps": 4, "rounds": 2, "critic_warmup": 20},
+    presets=PRESETS,
+    search={
+        "steps": Passes(each=1.75),
+        "learning_rate": Real(1e-5, 3e-3, log=True),
+        "strength": Real(1.0, 100.0, log=True, zero=0.125),
+        "epsilon": Choice((0.0, 0.05, 0.1)),
+    },
+    knob="strength",
     style=("#E69F00", "D", "-"),
 )
 def savani_aft(context: Context, params: SavaniAftParams) -> Debiased:

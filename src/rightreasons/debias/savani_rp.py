@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from rightreasons.core.registry import Params
+from rightreasons.core.search import Passes, Real
 from rightreasons.core.seeds import generator_of
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._thresholds import Choice, check_cells, choose_threshold, probability
+from rightreasons.debias._perturbed import Judge, PerturbedParams, fairest
 from rightreasons.debias._tuning import check_finite
 from rightreasons.learning.decisions import Decision
 
@@ -19,15 +19,12 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 
-class SavaniRpParams(Params):
+class SavaniRpParams(PerturbedParams):
     """How many copies, how far from vanilla, and how much accuracy a fairer one may cost."""
 
     copies: int = Field(101, ge=1, description="networks that are tried, vanilla among them")
     scale: float = Field(
         0.1, ge=0, description="standard deviation of the factors, of mean 1, on the weights"
-    )
-    tolerance: float = Field(
-        0.02, ge=0, le=0.5, description="balanced accuracy that may be lost against the best"
     )
 
 
@@ -38,29 +35,33 @@ class SavaniRpParams(Params):
     params=SavaniRpParams,
     uses_protected=("fit",),
     small={"copies": 5},
+    presets={"published": {"copies": 101, "scale": 0.1, "threshold": "equalized_odds"}},
+    search={
+        "copies": Passes(unit="epochs"),
+        "scale": Real(0.01, 0.5, log=True, zero=0.125),
+    },
+    knob="scale",
+    inert=True,
 )
 def savani_rp(context: Context, params: SavaniRpParams) -> Debiased:
-    """Return the copy, with its threshold, of least equalized odds among the accurate ones.
+    """Return the copy of least equalized odds among the accurate ones.
 
     Every weight of a copy is vanilla's times an independent draw of N(1, scale^2); the first copy
-    is vanilla. Ties go to the higher balanced accuracy, then to the earlier copy.
+    is vanilla.
     """
-    data = context.debias()
-    check_cells(data.target.numpy(), data.protected.numpy(), "methods.savani_rp")
+    judge = Judge(context, params, "savani_rp")
     model = context.vanilla()
     original = [weight.detach().clone() for weight in model.parameters()]
     seeds = [None, *(context.seed_of(f"savani_rp/{i}") for i in range(1, params.copies))]
-    choices = []
+    tried = []
     for seed in context.progress(seeds, "savani_rp"):
         _perturb(model, original, params.scale, seed)
-        choices.append(_judge(context, model, params.tolerance))
-    floor = max(choice.balanced_accuracy for choice in choices) - params.tolerance - 1e-12
-    allowed = [i for i, choice in enumerate(choices) if choice.balanced_accuracy >= floor]
-    best = min(allowed, key=lambda i: (choices[i].equalized_odds, -choices[i].balanced_accuracy))
+        tried.append(judge(model))
+    best = fairest(tried, params.tolerance)
     _perturb(model, original, params.scale, seeds[best])
     check_finite(context, model, "savani_rp")
-    notes = {"copy": best, "allowed": len(allowed), **choices[best].notes()}
-    return Debiased(model, Decision(choices[best].threshold), notes)
+    notes = {"copy": best, **tried[best].notes()}
+    return Debiased(model, Decision(tried[best].threshold), notes)
 
 
 def _perturb(
@@ -76,14 +77,3 @@ def _perturb(
             if generator is not None:
                 factors = 1 + scale * torch.randn(weight.shape, generator=generator)
                 weight.mul_(factors.to(weight.device))
-
-
-def _judge(context: Context, model: Classifier, tolerance: float) -> Choice:
-    """Return the model's own best threshold on the debias split."""
-    from rightreasons.learning.training import predict_logits
-
-    data = context.debias()
-    score = probability(predict_logits(model, data.images, context.device))
-    return choose_threshold(
-        score, data.target.numpy(), data.protected.numpy(), tolerance, "methods.savani_rp"
-    )

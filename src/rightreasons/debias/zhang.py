@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from rightreasons.core.errors import UserError
+from rightreasons.core.search import Choice, Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._decision import DecisionParams, pick_decision
-from rightreasons.debias._tuning import check_finite
+from rightreasons.debias._decision import pick_decision
+from rightreasons.debias._tuning import TuningParams, check_finite, steps_of, tuned
 
 if TYPE_CHECKING:
     import torch
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 
-class ZhangParams(DecisionParams):
+class ZhangParams(TuningParams):
     """Budget, adversary and update of the method."""
 
     criterion: Literal["equalized_odds", "equal_opportunity", "statistical_parity"] = Field(
         "equalized_odds", description="what the adversary sees beside the logit, and where"
     )
-    steps: int = Field(150, ge=1, description="steps of the model")
-    batch_size: int = Field(32, ge=2, description="images per step")
-    learning_rate: float = Field(1e-4, gt=0, description="learning rate of the model at step 1")
+    learning_rate: float = Field(1e-3, gt=0, description="learning rate of the model at step 1")
     decay: float = Field(
         0.1, ge=0, description="the learning rate at step t is divided by 1 + decay (t - 1)"
     )
     adversary_weight: float = Field(
-        1.0, ge=0, description="a in alpha = a sqrt(t), the weight of the adversary's gradient"
+        1.0,
+        ge=0,
+        description="a in alpha = a sqrt(t), weight of the adversary's gradient; 0: no adversary",
     )
     adversary_learning_rate: float = Field(0.1, gt=0, description="learning rate of the adversary")
     adversary_steps: int = Field(10, ge=1, description="adversary's steps per step of the model")
@@ -46,6 +47,26 @@ class ZhangParams(DecisionParams):
     )
 
 
+#: published: alpha grows as sqrt(t) and the learning rate falls as 1/t; model and adversary take
+#: one step each on the same batch.
+PRESETS = {
+    "published": {
+        "decay": 1.0,
+        "adversary_weight": 1.0,
+        "adversary_steps": 1,
+        "adversary_memory": 1,
+        "adversary_warmup": 0,
+    },
+    "detoxai": {
+        "steps": 150,
+        "batch_size": 32,
+        "learning_rate": 1e-4,
+        "decay": 0.1,
+        "adversary_weight": 1.0,
+    },
+}
+
+
 @METHODS.register(
     "zhang",
     title="ZhangAL",
@@ -53,6 +74,14 @@ class ZhangParams(DecisionParams):
     params=ZhangParams,
     uses_protected=("fit",),
     small={"steps": 6},
+    presets=PRESETS,
+    search={
+        "steps": Passes(),
+        "learning_rate": Real(3e-5, 1e-2, log=True),
+        "decay": Choice((0.0, 0.01, 0.1)),
+        "adversary_weight": Real(0.01, 3.0, log=True, zero=0.125),
+    },
+    knob="adversary_weight",
     style=("#D55E00", "P", "-"),
 )
 def zhang(context: Context, params: ZhangParams) -> Debiased:
@@ -70,24 +99,26 @@ def _train(context: Context, model: Classifier, params: ZhangParams) -> dict[str
 
     from rightreasons.learning.training import make_optimizer, seeded
 
-    opponent = _opponent(context, params)
+    opponent = _opponent(context, params) if params.adversary_weight else None
     weights = [p for p in model.parameters() if p.requires_grad]
-    optimizer = make_optimizer(weights, context.training)
+    optimizer = make_optimizer(weights, tuned(context, params))
     generator = context.generator("zhang")
     losses = []
     with seeded(generator, context.device):
         model.train()
-        steps = context.progress(range(1, params.steps + 1), "zhang")
+        asked = steps_of(params, len(context.debias()))
+        steps = context.progress(range(1, asked + 1), "zhang")
         for t, batch in zip(steps, _endless(context, params, generator), strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = params.learning_rate / (1 + params.decay * (t - 1))
-            losses.append(_set_gradients(model, weights, opponent, batch, params, t))
+            losses.append(_set_gradients(context, model, weights, opponent, batch, params, t))
             optimizer.step()
     model.eval()
     history = torch.stack(losses).cpu()
     _check_losses(history)
-    loss, adversary_loss = history[-math.ceil(len(history) / 5) :].mean(0).tolist()
-    return {"loss": loss, "adversary_loss": adversary_loss}
+    names = ("loss", "adversary_loss")[: history.shape[1]]
+    means = history[-math.ceil(len(history) / 5) :].mean(0).tolist()
+    return {"steps": len(history), **dict(zip(names, means, strict=True))}
 
 
 def _opponent(context: Context, params: ZhangParams) -> Opponent:
@@ -121,16 +152,18 @@ def _endless(context: Context, params: ZhangParams, generator: torch.Generator) 
 
 
 def _set_gradients(
+    context: Context,
     model: Classifier,
     weights: list[torch.nn.Parameter],
-    opponent: Opponent,
+    opponent: Opponent | None,
     batch: Batch,
     params: ZhangParams,
     t: int,
 ) -> torch.Tensor:
     """Refit the adversary and set the model's gradients; return both losses (2,).
 
-    One forward pass serves both losses, and each gradient is one backward pass.
+    One forward pass serves both losses, and each gradient is one backward pass. Without an
+    adversary the gradient is cross-entropy's, and its loss (1,) is returned.
     """
     import torch
     import torch.nn.functional as F
@@ -140,9 +173,13 @@ def _set_gradients(
 
     with autocast(batch.inputs.device):
         logits = model(batch.inputs).float()
+    smoothing = context.training.label_smoothing
+    loss = F.cross_entropy(logits, batch.target, label_smoothing=smoothing)
+    if opponent is None:
+        set_gradient(weights, flat_gradient(loss, weights, keep_graph=False))
+        return loss.detach()[None]
     opponent.remember(logits, batch.target, batch.protected)
     opponent.refit(params.adversary_steps)
-    loss = F.cross_entropy(logits, batch.target)
     adversary_loss = opponent.adversary.loss(logits, batch.target, batch.protected)
     g = flat_gradient(loss, weights, keep_graph=True)
     h = flat_gradient(adversary_loss, weights, keep_graph=False)

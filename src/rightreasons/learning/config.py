@@ -41,5 +41,7 @@ class ModelConfig(Section):
         "resnet50", description="small_cnn or a torchvision classification model"
     )
     weights: str = Field(
-        "none", description="none, imagenet, or the path of a state dict of the architecture"
+        "none",
+        description="none, imagenet, imagenet_v1, imagenet_v2, or the path of a state dict of the "
+        "architecture",
     )

@@ -89,20 +89,45 @@ def batches(
         indices = order[start : start + batch_size]
         if generator is not None and len(indices) == 1 and n > 1:
             return
-        images = take(data.images, indices, device)
-        if change is not None:
-            images = change(images, indices)
-        inputs = normalise(images, device)
-        if flip:
-            mirrored = torch.rand(len(indices), generator=generator) < 0.5
-            which = mirrored.nonzero()[:, 0].to(device)  # a mask on a GPU would wait for it
-            inputs[which] = inputs[which].flip(-1)
-        yield Batch(
-            inputs.contiguous(memory_format=torch.channels_last),
-            data.target[indices].to(device),
-            data.protected[indices].to(device),
-            indices.to(device),
-        )
+        yield batch_of(data, indices, device, generator if flip else None, change)
+
+
+def batch_of(
+    data: LabelledImages,
+    indices: torch.Tensor,
+    device: torch.device,
+    flipped_by: torch.Generator | None = None,
+    change: Change | None = None,
+) -> Batch:
+    """Return a batch of chosen images.
+
+    Parameters
+    ----------
+    data
+        The images with their labels.
+    indices : int64 (B,)
+        Which of them, on the CPU; an image may come several times.
+    device
+        Where the batch is wanted.
+    flipped_by
+        Mirrors each image with probability 0.5; without it none is.
+    change
+        What is done to the images first.
+    """
+    images = take(data.images, indices, device)
+    if change is not None:
+        images = change(images, indices)
+    inputs = normalise(images, device)
+    if flipped_by is not None:
+        mirrored = torch.rand(len(indices), generator=flipped_by) < 0.5
+        which = mirrored.nonzero()[:, 0].to(device)  # a mask on a GPU would wait for it
+        inputs[which] = inputs[which].flip(-1)
+    return Batch(
+        inputs.contiguous(memory_format=torch.channels_last),
+        data.target[indices].to(device),
+        data.protected[indices].to(device),
+        indices.to(device),
+    )
 
 
 def make_optimizer(parameters: Any, config: TrainingConfig) -> Optimizer:

@@ -17,6 +17,12 @@ from rightreasons.core.seeds import seed_torch
 from rightreasons.models.classifier import Classifier
 
 N_CLASSES = 2
+#: What torchvision calls the weights that a config can name.
+IMAGENET = {
+    "imagenet": "DEFAULT",
+    "imagenet_v1": "IMAGENET1K_V1",
+    "imagenet_v2": "IMAGENET1K_V2",
+}
 
 
 class GridAverage(nn.AdaptiveAvgPool2d):
@@ -78,8 +84,10 @@ def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0)
         the head; SqueezeNet's convolutional classifier becomes global average pooling and a
         linear head.
     weights
-        `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use) or the
-        path of a state dict for the architecture, read without unpickling code.
+        `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use),
+        `imagenet_v1` or `imagenet_v2` (torchvision's IMAGENET1K_V1 and IMAGENET1K_V2: the best of a
+        ResNet-50 are V2, which older papers did not have), or the path of a state dict for the
+        architecture, read without unpickling code.
     seed
         What trunk and head are initialised from without weights. The head of a network with
         weights starts at zero, so both classes start at probability 1/2.
@@ -138,23 +146,29 @@ def _torchvision(architecture: str) -> nn.Module:
 
 
 def _load_weights(architecture: str, weights: str, network: nn.Module) -> dict[str, torch.Tensor]:
-    if weights == "imagenet":
-        return _imagenet(architecture)
+    if weights in IMAGENET:
+        return _imagenet(architecture, weights)
     path = Path(weights)
     if not path.is_file():
         raise UserError(
-            f"model.weights: no file {weights!r}. Allowed: none, imagenet, or the path of a "
-            f"state dict of {architecture} (.safetensors, or .pth of tensors only)."
+            f"model.weights: no file {weights!r}. Allowed: none, {', '.join(IMAGENET)}, or the "
+            f"path of a state dict of {architecture} (.safetensors, or .pth of tensors only)."
         )
     return _check_state(_read_state(path), network, f"{weights} ({architecture})")
 
 
-def _imagenet(architecture: str) -> dict[str, torch.Tensor]:
+def _imagenet(architecture: str, weights: str) -> dict[str, torch.Tensor]:
     from torchvision import models
 
+    known = models.get_model_weights(architecture)
+    if IMAGENET[weights] not in known.__members__:
+        there = [name for name, member in IMAGENET.items() if member in known.__members__]
+        raise UserError(
+            f"model.weights: torchvision has no weights {weights} of {architecture}. Allowed: "
+            f"none, {', '.join(there)}, or the path of a state dict."
+        )
     try:
-        best = models.get_model_weights(architecture)["DEFAULT"]
-        return best.get_state_dict(progress=True, check_hash=True)
+        return known[IMAGENET[weights]].get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"model.weights: the ImageNet weights of {architecture} could not be fetched "
