@@ -8,9 +8,9 @@ from pydantic import Field
 
 from rightreasons.core.registry import Params
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._thresholds import Choice, check_cells, choose_threshold, probability
+from rightreasons.debias._thresholds import Choice, check_cells, choose_threshold
 from rightreasons.debias._tuning import check_finite
-from rightreasons.learning.decisions import Decision
+from rightreasons.learning.decisions import Decision, probability
 
 if TYPE_CHECKING:
     import torch
