@@ -227,11 +227,3 @@ def test_wrong_lotteries_are_refused() -> None:
     for weights in ((0.5, 0.4), (1.5, -0.5), (1.0,)):
         with pytest.raises(UserError, match="group 0"):
             GroupDecision(((0.1, 0.2), (0.5,)), (weights, (1.0,)))
-
-
-def test_probability_is_the_softmax_and_does_not_overflow() -> None:
-    logits = np.array([[0.0, 1.0], [3.0, -2.0], [1000.0, -1000.0], [-1000.0, 1000.0]])
-    shifted = np.exp(logits - logits.max(1, keepdims=True))
-    np.testing.assert_allclose(
-        thresholds.probability(logits), (shifted / shifted.sum(1, keepdims=True))[:, 1], atol=1e-7
-    )

@@ -62,8 +62,10 @@ def predictions() -> pd.DataFrame:
                     "protected": protected,
                     "score": 0.25 + 0.5 * decision,
                     "decision": decision,
+                    "chance": decision.astype(float),
                     "twin_score": 0.25 + 0.5 * twin,
                     "twin_decision": pd.array(twin, dtype="Int8"),
+                    "twin_chance": twin.astype(float),
                 }
                 parts.append(pd.DataFrame({**KEY, **columns}))
     return pd.concat(parts, ignore_index=True)

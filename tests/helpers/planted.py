@@ -20,8 +20,8 @@ from torch import nn
 from rightreasons.contracts.fakes import CPU, cells, make_context, quiet
 from rightreasons.core.seeds import numpy_rng, torch_generator
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._thresholds import probability
 from rightreasons.learning.config import TrainingConfig
+from rightreasons.learning.decisions import probability
 from rightreasons.learning.images import LabelledImages
 from rightreasons.learning.training import predict_logits, train
 from rightreasons.models.classifier import Classifier

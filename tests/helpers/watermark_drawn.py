@@ -63,7 +63,7 @@ def grouped(metrics: pd.DataFrame, predictions: pd.DataFrame, folder: Path) -> d
         made = predictions[(predictions["level"] == level) & (predictions["seed"] == seed)]
         made = made[made["method"] == "vanilla"]
         made = made.drop(columns=["study", "dataset", *TASK, "level", "seed", "method"])
-        debias = made.assign(role="debias", decision=9)
+        debias = made.assign(role="debias", decision=9, chance=9.0)
         pd.concat([debias, made.assign(role="test")]).to_parquet(paths[1])
         found["groups"].append(group)
         for name, path in zip(found["files"], paths, strict=True):

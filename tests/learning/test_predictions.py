@@ -9,9 +9,10 @@ import torch
 
 from rightreasons.contracts.fakes import CPU, biased_images
 from rightreasons.core.errors import UserError
-from rightreasons.learning.decisions import Decision, GroupDecision
+from rightreasons.learning.decisions import Decision, GroupDecision, probability
 from rightreasons.learning.predictions import collapsed, decide, labelled, predict, role_of
 from rightreasons.learning.training import predict_logits
+from rightreasons.metrics import METRICS
 from rightreasons.models.architectures import build_classifier
 
 DATA = biased_images(40, 0.0)
@@ -111,12 +112,49 @@ def test_image_and_twin_share_their_draw() -> None:
     """Both groups toss the same coin, so an image and its twin always come down alike."""
     coin = GroupDecision(((0.0, 2.0), (0.0, 2.0)), ((0.5, 0.5), (0.5, 0.5)), seed=3)
     n = 400
-    got = decide(table([0.5] * n, [0.5] * n, [0, 1] * (n // 2)), coin)
+    given = table([0.5] * n, [0.5] * n, [0, 1] * (n // 2))
+    got = decide(given, coin)
     assert got["decision"].tolist() == got["twin_decision"].tolist()
     assert 0.4 < got["decision"].mean() < 0.6
-    shuffled = got.sample(frac=1, random_state=0).drop(columns=["decision", "twin_decision"])
+    shuffled = got.sample(frac=1, random_state=0).drop(
+        columns=["decision", "twin_decision", "chance", "twin_chance"]
+    )
     again = decide(shuffled, coin)["decision"].sort_index()
     assert again.tolist() == got["decision"].tolist()
+
+
+def test_chances_are_those_of_the_drawn_decisions() -> None:
+    """Over many lotteries the share of decisions 1, and of flips, comes to what `chance` says."""
+    n, draws = 6, 4000
+    scores, twins = [0.1, 0.35, 0.55, 0.9, 0.4, 0.6], [0.6, 0.35, 0.1, 0.9, np.nan, 0.2]
+    given = table(scores, twins, [0, 1, 0, 1, 1, 0])
+    parts = ((0.3, 0.5), (0.2, 0.5, 2.0)), ((0.75, 0.25), (0.5, 0.2, 0.3))
+    expected = decide(given, GroupDecision(*parts))
+    ones, twin_ones, flips = np.zeros(n), np.zeros(n), np.zeros(n)
+    for seed in range(draws):
+        drawn = decide(given, GroupDecision(*parts, seed=seed, lottery="draw"))
+        assert drawn["chance"].tolist() == drawn["decision"].tolist()
+        twin = drawn["twin_chance"].to_numpy()
+        ones += drawn["chance"].to_numpy()
+        twin_ones += twin
+        flips += drawn["chance"].to_numpy() != twin
+    by_chance = (expected["chance"] - expected["twin_chance"]).abs()
+    error = 4 * np.sqrt(0.25 / draws)
+    assert expected["chance"].tolist() == pytest.approx([0.0, 0.5, 1.0, 0.7, 0.5, 1.0])
+    assert (ones / draws).tolist() == pytest.approx(expected["chance"].tolist(), abs=error)
+    has = given["twin_score"].notna().to_numpy()
+    twin_chance = expected["twin_chance"].to_numpy()
+    assert (~np.isnan(twin_chance)).tolist() == has.tolist()
+    assert (twin_ones / draws)[has] == pytest.approx(twin_chance[has], abs=error)
+    assert (flips / draws)[has] == pytest.approx(by_chance.to_numpy()[has], abs=error)
+
+
+def test_a_coin_is_not_constant() -> None:
+    coin = GroupDecision(((0.0, 2.0), (0.0, 2.0)), ((0.5, 0.5), (0.5, 0.5)), seed=3)
+    given = table([0.5] * 4, [0.5] * 4, [0, 1, 0, 1])
+    assert not collapsed(decide(given, coin))
+    for weights in ((1.0, 0.0), (0.0, 1.0)):
+        assert collapsed(decide(given, GroupDecision(coin.thresholds, (weights, weights))))
 
 
 def test_collapse_is_judged_on_the_test_images() -> None:
@@ -124,3 +162,30 @@ def test_collapse_is_judged_on_the_test_images() -> None:
     assert not collapsed(got)
     assert collapsed(got.assign(role=["test", "test", "debias"]))
     assert role_of(got.assign(role=["test", "test", "debias"]), "debias")["score"].tolist() == [0.2]
+
+
+def test_probability_is_the_softmax_and_does_not_overflow() -> None:
+    logits = np.array([[0.0, 1.0], [3.0, -2.0], [1000.0, -1000.0], [-1000.0, 1000.0]])
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    wanted = (shifted / shifted.sum(1, keepdims=True))[:, 1]
+    np.testing.assert_allclose(probability(logits), wanted, rtol=1e-12, atol=1e-300)
+    missing = probability(np.array([[np.nan, np.nan], [0.0, 0.0]], np.float32))
+    assert np.isnan(missing[0])
+    assert missing[1] == 0.5
+    assert missing.dtype == np.float64
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_large_margins_keep_their_order(sign: int) -> None:
+    """float32 probabilities are 1 from a margin of 17 on: 19 % of these, and AUROC falls."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, 4000)
+    margin = (sign * rng.normal(12 + 4 * sign * (target - 0.5), 6)).astype(np.float32)
+    score = probability(np.stack([np.zeros_like(margin), margin], axis=1))
+    auroc = METRICS["auroc"]
+    of_margin, of_score, of_half = (
+        float(auroc.run(target, values, np.ones(4000), auroc.params()))
+        for values in (margin, score, score.astype(np.float32))
+    )
+    assert of_score == pytest.approx(of_margin, abs=1e-7)
+    assert sign == -1 or of_margin - of_half > 1e-3

@@ -240,16 +240,16 @@ def predictions(seed: int, n: int = 400) -> pd.DataFrame:
     score = np.clip(
         0.5 + 0.3 * (target - 0.5) + 0.2 * (protected - 0.5) + 0.2 * rng.normal(size=n), 0, 1
     )
-    decision = (score >= 0.5).astype(int)
+    chance = (score >= 0.5).astype(int)
     return pd.DataFrame(
-        {"target": target, "protected": protected, "decision": decision, "score": score}
+        {"target": target, "protected": protected, "chance": chance, "score": score}
     )
 
 
 def test_rows_hold_the_metrics_with_intervals_around_them():
     frame = predictions(0)
     rows = {row["metric"]: row for row in group_rows(resolve(), predictions=frame, seed=3)}
-    expected = slow([tuple(r) for r in frame[["target", "protected", "decision"]].to_numpy()])
+    expected = slow([tuple(r) for r in frame[["target", "protected", "chance"]].to_numpy()])
     for name, number in expected.items():
         assert rows[name]["value"] == pytest.approx(number)
         assert rows[name]["ci_low"] <= number <= rows[name]["ci_high"]
@@ -276,7 +276,7 @@ def test_rows_of_a_missing_group():
 
 
 @pytest.mark.parametrize(
-    ("column", "bad"), [("target", 2), ("score", 1.5), ("score", nan), ("decision", 0.5)]
+    ("column", "bad"), [("target", 2), ("score", 1.5), ("score", nan), ("chance", 1.5)]
 )
 def test_impossible_predictions_name_column_and_row(column, bad):
     frame = predictions(0, n=20).astype(float)

@@ -61,12 +61,14 @@ def make_predictions(seed: int) -> pd.DataFrame:
             "protected": np.tile(PROTECTED, 2),
             "score": score,
             "decision": (score > 0.5).astype(np.int8),
+            "chance": (score > 0.5).astype(float),
             "twin_score": twin,
             "twin_decision": pd.array(twin > 0.5, dtype="Int8"),
+            "twin_chance": (twin > 0.5).astype(float),
         }
     )
-    table.loc[table["role"] == "debias", ["twin_score", "twin_decision"]] = pd.NA
-    return table.astype({"twin_score": float})
+    table.loc[table["role"] == "debias", ["twin_score", "twin_decision", "twin_chance"]] = pd.NA
+    return table.astype({"twin_score": float, "twin_chance": float})
 
 
 MAPS = {"vanilla": [make_maps(1)], "tuned": [make_maps(2)]}

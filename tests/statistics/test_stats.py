@@ -17,6 +17,7 @@ from rightreasons.statistics.bootstrap import (
     bootstrap_mean,
     percentile_interval,
     resample_counts,
+    resample_sums,
     resample_weights,
 )
 from rightreasons.statistics.paired import (
@@ -88,24 +89,21 @@ def test_weights_keep_the_strata():
         assert (weights[:, strata == stratum].sum(axis=1) == (strata == stratum).sum()).all()
 
 
-def test_drawing_counts_equals_drawing_images():
+@pytest.mark.parametrize("chances", [[0.0, 1.0], [0.0, 0.25, 0.4, 1.0]])
+def test_drawing_sums_equals_drawing_images(chances):
     """Equalized odds has the same bootstrap distribution either way (Kolmogorov-Smirnov)."""
-    target, protected, decision = rng(0).integers(0, 2, (3, 120))
+    target, protected = rng(0).integers(0, 2, (2, 120))
+    chance = rng(3).choice(chances, 120)
     odds = METRICS["equalized_odds"]
-    counts = count_cells(target, protected, decision)
-    drawn = odds.run(resample_counts(counts, rng=rng(1), replicates=4000), odds.params())
-    cells = 4 * target + 2 * protected + decision
-    by_image = np.concatenate(
-        [
-            odds.run(
-                np.stack([weights[:, cells == c].sum(axis=1) for c in range(8)], axis=1).reshape(
-                    -1, 2, 2, 2
-                ),
-                odds.params(),
-            )
-            for weights in resample_weights(2 * target + protected, rng=rng(2), replicates=4000)
-        ]
-    )
+    strata, share = 2 * target + protected, np.stack([1 - chance, chance], axis=1)
+    sums = resample_sums(strata, share, rng=rng(1), replicates=4000)
+    drawn = odds.run(sums.reshape(-1, 2, 2, 2), odds.params())
+    by_image = []
+    for weights in resample_weights(strata, rng=rng(2), replicates=4000):
+        cells = [weights[:, strata == s] @ share[strata == s] for s in range(4)]
+        counts = np.stack(cells, axis=1).reshape(-1, 2, 2, 2)
+        by_image.append(odds.run(counts, odds.params()))
+    by_image = np.concatenate(by_image)
     assert scipy_stats.ks_2samp(drawn, by_image).pvalue > 0.01
     assert drawn.mean() == pytest.approx(by_image.mean(), abs=0.01)
     assert drawn.std() == pytest.approx(by_image.std(), rel=0.05)
@@ -215,8 +213,8 @@ def pair(seed: int, *, n: int = 300, bias: float = 0.0, reference_bias: float = 
         np.clip(0.5 + 0.3 * (target - 0.5) + b * (protected - 0.5) + noise, 0, 1)
         for b in (bias, reference_bias)
     ]
-    decisions = [(s >= 0.5).astype(int) for s in scores]
-    return PairedPredictions(target, protected, *decisions, *scores)
+    chances = [(s >= 0.5).astype(float) for s in scores]
+    return PairedPredictions(target, protected, *chances, *scores)
 
 
 def compare(pairs, name, **options):
@@ -238,8 +236,8 @@ def test_a_large_difference_is_found():
     got = compare(pairs, "equalized_odds", replicates=999)
     odds = METRICS["equalized_odds"]
     differences = [
-        odds.run(count_cells(p.target, p.protected, p.decision), None)
-        - odds.run(count_cells(p.target, p.protected, p.reference_decision), None)
+        odds.run(count_cells(p.target, p.protected, p.chance), None)
+        - odds.run(count_cells(p.target, p.protected, p.reference_chance), None)
         for p in pairs
     ]
     assert got.effect == pytest.approx(np.mean(differences))
@@ -252,7 +250,7 @@ def test_pairing_counts():
     """Decisions that agree on most images have a narrower interval than unpaired ones would."""
     data = pair(0, bias=0.1, reference_bias=0.12, n=400)
     shuffled = PairedPredictions(
-        data.target, data.protected, data.decision, pair(1, n=400).decision, data.score, data.score
+        data.target, data.protected, data.chance, pair(1, n=400).chance, data.score, data.score
     )
     paired, unpaired = (compare([p], "accuracy") for p in (data, shuffled))
     assert paired.ci_high - paired.ci_low < 0.5 * (unpaired.ci_high - unpaired.ci_low)
@@ -270,9 +268,40 @@ def test_paired_counts_equal_paired_images():
         k = np.concatenate([source.choice(m, len(m)) for m in members])
         method, reference = (
             odds.run(count_cells(data.target[k], data.protected[k], d[k]), None)
-            for d in (data.decision, data.reference_decision)
+            for d in (data.chance, data.reference_chance)
         )
         sample.append(method - reference)
+    low, high = np.quantile(sample, [0.025, 0.975])
+    assert (got.ci_low, got.ci_high) == pytest.approx((low, high), abs=0.02)
+
+
+def test_paired_lotteries_equal_paired_images():
+    """Chances of deciding 1 in place of decisions: again the bootstrap of whole images."""
+    data = pair(0, n=150)
+    chance = rng(1).choice([0.0, 0.3, 0.8, 1.0], 150)
+    data = PairedPredictions(
+        data.target, data.protected, chance, data.reference_chance, data.score, data.score
+    )
+    got = compare([data], "equalized_odds", replicates=4000)
+    odds, source = METRICS["equalized_odds"], rng(5)
+
+    def gap(k, chances):
+        tables = [chances[k][(data.target[k] == t) & (data.protected[k] == a)].mean()
+                  for t in (0, 1) for a in (0, 1)]  # fmt: skip
+        return max(abs(tables[1] - tables[0]), abs(tables[3] - tables[2]))
+
+    everything = np.arange(150)
+    expected = gap(everything, chance) - gap(everything, data.reference_chance)
+    assert got.effect == pytest.approx(expected)
+    assert got.effect == pytest.approx(
+        odds.run(count_cells(data.target, data.protected, chance), None)
+        - odds.run(count_cells(data.target, data.protected, data.reference_chance), None)
+    )
+    members = [np.flatnonzero(2 * data.target + data.protected == s) for s in range(4)]
+    sample = []
+    for _ in range(3000):
+        k = np.concatenate([source.choice(m, len(m)) for m in members])
+        sample.append(gap(k, chance) - gap(k, data.reference_chance))
     low, high = np.quantile(sample, [0.025, 0.975])
     assert (got.ci_low, got.ci_high) == pytest.approx((low, high), abs=0.02)
 
@@ -283,8 +312,8 @@ def test_no_difference_is_seldom_found():
     for seed in range(100):
         a, b = pair(2 * seed, n=200, bias=0.2), pair(2 * seed, n=200, bias=0.2)
         noise = rng(seed).normal(size=(2, 200)) * 0.15
-        decisions = [(p.score + e >= 0.5).astype(int) for p, e in zip((a, b), noise, strict=True)]
-        data = PairedPredictions(a.target, a.protected, *decisions, a.score, b.score)
+        chances = [(p.score + e >= 0.5) * 1.0 for p, e in zip((a, b), noise, strict=True)]
+        data = PairedPredictions(a.target, a.protected, *chances, a.score, b.score)
         found += compare([data], "accuracy", replicates=199).p_value < 0.1
     assert scipy_stats.binomtest(found, 100, 0.1).pvalue > 0.01
 
@@ -292,7 +321,7 @@ def test_no_difference_is_seldom_found():
 def test_seeds_without_the_metric_are_left_out():
     whole = pair(0, bias=0.3)
     lost = PairedPredictions(
-        whole.target, np.zeros_like(whole.protected), whole.decision, whole.decision,
+        whole.target, np.zeros_like(whole.protected), whole.chance, whole.chance,
         whole.score, whole.score,
     )  # fmt: skip
     assert compare([whole, lost], "equalized_odds").seeds == 1

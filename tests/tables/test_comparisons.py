@@ -98,8 +98,7 @@ def test_metrics_without_the_headline_are_not_compared() -> None:
 
 
 def test_without_twins_there_is_no_twin_comparison() -> None:
-    none = pd.array([pd.NA] * len(ONE_LEVEL), dtype="Int8")
-    alone = ONE_LEVEL.assign(twin_decision=none, twin_score=np.nan)
+    alone = ONE_LEVEL.assign(twin_chance=np.nan, twin_score=np.nan)
     tests = compare(COMPARING, [], alone, IMAGES)
     assert not set(headline("comparisons", "reliance")) & set(tests["metric"])
     assert len(tests) == 7 * 4

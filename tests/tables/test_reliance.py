@@ -40,11 +40,11 @@ def predictions_of(key: dict[str, Any], flips: float, shift: float = 1.0) -> pd.
                 "protected": protected,
                 "logit_0": 0.0,
                 "logit_1": own,
-                "decision": one,
+                "chance": one.astype(float),
                 "twin_logit_0": 0.0,
                 "twin_logit_1": other,
                 "twin_score": 0.5,
-                "twin_decision": two,
+                "twin_chance": two.astype(float),
             }
         )
         for protected, one, two, own, other in sides
@@ -107,10 +107,10 @@ def test_true_reliance_counts_what_changes() -> None:
     flips, changes, right_without, right_with = 0, [], 0, 0
     for i in range(N):
         one, two = table.loc[i], table.loc[N + i]
-        flips += one["decision"] != two["decision"]
+        flips += one["chance"] != two["chance"]
         changes.append(abs(one["logit_1"] - two["logit_1"]))
-        right_without += one["decision"] == one["target"]
-        right_with += two["decision"] == two["target"]
+        right_without += one["chance"] == one["target"]
+        right_with += two["chance"] == two["target"]
     assert row["flips"] == pytest.approx(flips / N)
     assert row["logit_change"] == pytest.approx(np.mean(changes))
     assert row["accuracy_change"] == pytest.approx((right_without - right_with) / N)
@@ -126,7 +126,7 @@ def test_true_reliance_counts_what_changes() -> None:
 
 def test_images_without_a_twin_are_left_out() -> None:
     table = predictions_of(cell(1.0), 0.5)
-    table.loc[: N // 2 - 1, ["twin_score", "twin_decision"]] = np.nan  # those that flip
+    table.loc[: N // 2 - 1, ["twin_score", "twin_chance"]] = np.nan  # those that flip
     assert true_reliance(table, ["mark"]).iloc[0]["flips"] == 0
     table["twin_score"] = np.nan
     assert true_reliance(table, ["mark"]).empty

@@ -49,8 +49,8 @@ def fake_predictions(
         target = np.arange(n) % 2
         right = rng.random(n) < np.where(target == 1, 0.6 + 0.01 * i, 0.9 - 0.005 * i)
         cell = {**GROUP, "seed": seed, "method": method, "role": role}
-        decision = np.where(right, target, 1 - target).astype(np.int8)
-        parts.append(pd.DataFrame({**cell, "target": target.astype(np.int8), "decision": decision}))
+        chance = np.where(right, target, 1 - target).astype(float)
+        parts.append(pd.DataFrame({**cell, "target": target.astype(np.int8), "chance": chance}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -58,7 +58,7 @@ def slow_numbers(part: pd.DataFrame) -> dict[str, float]:
     """Return the four numbers image by image."""
     right = {0: [], 1: []}
     for row in part.to_dict("records"):
-        right[row["target"]].append(row["target"] == row["decision"])
+        right[row["target"]].append(row["target"] == row["chance"])
     one, zero = (sum(right[c]) / len(right[c]) for c in (1, 0))
     both = right[0] + right[1]
     gap = abs(one - zero)

@@ -113,7 +113,7 @@ def test_predictions_and_splits_get_their_key(tmp_path: Path) -> None:
             "role": ["test", "test", "test", "test", "debias"],
             "target": [0, 1, 0, 1, 1],
             "protected": [0, 0, 1, 1, 1],
-            "decision": [0, 1, 1, 1, 0],
+            "chance": [0.0, 1.0, 0.5, 1.0, 0.25],
         }
     )
     table.to_parquet(path)
@@ -123,8 +123,8 @@ def test_predictions_and_splits_get_their_key(tmp_path: Path) -> None:
     assert key == [["tie", 0.5, 1, "worse"]]
     conform(got, TABLES["predictions"])
     (held_out,) = tabulate.held_out("demo", [cell], [path])
-    assert held_out[["seed", "method", "target", "decision"]].to_numpy().tolist() == [
-        [1, "worse", 1, 0]
+    assert held_out[["seed", "method", "target", "chance"]].to_numpy().tolist() == [
+        [1, "worse", 1, 0.25]
     ]
     (counts,) = tabulate.splits("demo", [GROUP], [path])
     assert one(counts, role="test")["n"] == 4

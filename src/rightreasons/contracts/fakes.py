@@ -14,8 +14,8 @@ import torch
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import derive, numpy_rng, torch_generator
 from rightreasons.debias import OPEN_ROLES, Context
-from rightreasons.debias._thresholds import probability
 from rightreasons.learning.config import TrainingConfig
+from rightreasons.learning.decisions import probability
 from rightreasons.learning.images import LabelledImages
 from rightreasons.learning.training import predict_logits, train
 from rightreasons.models.architectures import build_classifier

@@ -236,7 +236,8 @@ def test_computing_in_16_bits_as_on_a_gpu(
     METHODS, "test_a_chosen_threshold_is_of_least_equalized_odds", has("threshold", "tolerance")
 )
 def test_a_chosen_threshold_is_of_least_equalized_odds(name: str, context: Context) -> None:
-    from rightreasons.debias._thresholds import choose_threshold, probability
+    from rightreasons.debias._thresholds import choose_threshold
+    from rightreasons.learning.decisions import probability
 
     chosen = run(name, context, threshold="equalized_odds", tolerance=0.01)
     plain = run(name, context, threshold="half")

@@ -151,7 +151,7 @@ def test_metrics_of_twins_know_them_alone(rows: list[tuple[float, float, bool]])
     twin = np.where(has, twin, np.nan)
     decided = np.where(has, twin >= 0.5, np.nan)
     both = Twins(np.arange(len(score)) % 2, score, twin, score >= 0.5, decided)
-    alone = Twins(both.protected[:1], score[:1], twin[:1], both.decision[:1], decided[:1])
+    alone = Twins(both.protected[:1], score[:1], twin[:1], both.chance[:1], decided[:1])
     for name in of_need("test_metrics_of_twins_know_them_alone", "twins"):
         got = values(name, both)
         within_bounds(name, got)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from rightreasons.core.registry import Params
-from rightreasons.debias._thresholds import choose_threshold, probability
-from rightreasons.learning.decisions import Decision
+from rightreasons.debias._thresholds import choose_threshold
+from rightreasons.learning.decisions import Decision, probability
 
 if TYPE_CHECKING:
     from rightreasons.debias import Context

@@ -14,9 +14,9 @@ from rightreasons.debias._thresholds import (
     check_cells,
     choose_threshold,
     equalized_odds_gap,
-    probability,
     rates,
 )
+from rightreasons.learning.decisions import probability
 
 if TYPE_CHECKING:
     from rightreasons.debias import Context

@@ -42,15 +42,6 @@ class Choice:
         return asdict(self)
 
 
-def probability(logits: Array) -> Array:
-    """Return P(target = 1) float32 (N,), the softmax of logits (N, 2).
-
-    float32 as in the stored predictions, so that a threshold splits both in the same way.
-    """
-    logits = np.asarray(logits, dtype=np.float64)
-    return (0.5 * (1 + np.tanh((logits[:, 1] - logits[:, 0]) / 2))).astype(np.float32)
-
-
 def candidates(score: Array) -> Array:
     """Return the thresholds (K-1,) halfway between the K distinct scores, rising.
 

@@ -7,13 +7,35 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from rightreasons.core.errors import UserError
 
 Array = np.ndarray
+
+
+def probability(logits: Array) -> Array:
+    """Return P(target = 1), the softmax of two logits.
+
+    float64, because float32 is 1 from a margin of 17 on, while small probabilities stay apart:
+    images far on one side would tie. In float64 the order of float32 logits is kept up to margins
+    of about 23, and nothing is 1 below a margin of 36.
+
+    Parameters
+    ----------
+    logits : (N, 2)
+        Of class 0 and class 1.
+
+    Returns
+    -------
+    ndarray
+        float64 (N,), in [0, 1]; missing where a logit is.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # of a missing logit
+        return np.exp(-np.logaddexp(0, logits[:, 0] - logits[:, 1]))
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,13 @@ class Decision:
         """
         return (np.asarray(score, dtype=np.float64) >= self.threshold).astype(np.int8)
 
+    def rate(self, score: Array, protected: Array, image_ids: list[str]) -> Array:
+        """Return how often 1 is decided on each image, float64 (N,): the decision itself.
+
+        Arguments as in `decide`.
+        """
+        return self.decide(score, protected, image_ids).astype(np.float64)
+
 
 PerGroup = tuple[tuple[float, ...], tuple[float, ...]]
 NEVER = 2.0
@@ -61,7 +90,8 @@ class GroupDecision:
     the convex hull of a ROC curve is such a lottery: the threshold ALWAYS accepts every score and
     NEVER none, and so a coin is one too. An image has one draw in [0, 1), a hash of its id and
     `seed`: it does not depend on order, an image's twin has the same draw, and a higher score in
-    the same group never turns a 1 into a 0.
+    the same group never turns a 1 into a 0. Measures need no draw: they count the probability of
+    deciding 1 (`rate`), unless `lottery` says that this one draw is meant.
 
     Parameters
     ----------
@@ -69,6 +99,9 @@ class GroupDecision:
         For group 0 and for group 1: the thresholds, and how often each applies.
     seed
         Of the draws.
+    lottery
+        What measures count: "expected", the probability of deciding 1, which is the mean over all
+        draws; "draw", the decisions of this one.
 
     Raises
     ------
@@ -83,6 +116,7 @@ class GroupDecision:
     thresholds: PerGroup
     weights: PerGroup
     seed: int = field(default=0)
+    lottery: Literal["expected", "draw"] = field(default="expected")
 
     def __post_init__(self) -> None:
         for group, (thresholds, weights) in enumerate(
@@ -101,6 +135,7 @@ class GroupDecision:
         for a in (0, 1):
             order = np.argsort(self.thresholds[a], kind="stable")
             reached = np.concatenate([[0.0], np.cumsum(np.asarray(self.weights[a])[order])])
+            reached = np.minimum(reached, 1.0)  # rounding can take a sum above 1
             reached[-1] = 1.0
             passed = np.searchsorted(
                 np.asarray(self.thresholds[a])[order], score[group == a], side="right"
@@ -127,6 +162,15 @@ class GroupDecision:
         """
         draw = np.array([_uniform(self.seed, image) for image in image_ids])
         return (draw < self.chance(score, protected)).astype(np.int8)
+
+    def rate(self, score: Array, protected: Array, image_ids: list[str]) -> Array:
+        """Return how often 1 is decided on each image, float64 (N,), as `lottery` says.
+
+        Arguments as in `decide`.
+        """
+        if self.lottery == "expected":
+            return self.chance(score, protected)
+        return self.decide(score, protected, image_ids).astype(np.float64)
 
 
 def to_json(decision: Decision | GroupDecision) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.errors import UserError
+from rightreasons.learning.decisions import probability
 
 if TYPE_CHECKING:
     import torch
@@ -130,26 +131,31 @@ def decide(predictions: pd.DataFrame, decision: Decision | GroupDecision) -> pd.
     Returns
     -------
     DataFrame
-        With the columns `decision` and `twin_decision`. A twin belongs to the other protected
-        group; where there is no twin its decision is missing.
+        With the columns `decision` and `chance`, how often 1 is decided: 0 or 1 unless the rule is
+        a lottery whose expectation counts. `twin_decision` and `twin_chance` are the twin's, which
+        belongs to the other protected group and has the same draw; missing without a twin.
     """
     table = predictions.copy()
     ids = table["image_id"].tolist()
-    protected = table["protected"].to_numpy()
-    table["decision"] = decision.decide(table["score"].to_numpy(), protected, ids)
-    twin = decision.decide(table["twin_score"].fillna(0).to_numpy(), 1 - protected, ids)
+    protected, score = table["protected"].to_numpy(), table["score"].to_numpy()
+    table["decision"] = decision.decide(score, protected, ids)
+    table["chance"] = decision.rate(score, protected, ids)
+    none = table["twin_score"].isna()
+    twin_score = table["twin_score"].fillna(0).to_numpy()
+    twin = decision.decide(twin_score, 1 - protected, ids)
     table["twin_decision"] = pd.array(twin, dtype="Int8")
-    table.loc[table["twin_score"].isna(), "twin_decision"] = pd.NA
+    table.loc[none, "twin_decision"] = pd.NA
+    table["twin_chance"] = np.where(none, np.nan, decision.rate(twin_score, 1 - protected, ids))
     return table
 
 
 def collapsed(predictions: pd.DataFrame) -> bool:
-    """Return whether the model decides the same for every test image."""
-    return bool(role_of(predictions, "test")["decision"].nunique() <= 1)
+    """Return whether the model always decides the same, on every test image."""
+    chance = role_of(predictions, "test")["chance"]
+    return bool((chance == 0).all() or (chance == 1).all())
 
 
 def _add_logits(table: pd.DataFrame, prefix: str, logits: np.ndarray) -> None:
-    difference = logits[:, 1].astype(np.float64) - logits[:, 0]
     table[f"{prefix}logit_0"] = logits[:, 0]
     table[f"{prefix}logit_1"] = logits[:, 1]
-    table[f"{prefix}score"] = (0.5 * (1 + np.tanh(difference / 2))).astype(np.float32)
+    table[f"{prefix}score"] = probability(logits)

@@ -1,7 +1,8 @@
 """Counts of predictions by target, protected and decision, and the rates that come from them.
 
-Counts are (..., 2, 2, 2), indexed [..., target, protected, decision]. Everything broadcasts over
-the leading axes, so that all bootstrap replicates are computed at once.
+Counts are (..., 2, 2, 2), indexed [..., target, protected, decision]; where a decision is drawn by
+lot they are expected counts, which need not be whole. Everything broadcasts over the leading axes,
+so that all bootstrap replicates are computed at once.
 """
 
 from __future__ import annotations
@@ -13,21 +14,38 @@ from rightreasons.metrics._intensity import ratio
 Array = np.ndarray
 
 
-def count_cells(target: Array, protected: Array, decision: Array) -> Array:
-    """Return the counts of images by target, protected and decision.
+def cell_of(target: Array, protected: Array) -> Array:
+    """Return the number of each image's cell, int64 (N,): 2 target + protected."""
+    return 2 * target.astype(np.int64) + protected.astype(np.int64)
+
+
+def shares(chance: Array) -> Array:
+    """Return how much each image counts for decision 0 and for decision 1, float64 (N, 2).
+
+    chance: how often 1 is decided (N,), in [0, 1].
+    """
+    chance = np.asarray(chance, dtype=np.float64)
+    return np.stack([1 - chance, chance], axis=-1)
+
+
+def count_cells(target: Array, protected: Array, chance: Array) -> Array:
+    """Return the expected counts of images by target, protected and decision.
 
     Parameters
     ----------
-    target, protected, decision : (N,)
+    target, protected : (N,)
         0 or 1.
+    chance : (N,)
+        How often 1 is decided, in [0, 1]: for a fixed decision the decision.
 
     Returns
     -------
     ndarray
-        int64 (2, 2, 2).
+        float64 (2, 2, 2); whole numbers where all decisions are fixed.
     """
-    cell = 4 * target.astype(np.int64) + 2 * protected.astype(np.int64) + decision.astype(np.int64)
-    return np.bincount(cell, minlength=8).reshape(2, 2, 2)
+    cell = cell_of(target, protected)
+    counts = [np.bincount(cell, weights=share, minlength=4) for share in shares(chance).T]
+    return np.stack(counts, axis=-1).reshape(2, 2, 2)
 
 
 def positive_rate(counts: Array) -> Array:

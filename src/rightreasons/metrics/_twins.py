@@ -19,12 +19,13 @@ class Twins:
         The image's protected attribute, 0 or 1 (the twin has the other).
     score, twin_score : (N,), in [0, 1]
         P(target = 1).
-    decision, twin_decision : (N,)
-        0 or 1.
+    chance, twin_chance : (N,), in [0, 1]
+        How often 1 is decided: 0 or 1 unless a lottery decides, of which image and twin have the
+        same draw.
     """
 
     protected: Array
     score: Array
     twin_score: Array
-    decision: Array
-    twin_decision: Array
+    chance: Array
+    twin_chance: Array

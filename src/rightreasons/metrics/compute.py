@@ -24,13 +24,13 @@ from rightreasons.metrics import (
     TestResult,
     Twins,
 )
-from rightreasons.metrics._groups import count_cells
+from rightreasons.metrics._groups import cell_of, count_cells, shares
 from rightreasons.metrics._located import facing, locate
 from rightreasons.statistics.bootstrap import (
     Interval,
     bootstrap_mean,
     percentile_interval,
-    resample_counts,
+    resample_sums,
     resample_weights,
 )
 
@@ -178,8 +178,8 @@ def twins_of(predictions: pd.DataFrame, suffix: str = "") -> Twins:
     Parameters
     ----------
     predictions
-        A row per image with protected, and score, decision, twin_score and twin_decision, the
-        last two missing for an image without a twin.
+        A row per image with protected, and score, chance, twin_score and twin_chance, the last
+        two missing for an image without a twin.
     suffix
         What the names of these four columns end in.
     """
@@ -192,8 +192,8 @@ def twins_of(predictions: pd.DataFrame, suffix: str = "") -> Twins:
         protected=predictions["protected"].to_numpy(),
         score=column("score"),
         twin_score=column("twin_score"),
-        decision=column("decision"),
-        twin_decision=column("twin_decision"),
+        chance=column("chance"),
+        twin_chance=column("twin_chance"),
     )
 
 
@@ -237,15 +237,17 @@ def group_rows(
     """Return a row per metric of predictions, performance or fairness.
 
     Intervals come from resampling images within the target x protected cells. For metrics of
-    counts that is a binomial draw per cell, which has the same distribution; for metrics of scores
-    images are drawn.
+    counts that is a multinomial draw per cell, over the chances of deciding 1 that occur, which
+    has the same distribution; for metrics of scores images are drawn. Where a lottery decides, its
+    expectation counts: the intervals are about the images, and no draw adds to them.
 
     Parameters
     ----------
     metrics
         Names and parameters, as from `resolve`.
     predictions
-        A row per image with target, protected, decision (0 or 1) and score in [0, 1].
+        A row per image with target, protected, chance (how often 1 is decided) and score in
+        [0, 1].
     seed
         Of the bootstrap.
     replicates
@@ -273,17 +275,22 @@ def _group_interval(
 ) -> Interval:
     rng = numpy_rng(seed, "bootstrap", component.traits["needs"])
     target, protected = columns["target"], columns["protected"]
+    strata = cell_of(target, protected)
     if component.traits["needs"] == "counts":
-        counts = count_cells(target, protected, columns["decision"])
-        drawn = resample_counts(counts, rng=rng, replicates=replicates)
-        point, sample = component.run(counts, params), component.run(drawn, params)
+        counts = count_cells(target, protected, columns["chance"])
+        drawn = resample_sums(strata, shares(columns["chance"]), rng=rng, replicates=replicates)
+        point, sample = component.run(counts, params), component.run(_by_cell(drawn), params)
     else:
         score = columns["score"]
-        strata = 2 * target + protected
         weights = resample_weights(strata, rng=rng, replicates=replicates)
         point = component.run(target, score, np.ones(len(target)), params)
         sample = np.concatenate([component.run(target, score, w, params) for w in weights])
     return percentile_interval(float(point), sample, n=len(target))
+
+
+def _by_cell(drawn: Array) -> Array:
+    """Return sums (B, 4, 2) by cell as counts (B, 2, 2, 2) by target, protected and decision."""
+    return drawn.reshape(-1, 2, 2, 2)
 
 
 def _chosen(metrics: Metrics, *kinds: str) -> list[tuple[Component, Params]]:
@@ -332,11 +339,11 @@ def _check_pair(view: RegionView, vanilla: RegionView | None) -> None:
 
 def _prediction_columns(predictions: pd.DataFrame) -> dict[str, Array]:
     columns = {}
-    for name in ("target", "protected", "decision", "score"):
+    for name in ("target", "protected", "chance", "score"):
         if name not in predictions:
             raise UserError(f"predictions lack the column {name!r}.")
         values = predictions[name].to_numpy(dtype=np.float64)
-        binary = name != "score"
+        binary = name in ("target", "protected")
         allowed = np.isin(values, (0, 1)) if binary else (values >= 0) & (values <= 1)
         if not allowed.all():
             raise UserError(

@@ -23,5 +23,9 @@ from rightreasons.metrics import HEADLINE, METRICS, Twins
     aim="fairer",
 )
 def twin_flip_rate(twins: Twins, params: Params) -> np.ndarray:
-    """1 where image and twin are decided differently, else 0 (N,). Missing without a twin."""
-    return np.abs(np.subtract(twins.twin_decision, twins.decision, dtype=np.float64))
+    """1 where image and twin are decided differently, else 0 (N,). Missing without a twin.
+
+    Of a lottery the probability that they are: image and twin have the same draw, so it is the
+    difference of their chances.
+    """
+    return np.abs(np.subtract(twins.twin_chance, twins.chance, dtype=np.float64))

@@ -118,6 +118,41 @@ def resample_counts(counts: Array, *, rng: np.random.Generator, replicates: int)
     return rng.multinomial(totals, shares, size=(replicates, *totals.shape))
 
 
+def resample_sums(
+    strata: Array, values: Array, *, rng: np.random.Generator, replicates: int
+) -> Array:
+    """Return bootstrap sums of numbers per image, within strata.
+
+    Images with the same numbers are one outcome, so that a replicate is one multinomial draw per
+    stratum (`resample_counts`), however many images there are.
+
+    Parameters
+    ----------
+    strata : int (N,)
+        In 0, 1, 2, 3; images are drawn with replacement within their stratum.
+    values : (N, M)
+        What is summed.
+    rng
+        Draws the replicates.
+    replicates
+        B.
+
+    Returns
+    -------
+    ndarray
+        float64 (B, 4, M); an empty stratum has sums of 0.
+    """
+    outcomes, which = np.unique(values, axis=0, return_inverse=True)
+    outcomes, which = outcomes.reshape(-1, values.shape[1]), which.ravel()
+    kinds = max(len(outcomes), 1)
+    counts = np.bincount(strata * kinds + which, minlength=4 * kinds).reshape(4, kinds)
+    parts = [
+        resample_counts(counts, rng=rng, replicates=size) @ outcomes.astype(np.float64)
+        for size in chunks(replicates, counts.size)
+    ]
+    return np.concatenate(parts)
+
+
 def resample_weights(
     strata: Array, *, rng: np.random.Generator, replicates: int
 ) -> Iterator[Array]:

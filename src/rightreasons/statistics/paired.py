@@ -13,7 +13,7 @@ import numpy as np
 
 from rightreasons.statistics.bootstrap import (
     percentile_interval,
-    resample_counts,
+    resample_sums,
     resample_weights,
 )
 from rightreasons.statistics.student import t_interval, t_statistic, wilcoxon_test
@@ -118,16 +118,17 @@ class PairedPredictions:
     ----------
     target, protected : int (N,)
         The labels, 0 or 1.
-    decision, reference_decision : int (N,)
-        Of the method and of the reference, 0 or 1.
+    chance, reference_chance : (N,), in [0, 1]
+        How often the method and the reference decide 1: 0 or 1 unless a lottery decides, of which
+        the expectation counts.
     score, reference_score : (N,), in [0, 1]
         P(target = 1) by the method and by the reference.
     """
 
     target: Array
     protected: Array
-    decision: Array
-    reference_decision: Array
+    chance: Array
+    reference_chance: Array
     score: Array
     reference_score: Array
 
@@ -224,11 +225,13 @@ def _paired_counts(
     replicates: int,
 ) -> tuple[float, Array]:
     """Return the difference and its replicates (B,) of a metric of counts."""
-    cell = 8 * pair.target + 4 * pair.protected + 2 * pair.decision + pair.reference_decision
-    joint = np.bincount(cell, minlength=16).reshape(2, 2, 4)
-    drawn = resample_counts(joint, rng=rng, replicates=replicates)
-    both = np.concatenate([joint[None], drawn]).reshape(-1, 2, 2, 2, 2)
-    difference = metric.run(both.sum(axis=-1), params) - metric.run(both.sum(axis=-2), params)
+    cell = 2 * pair.target + pair.protected
+    chances = [pair.chance, pair.reference_chance]
+    values = np.stack([part for c in chances for part in (1 - c, c)], axis=-1)
+    point = np.stack([values[cell == k].sum(axis=0) for k in range(4)])
+    drawn = resample_sums(cell, values, rng=rng, replicates=replicates)
+    both = np.concatenate([point[None], drawn]).reshape(-1, 2, 2, 2, 2)
+    difference = metric.run(both[..., 0, :], params) - metric.run(both[..., 1, :], params)
     return float(difference[0]), difference[1:]
 
 

@@ -99,11 +99,11 @@ def _compare(
 
 
 def _paired_predictions(table: pd.DataFrame) -> PairedPredictions:
-    names = ("target", "protected", "decision", "decision_reference")
-    scores = ("score", "score_reference")
+    labels = ("target", "protected")
+    outputs = ("chance", "chance_reference", "score", "score_reference")
     return PairedPredictions(
-        *[table[name].to_numpy(np.int64) for name in names],
-        *[table[name].to_numpy(np.float64) for name in scores],
+        *[table[name].to_numpy(np.int64) for name in labels],
+        *[table[name].to_numpy(np.float64) for name in outputs],
     )
 
 

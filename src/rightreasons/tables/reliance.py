@@ -96,14 +96,15 @@ def true_reliance(predictions: pd.DataFrame, injected: Collection[str] = ()) -> 
     once = (predictions["protected"] == 0) | ~predictions["task"].isin(list(injected))
     part = predictions[has_twin & once]
     carries = part["protected"] == 1
-    right = part["decision"].astype(float) == part["target"]
-    twin_right = part["twin_decision"].astype(float) == part["target"]
+    positive = part["target"] == 1
+    right, twin_right = (
+        chance.where(positive, 1 - chance) for chance in (part["chance"], part["twin_chance"])
+    )
     gap = part["logit_1"] - part["logit_0"]
     values = part[MODEL].assign(
-        flips=(part["decision"].astype(float) != part["twin_decision"].astype(float)).astype(float),
+        flips=(part["chance"] - part["twin_chance"]).abs(),
         logit_change=(gap - (part["twin_logit_1"] - part["twin_logit_0"])).abs(),
-        accuracy_change=np.where(carries, twin_right, right).astype(float)
-        - np.where(carries, right, twin_right).astype(float),
+        accuracy_change=np.where(carries, twin_right - right, right - twin_right),
     )
     mean = values.groupby(MODEL, sort=False)[list(TRUTHS)].mean().reset_index()
     flips = summarised(values.rename(columns={"flips": "value"}), MODEL)

@@ -45,7 +45,7 @@ def grid(
     paper
         What the paper's table is made of.
     predictions
-        Columns CELL, role, target, decision; its role debias gives the validation numbers, which
+        Columns CELL, role, target, chance; its role debias gives the validation numbers, which
         are missing for cells without such rows, or without predictions at all.
 
     Raises
@@ -143,9 +143,7 @@ def _validation_numbers(
 
 def _numbers_of(part: pd.DataFrame, paper: TableOne) -> dict[str, float]:
     """Return n and the numbers of some predictions; missing for a class without images."""
-    counts = count_cells(
-        part["target"].to_numpy(), np.zeros(len(part)), part["decision"].to_numpy()
-    )
+    counts = count_cells(part["target"].to_numpy(), np.zeros(len(part)), part["chance"].to_numpy())
     metrics = {column: METRICS[name] for name, column in paper.numbers.items()}
     numbers = {name: float(metric.run(counts, metric.params())) for name, metric in metrics.items()}
     return {"n": len(part), **numbers}

@@ -149,9 +149,9 @@ def predictions(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Ite
 
 
 def held_out(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Iterator[pd.DataFrame]:
-    """Yield every model's decisions on its debias images, which choose between models."""
+    """Yield how often every model decides 1 on its debias images, which choose between models."""
     for cell, path in zip(cells, files, strict=True):
-        table = pd.read_parquet(path, columns=["role", "target", "decision"])
+        table = pd.read_parquet(path, columns=["role", "target", "chance"])
         debias = table[table["role"] == "debias"]
         yield debias.assign(**key_of(study, cell.group), method=cell.method)
 
