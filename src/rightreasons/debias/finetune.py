@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision
+from rightreasons.debias._decision import pick_decision
+from rightreasons.debias._tuning import TuningParams, fine_tune
 
 
 class FinetuneParams(TuningParams):
