@@ -235,3 +235,38 @@ def test_predictions_do_not_depend_on_batches_or_mode(kind: str) -> None:
 
 def test_predictions_of_no_images_are_empty() -> None:
     assert predict_logits(build_classifier("small_cnn"), DATA.images[:0], CPU).shape == (0, 2)
+
+
+def test_a_sampler_picks_and_orders_the_images_of_every_epoch() -> None:
+    wanted = [torch.randint(40, (40,), generator=torch_generator(k, "s")) for k in range(2)]
+    left, seen = list(wanted), []
+
+    def loss(model: torch.nn.Module, batch: Any) -> torch.Tensor:
+        seen.append(batch.indices)
+        return model(batch.inputs).mean()
+
+    train(
+        build_classifier("small_cnn"),
+        DATA,
+        CONFIG,
+        generator=torch_generator(0, "t"),
+        device=CPU,
+        progress=quiet,
+        loss=loss,
+        sampler=lambda generator: left.pop(0),
+    )
+    assert torch.equal(torch.cat(seen), torch.cat(wanted))
+
+
+def test_a_sampler_of_plain_passes_changes_nothing() -> None:
+    model = build_classifier("small_cnn", seed=5)
+    train(
+        model,
+        DATA,
+        CONFIG,
+        generator=torch_generator(0, "t"),
+        device=CPU,
+        progress=quiet,
+        sampler=lambda generator: torch.randperm(40, generator=generator),
+    )
+    assert same(weights(model), weights(fit(0)[0]))

@@ -50,6 +50,10 @@ class Batch:
 #: (B,), on the CPU, to images uint8 or float of the same shape and range, 0 to 255.
 Change = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
+#: The images of the next pass: from the generator to as many indices as there are images, int64
+#: (N,), on the CPU. An image may come several times, or not at all.
+Sampler = Callable[[torch.Generator], torch.Tensor]
+
 
 def batches(
     data: LabelledImages,
@@ -59,6 +63,7 @@ def batches(
     generator: torch.Generator | None = None,
     flip: bool = False,
     change: Change | None = None,
+    sampler: Sampler | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches of one pass over some images.
 
@@ -77,6 +82,8 @@ def batches(
         Mirror each image with probability 0.5; needs a generator.
     change
         What is done to the images first, so that it sees them as they are in the pool.
+    sampler
+        Picks and orders the images; needs a generator. Without, each comes once.
 
     Yields
     ------
@@ -84,7 +91,10 @@ def batches(
         Normalised, on the device.
     """
     n = len(data)
-    order = torch.randperm(n, generator=generator) if generator is not None else torch.arange(n)
+    if generator is None:
+        order = torch.arange(n)
+    else:
+        order = sampler(generator) if sampler else torch.randperm(n, generator=generator)
     for start in range(0, n, batch_size):
         indices = order[start : start + batch_size]
         if generator is not None and len(indices) == 1 and n > 1:
@@ -201,6 +211,7 @@ def train(
     progress: Callable[..., Any],
     loss: Loss | None = None,
     change: Change | None = None,
+    sampler: Sampler | None = None,
     description: str = "train",
     steps: int | None = None,
 ) -> list[dict[str, float]]:
@@ -227,6 +238,8 @@ def train(
         From the model and a batch to a number; by default cross-entropy.
     change
         What is done to the images of each batch, see `batches`.
+    sampler
+        Picks and orders the images of each epoch; without, each comes once.
     description
         Of the bar, and in errors.
     steps
@@ -268,6 +281,7 @@ def train(
                 generator=generator,
                 flip=config.augment == "flip",
                 change=change,
+                sampler=sampler,
             )
             for batch in itertools.islice(shuffled, left):
                 share = (epoch * a_pass + done) / steps
