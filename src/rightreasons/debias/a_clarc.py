@@ -18,13 +18,12 @@ from rightreasons.debias._clarc import (
     projection,
     protected_cav,
 )
-from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision
+from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision, run_notes
 
 
 class AClarcParams(CavParams, OriginParams, TuningParams):
     """The direction, where it is, what is trained, and the budget."""
 
-    learning_rate: float = Field(3e-4, gt=0, description="learning rate, constant")
     strength: float = Field(
         1.0, ge=0, le=1, description="share of the part along the direction that is replaced"
     )
@@ -40,6 +39,7 @@ class AClarcParams(CavParams, OriginParams, TuningParams):
     paper="Anders et al. 2022",
     params=AClarcParams,
     uses_protected=("fit",),
+    small={"steps": 6},
     style=("#009E73", ">", "--"),
     presets={
         "published": {"cav_weighting": "images", "origin": "attribute"},
@@ -68,4 +68,4 @@ def a_clarc(context: Context, params: AClarcParams) -> Debiased:
         history = fine_tune(context, model, params, "a_clarc")
     take_away(model, params.layer)
     decision, chosen = pick_decision(context, model, params, "a_clarc")
-    return Debiased(model, decision, {**notes, "epochs": history, **chosen})
+    return Debiased(model, decision, {**notes, **run_notes(history), **chosen})

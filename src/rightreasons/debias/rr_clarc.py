@@ -9,7 +9,7 @@ from pydantic import Field
 from rightreasons.core.search import Choice, Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._clarc import CAV_SEARCH, LAYER, CavParams, features_of, protected_cav
-from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision
+from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision, run_notes
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +41,7 @@ class RRClarcParams(CavParams, TuningParams):
     paper="Dreyer et al. 2024",
     params=RRClarcParams,
     uses_protected=("fit",),
+    small={"steps": 6},
     style=("#999933", "h", "--"),
     presets={
         "published": {
@@ -78,7 +79,7 @@ def rr_clarc(context: Context, params: RRClarcParams) -> Debiased:
         history = fine_tune(context, model, params, "rr_clarc", loss)
     ends = [float(penalties[0]), float(penalties[-1])]
     decision, chosen = pick_decision(context, model, params, "rr_clarc")
-    return Debiased(model, decision, {**notes, "epochs": history, "penalty": ends, **chosen})
+    return Debiased(model, decision, {**notes, **run_notes(history), "penalty": ends, **chosen})
 
 
 def _penalised(
