@@ -18,7 +18,8 @@ from rightreasons.debias._clarc import (
     projection,
     protected_cav,
 )
-from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision, run_notes
+from rightreasons.debias._decision import pick_decision
+from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
 
 
 class AClarcParams(CavParams, OriginParams, TuningParams):

@@ -16,7 +16,7 @@ from rightreasons.debias._clarc import (
     projection,
     protected_cav,
 )
-from rightreasons.debias._tuning import DecisionParams, pick_decision
+from rightreasons.debias._decision import DecisionParams, pick_decision
 
 
 class PClarcParams(CavParams, OriginParams, DecisionParams):
