@@ -17,10 +17,11 @@ from rightreasons.debias._adversaries import (
     set_gradient,
 )
 from rightreasons.debias._cav import fit_cav
-from rightreasons.debias._gradient_penalty import captured, right_reason_penalty
+from rightreasons.debias._gradient_penalty import right_reason_penalty
 from rightreasons.debias._input import GREY, WHITE, mask, noise
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Projection
+from rightreasons.models.classifier import projection
+from rightreasons.models.layers import captured
 
 from .measure import Comparison, Work
 from .options import Options
@@ -103,15 +104,15 @@ def clarc(options: Options) -> Iterator[Comparison]:
     for width in options.pick((512, 2048), (32,)):
         v, z = torch.randn(2, width, generator=seeded())
         features = torch.randn(batch, width, generator=seeded())
-        projection = Projection(v, z)
-        matrix = torch.outer(projection.direction, projection.direction)
+        affine = projection(v, z)
+        matrix = affine.read.T @ affine.read
         yield Comparison(
             group="methods",
             what="a_clarc, p_clarc: projection",
             data=f"{batch} x {width} features",
             unit="images",
             units=batch,
-            ours=partial(projection, features),
+            ours=partial(affine, features),
             other=partial(by_matrix, features, z, matrix),
             against="the d x d matrix",
             aim=1.0,

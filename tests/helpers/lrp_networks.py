@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from rightreasons.models.classifier import Classifier, Projection
+from rightreasons.models.classifier import Classifier, projection
 from rightreasons.saliency import EXPLAINERS, Attribution
 
 
@@ -56,7 +56,7 @@ def randomise(model: nn.Module, seed: int = 3) -> nn.Module:
     return model.eval()
 
 
-def tiny(projection: bool = True) -> Classifier:
+def tiny(projected: bool = True) -> Classifier:
     """Conv, BN, ReLU, max pool, residual block, average pool, projection, head; all double."""
     with torch.random.fork_rng():
         torch.manual_seed(2)
@@ -71,6 +71,6 @@ def tiny(projection: bool = True) -> Classifier:
             nn.Dropout(0.5),
         )
         model = Classifier(trunk, nn.Linear(4, 2))
-        if projection:
-            model.intervention = Projection(torch.randn(4), torch.rand(4), 0.7)
+        if projected:
+            model.intervention = projection(torch.randn(4), torch.rand(4), 0.7)
     return randomise(model.double())

@@ -20,7 +20,7 @@ from rightreasons.core.files import write_json, write_parquet
 from rightreasons.learning.decisions import Decision, GroupDecision, from_json
 from rightreasons.learning.records import provenance, write_model
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier, Projection
+from rightreasons.models.classifier import Affine, Classifier, projection
 from rightreasons.models.storage import load_model, save_model
 
 INPUTS = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -191,26 +191,26 @@ def test_projection_is_the_dense_matrix(strength: float) -> None:
     v = direction / (direction**2).sum().sqrt()
     matrix = torch.eye(6, dtype=torch.float64) - strength * torch.outer(v, v)
     expected = x @ matrix.T + strength * torch.outer(v, v) @ origin
-    assert torch.allclose(Projection(direction, origin, strength)(x), expected, atol=1e-12)
+    assert torch.allclose(projection(direction, origin, strength)(x), expected, atol=1e-12)
 
 
 def test_a_full_projection_puts_everything_at_the_origins_level() -> None:
     rng = torch.Generator().manual_seed(1)
     direction, origin = (torch.randn(6, generator=rng, dtype=torch.float64) for _ in range(2))
-    projection = Projection(direction, origin)
+    full = projection(direction, origin)
     x = torch.randn(9, 6, generator=rng, dtype=torch.float64)
-    projected = projection(x)
+    projected = full(x)
     level = origin @ direction
     assert torch.allclose(projected @ direction, level.expand(9), atol=1e-12)
-    assert torch.allclose(projection(projected), projected, atol=1e-12)
-    assert not list(projection.parameters())
+    assert torch.allclose(full(projected), projected, atol=1e-12)
+    assert not list(full.parameters())
 
 
 def _with_projection(architecture: str) -> Classifier:
     model = build_classifier(architecture, seed=3).eval()
     rng = torch.Generator().manual_seed(2)
     direction, origin = (torch.randn(model.n_features, generator=rng) for _ in range(2))
-    model.intervention = Projection(direction, origin, 0.7)
+    model.intervention = projection(direction, origin, 0.7)
     return model
 
 
@@ -226,7 +226,7 @@ def test_stored_models_come_back_bit_for_bit(
     assert a.keys() == b.keys()
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert not any(module.training for module in loaded.modules())
-    assert isinstance(loaded.intervention, Projection) is projected
+    assert isinstance(loaded.intervention, Affine) is projected
     inputs = INPUTS.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         assert torch.allclose(model.eval()(inputs), loaded(inputs), atol=1e-5)

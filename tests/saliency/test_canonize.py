@@ -11,7 +11,7 @@ from torch import nn
 from lrp_networks import explain, generator, images, randomise, tiny
 from rightreasons.core.errors import UserError
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier, Projection
+from rightreasons.models.classifier import Classifier, projection
 
 
 @pytest.mark.parametrize("architecture", ["small_cnn", "resnet18", "resnet50", "squeezenet1_0"])
@@ -21,7 +21,7 @@ def test_the_canonical_form_is_the_same_function(architecture: str) -> None:
 
     model = randomise(build_classifier(architecture).double())
     d = model.n_features
-    model.intervention = Projection(torch.randn(d, generator=generator()), torch.ones(d)).double()
+    model.intervention = projection(torch.randn(d, generator=generator()), torch.ones(d)).double()
     network = canonize(model)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
     torch.testing.assert_close(network(images(2).double()), model(images(2).double()))
@@ -48,9 +48,9 @@ def test_a_projection_changes_the_map_and_one_of_strength_zero_does_not() -> Non
     inputs = images(2)
     plain = explain(model, inputs, [0, 1]).maps
     direction = torch.randn(512, generator=generator())
-    model.intervention = Projection(direction, torch.zeros(512), 0.0)
+    model.intervention = projection(direction, torch.zeros(512), 0.0)
     torch.testing.assert_close(explain(model, inputs, [0, 1]).maps, plain, rtol=0, atol=0)
-    model.intervention = Projection(direction, torch.ones(512), 1.0)
+    model.intervention = projection(direction, torch.ones(512), 1.0)
     assert (explain(model, inputs, [0, 1]).maps - plain).abs().max() > 0.01 * plain.abs().max()
 
 
@@ -58,8 +58,8 @@ def test_a_projection_changes_the_map_and_one_of_strength_zero_does_not() -> Non
 def test_no_relevance_where_a_projection_removes_all_that_the_head_sees() -> None:
     model = tiny()
     model.head.weight.copy_(model.head.weight[:1].expand(2, -1))
-    model.intervention = Projection(model.head.weight[0], torch.zeros(4).double(), 1.0)
-    plain = explain(tiny(projection=False), images(2, 6, 8).double(), [0, 1]).maps
+    model.intervention = projection(model.head.weight[0], torch.zeros(4).double(), 1.0)
+    plain = explain(tiny(projected=False), images(2, 6, 8).double(), [0, 1]).maps
     result = explain(model, images(2, 6, 8).double(), [0, 1])
     assert result.maps.abs().max() < 1e-9 * plain.abs().max()
     torch.testing.assert_close(result.error, torch.ones(2).double())

@@ -10,7 +10,7 @@ from torch import nn
 from rightreasons.core.errors import UserError
 from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier, Projection
+from rightreasons.models.classifier import Classifier, projection
 from rightreasons.saliency import EXPLAINERS, Attribution
 
 MEAN, STD = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], dtype=torch.double)[..., None, None]
@@ -95,7 +95,7 @@ def net(pool: nn.MaxPool2d) -> Classifier:
         trunk.train()(torch.randn(20, 3, 6, 8, dtype=torch.double))
         width = trunk.eval()(torch.zeros(1, 3, 6, 8, dtype=torch.double)).shape[1]
         model = Classifier(trunk, nn.Linear(width, 2)).double()
-        model.intervention = Projection(torch.randn(width), torch.rand(width), 0.7).double()
+        model.intervention = projection(torch.randn(width), torch.rand(width), 0.7).double()
     return model.eval()
 
 

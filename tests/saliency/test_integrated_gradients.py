@@ -9,7 +9,7 @@ from torch import nn
 
 from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier, Projection
+from rightreasons.models.classifier import Classifier, projection
 from rightreasons.saliency import EXPLAINERS, Attribution
 
 BLACK = -torch.tensor(IMAGENET_MEAN)[:, None, None] / torch.tensor(IMAGENET_STD)[:, None, None]
@@ -86,7 +86,7 @@ def test_an_image_equal_to_the_baseline_gets_zeros(baseline: str) -> None:
 def test_a_projection_changes_the_map_and_one_of_strength_zero_does_not() -> None:
     model, inputs = smooth(), images(2)
     plain = explain(model, inputs, [0, 1]).maps
-    model.intervention = Projection(torch.ones(16), torch.zeros(16), 0.0)
+    model.intervention = projection(torch.ones(16), torch.zeros(16), 0.0)
     torch.testing.assert_close(explain(model, inputs, [0, 1]).maps, plain)
-    model.intervention = Projection(torch.ones(16), torch.zeros(16), 1.0)
+    model.intervention = projection(torch.ones(16), torch.zeros(16), 1.0)
     assert (explain(model, inputs, [0, 1]).maps - plain).abs().max() > 0.01 * plain.abs().max()

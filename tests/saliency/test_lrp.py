@@ -72,7 +72,7 @@ def test_every_composite_is_the_papers_rules_in_matrix_form(composite: str) -> N
 @pytest.mark.parametrize("epsilon", [1e-6, 0.5])
 @torch.no_grad()
 def test_epsilon_shrinks_the_relevance_of_the_linear_layer(epsilon: float) -> None:
-    model = tiny(projection=False)
+    model = tiny(projected=False)
     model.head.bias.zero_()
     small = explain(model, images(1, 6, 8).double(), [1], epsilon=1e-12).maps
     large = explain(model, images(1, 6, 8).double(), [1], epsilon=epsilon).maps

@@ -12,7 +12,7 @@ from torch import nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier, Projection
+from rightreasons.models.classifier import Classifier, projection
 from rightreasons.saliency import EXPLAINERS
 
 NAMES = ("guided_backprop", "deconvnet")
@@ -88,7 +88,7 @@ def awkward() -> Classifier:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = Classifier(Awkward(), nn.Linear(60, 2)).double()
-        model.intervention = Projection(torch.randn(60), torch.rand(60), 0.7).double()
+        model.intervention = projection(torch.randn(60), torch.rand(60), 0.7).double()
         model(torch.randn(20, 3, 12, 16, dtype=torch.double))
     return model.eval()
 

@@ -19,7 +19,7 @@ from rightreasons.contracts.chosen import chosen, meant_for
 from rightreasons.contracts.states import unmoved
 from rightreasons.core.registry import Component
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier, Projection
+from rightreasons.models.classifier import Classifier, projection
 from rightreasons.saliency import EXPLAINERS, Attribution
 
 ARCHITECTURES = ("small_cnn", "resnet18", "squeezenet1_1")
@@ -200,7 +200,7 @@ def test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not(name: s
     direction = torch.randn(model.n_features, generator=torch.Generator().manual_seed(3))
     changes = []
     for strength in (0.0, 1.0):
-        model.intervention = Projection(direction, torch.ones(model.n_features), strength)
+        model.intervention = projection(direction, torch.ones(model.n_features), strength)
         changed = explain(name, model, images(1), [1]).maps
         changes.append(float((changed - plain).norm() / plain.norm()))
     assert changes[0] < 1e-4

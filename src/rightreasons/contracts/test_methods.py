@@ -28,7 +28,7 @@ from rightreasons.learning import decisions, training
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.images import LabelledImages
 from rightreasons.learning.training import predict_logits
-from rightreasons.models.classifier import Classifier, Projection
+from rightreasons.models.classifier import Affine, Classifier, Gated
 
 TRAINING = TrainingConfig.model_validate({"epochs": 2, "batch_size": 32, "learning_rate": 1e-3})
 PLACES = ("train", "fit", "regions", "decision")
@@ -102,7 +102,7 @@ def test_contract(name: str, vanilla: Classifier, context: Context) -> None:
 
 def check_network(model: Classifier, context: Context) -> None:
     assert not any(module.training for module in model.modules())
-    assert isinstance(model.intervention, torch.nn.Identity | Projection)
+    assert isinstance(model.intervention, torch.nn.Identity | Affine | Gated)
     for module in model.modules():
         assert not module._forward_hooks
         assert not module._forward_pre_hooks

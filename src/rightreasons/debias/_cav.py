@@ -23,14 +23,11 @@ class Cav:
         float64 (d,), length 1, pointing from images without the concept to those with it.
     mean_without, mean_with
         Mean features (d,) of the images without and with it.
-    quality
-        AUROC of the projection on the direction, on the data of the fit: 0.5 is chance.
     """
 
     direction: Array
     mean_without: Array
     mean_with: Array
-    quality: float
 
 
 def fit_cav(
@@ -57,7 +54,7 @@ def fit_cav(
         Strength of the classifiers' L2 penalty for features that are centred and scaled by one
         number to unit mean square; nothing for `signal`.
     weights
-        Weight of each image (N,), in fit, means and quality; equal without.
+        Weight of each image (N,), in fit and means; equal without.
     what
         What errors call the fit.
 
@@ -88,12 +85,57 @@ def fit_cav(
             "direction. The network may be constant; look at vanilla's predictions."
         )
     direction = direction / length
-    return Cav(
-        direction,
-        _mean(x, w, y == 0),
-        _mean(x, w, y == 1),
-        auroc(x @ direction, y, w),
-    )
+    return Cav(direction, _mean(x, w, y == 0), _mean(x, w, y == 1))
+
+
+def held_out_auroc(
+    features: Array,
+    labels: Array,
+    strata: Array,
+    kind: CavKind = "signal",
+    *,
+    regularisation: float = 1.0,
+    weights: Array | None = None,
+    folds: int = 5,
+) -> float | None:
+    """Return how well a direction tells images apart that it was not fitted to.
+
+    The images of each stratum are dealt out to the folds in turn. For each fold a direction is
+    fitted to the others, and the AUROC of its projection taken on the fold.
+
+    Parameters
+    ----------
+    features, labels, kind, regularisation, weights
+        As for `fit_cav`.
+    strata
+        (N,) integers: groups of which every fold gets its share.
+    folds
+        Number of folds, at least 2.
+
+    Returns
+    -------
+    float or None
+        Mean over the folds of the AUROC: 0.5 is chance. A fold without images of both kinds does
+        not count; None where no fold does.
+    """
+    x, y = np.asarray(features, dtype=np.float64), np.asarray(labels)
+    w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+    fold = np.empty(len(y), dtype=np.int64)
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        fold[members] = np.arange(len(members)) % folds
+    values = []
+    for k in range(folds):
+        fit, out = fold != k, fold == k
+        if min(len(np.unique(y[fit])), len(np.unique(y[out]))) < 2:
+            continue
+        try:
+            cav = fit_cav(x[fit], y[fit], kind, regularisation=regularisation, weights=w[fit])
+        except UserError:  # the others' features do not depend on the labels
+            values.append(0.5)
+            continue
+        values.append(auroc(x[out] @ cav.direction, y[out], w[out]))
+    return float(np.mean(values)) if values else None
 
 
 def cell_weights(target: Array, protected: Array) -> Array:
@@ -119,7 +161,8 @@ def auroc(score: Array, labels: Array, weights: Array | None = None) -> float:
     positive = score[labels == 1]
     less = below[np.searchsorted(negative, positive, side="left")]
     up_to = below[np.searchsorted(negative, positive, side="right")]
-    return float((w[labels == 1] @ (less + up_to) / 2) / (w[labels == 1].sum() * below[-1]))
+    share = (w[labels == 1] @ (less + up_to) / 2) / (w[labels == 1].sum() * below[-1])
+    return min(float(share), 1.0)  # rounding may go beyond
 
 
 def _check(x: Array, y: Array, w: Array, what: str) -> None:

@@ -2,68 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import torch
-from torch import nn
 
 from rightreasons.core.errors import UserError
-from rightreasons.models.classifier import Classifier
+from rightreasons.models.layers import by_position
 
 Output = Literal["max_logit", "target", "all", "random", "log_probability"]
-Penalty = Literal["l2", "l1", "cosine"]
-
-
-def layer_of(model: Classifier, name: str) -> nn.Module:
-    """Return the trunk's module `name`; `penultimate` is the trunk's end.
-
-    Raises
-    ------
-    UserError
-        Where there is no such module, with those that there are.
-    """
-    if name == "penultimate":
-        return model.trunk
-    modules = dict(model.trunk.named_modules())
-    if name not in modules or not name:
-        top = ", ".join(child for child, _ in model.trunk.named_children())
-        raise UserError(
-            f"layer: the trunk has no module {name!r}. Allowed: penultimate, one of {top}, or a "
-            "module inside one of them (layer4.1)."
-        )
-    return modules[name]
-
-
-@contextmanager
-def captured(module: nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Give a list whose only item is the module's latest output, within the block.
-
-    What follows the module gets a copy, so that an in-place activation does not overwrite the
-    output before its gradient is taken. The hook is gone when the block ends.
-    """
-    outputs: list[torch.Tensor] = []
-
-    def keep(_: nn.Module, __: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
-        outputs[:] = [output]
-        return output.clone()
-
-    handle = module.register_forward_hook(keep)
-    try:
-        yield outputs
-    finally:
-        handle.remove()
-
-
-def by_position(values: torch.Tensor) -> torch.Tensor:
-    """Return activations or gradients as (N, positions, channels).
-
-    (N, C) has one position, (N, C, H, W) has H W, (N, tokens, C) has its tokens.
-    """
-    if values.dim() == 2:
-        return values[:, None]
-    return values.flatten(2).transpose(1, 2) if values.dim() == 4 else values
+Penalty = Literal["l2", "l2_mean", "l1", "cosine"]
 
 
 def explained_output(logits: torch.Tensor, target: torch.Tensor, output: Output) -> torch.Tensor:
@@ -104,12 +51,14 @@ def directional_penalty(
     direction
         (C,), of length 1.
     penalty
-        l2: sum over positions of (v . g)^2; l1: sum of |v . g|; cosine: mean of |cos(v, g)|, where
-        a gradient of 0 counts as 0.
+        l2: sum over positions of (v . g)^2; l2_mean: (v . mean of g over positions)^2; l1: sum of
+        |v . g|; cosine: mean of |cos(v, g)|, where a gradient of 0 counts as 0.
     """
     along = (gradient * direction).sum(dim=-1)
     if penalty == "l2":
         return along.square().sum(dim=1).mean()
+    if penalty == "l2_mean":
+        return along.mean(dim=1).square().mean()
     if penalty == "l1":
         return along.abs().sum(dim=1).mean()
     # The root of a sum that may be 0 has no derivative there.
@@ -140,11 +89,23 @@ def right_reason_penalty(
     output, penalty
         As in `explained_output` and `directional_penalty`.
 
+    Raises
+    ------
+    UserError
+        Where the logits do not depend on the activation, or it needs no gradient.
+
     References
     ----------
     Dreyer et al. 2024, "From Hope to Safety: Unlearning Biases of Deep Models via Gradient
     Penalization in Latent Space".
     """
     f = explained_output(logits.float(), target, output).sum()
-    (gradient,) = torch.autograd.grad(f, activation, create_graph=True)
+    gradient = None
+    if activation.requires_grad and f.requires_grad:
+        (gradient,) = torch.autograd.grad(f, activation, create_graph=True, allow_unused=True)
+    if gradient is None:
+        raise UserError(
+            "rr_clarc: the logits have no gradient with respect to the layer's output, so there is "
+            "nothing to penalise. Choose a `layer` that the logits depend on, and do not detach it."
+        )
     return directional_penalty(by_position(gradient.float()), direction, penalty)

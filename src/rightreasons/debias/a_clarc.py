@@ -1,15 +1,37 @@
-"""A-ClArC: fine-tune while every image carries the protected attribute in its features."""
+"""A-ClArC: fine-tune while all images carry the protected attribute alike in their features."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
+from rightreasons.core.search import Choice, Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._clarc import CavParams, penultimate_cav, projection
+from rightreasons.debias._clarc import (
+    CAV_SEARCH,
+    LAYER,
+    CavParams,
+    OriginParams,
+    features_of,
+    origin_of,
+    projection,
+    protected_cav,
+)
 from rightreasons.debias._decision import pick_decision
 from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
 
 
-class AClarcParams(CavParams, TuningParams):
-    """The direction and the budget."""
+class AClarcParams(CavParams, OriginParams, TuningParams):
+    """The direction, where it is, what is trained, and the budget."""
+
+    strength: float = Field(
+        1.0, ge=0, le=1, description="share of the part along the direction that is replaced"
+    )
+    layer: str = Field("penultimate", description=LAYER)
+    freeze: Literal["none", "trunk", "convolutions"] = Field(
+        "none", description="what stays as it is: trunk, or all convolutions and batch norms"
+    )
 
 
 @METHODS.register(
@@ -20,21 +42,31 @@ class AClarcParams(CavParams, TuningParams):
     uses_protected=("fit",),
     small={"steps": 6},
     style=("#009E73", ">", "--"),
+    presets={
+        "published": {"cav_weighting": "images", "origin": "attribute"},
+    },
+    search={
+        "strength": Real(0, 1, zero=0.125),
+        "steps": Passes(),
+        "learning_rate": Real(1e-5, 1e-2, log=True),
+        "freeze": Choice(("none", "trunk")),
+        "origin": Choice(("cells", "all", "attribute")),
+        "layer": Choice(("penultimate", "last_conv")),
+        **CAV_SEARCH,
+    },
+    knob="strength",
 )
 def a_clarc(context: Context, params: AClarcParams) -> Debiased:
-    """Return vanilla fine-tuned with x <- x - v v^T (x - z) in place, which is removed after it.
-
-    z is the mean feature of the images with PA, so that PA tells nothing during training.
-    """
-    from torch import nn
+    """Return vanilla fine-tuned with x <- x - v v^T (x - z) in place, which is removed after it."""
+    from rightreasons.models.layers import frozen, intervene, take_away
 
     model = context.vanilla()
-    before = model.intervention
-    cav = penultimate_cav(context, model, params, "a_clarc")
-    model.intervention = nn.Sequential(
-        projection(context, cav, cav.mean_with, strength=1.0), before
-    )
-    history = fine_tune(context, model, params, "a_clarc")
-    model.intervention = before
+    features = features_of(context, model, params.layer)
+    cav, notes = protected_cav(features, params, "a_clarc")
+    origin = origin_of(features, cav, params.origin)
+    intervene(model, params.layer, projection(context, cav.direction, origin, params.strength))
+    with frozen(model, params.freeze):
+        history = fine_tune(context, model, params, "a_clarc")
+    take_away(model, params.layer)
     decision, chosen = pick_decision(context, model, params, "a_clarc")
-    return Debiased(model, decision, {"cav_auroc": cav.quality, **run_notes(history), **chosen})
+    return Debiased(model, decision, {**notes, **run_notes(history), **chosen})

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from rightreasons.core.search import Choice, Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._clarc import CavParams, protected_cav
+from rightreasons.debias._clarc import CAV_SEARCH, LAYER, CavParams, features_of, protected_cav
 from rightreasons.debias._decision import pick_decision
 from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from rightreasons.learning.training import Batch, Loss
     from rightreasons.models.classifier import Classifier
@@ -27,9 +27,12 @@ class RRClarcParams(CavParams, TuningParams):
     output: Literal["max_logit", "target", "all", "random", "log_probability"] = Field(
         "max_logit", description="number per image whose gradient is penalised"
     )
-    penalty: Literal["l2", "l1", "cosine"] = Field("l2", description="how sensitivity is counted")
-    layer: str = Field(
-        "penultimate", description="where: penultimate, or a module of the trunk such as layer4"
+    penalty: Literal["l2", "l2_mean", "l1", "cosine"] = Field(
+        "l2", description="how sensitivity is counted"
+    )
+    layer: str = Field("penultimate", description=LAYER)
+    freeze: Literal["none", "trunk", "convolutions"] = Field(
+        "none", description="what stays as it is: trunk, or all convolutions and batch norms"
     )
 
 
@@ -41,28 +44,43 @@ class RRClarcParams(CavParams, TuningParams):
     uses_protected=("fit",),
     small={"steps": 6},
     style=("#999933", "h", "--"),
+    presets={
+        "published": {
+            "layer": "last_conv",
+            "freeze": "convolutions",
+            "output": "random",
+            "penalty": "l2_mean",
+            "learning_rate": 1e-4,
+        },
+        "detoxai": {"cav_weighting": "images", "strength": 1.0},
+    },
+    search={
+        "strength": Real(0.05, 1e6, log=True, zero=0.125),
+        "steps": Passes(),
+        "learning_rate": Real(1e-5, 1e-2, log=True),
+        "output": Choice(("max_logit", "random")),
+        "layer": Choice(("penultimate", "last_conv")),
+        "freeze": Choice(("none", "trunk")),
+        **CAV_SEARCH,
+    },
+    knob="strength",
 )
 def rr_clarc(context: Context, params: RRClarcParams) -> Debiased:
     """Return vanilla fine-tuned with cross-entropy + lambda (v . d f / d a)^2."""
     import torch
 
-    from rightreasons.debias._gradient_penalty import captured, layer_of
+    from rightreasons.models.layers import captured, frozen, layer_of
 
     model = context.vanilla()
-    layer = layer_of(model, params.layer)
-    cav = protected_cav(context, _channel_means(context, model, layer), params, "rr_clarc")
+    cav, notes = protected_cav(features_of(context, model, params.layer), params, "rr_clarc")
     direction = torch.as_tensor(cav.direction, dtype=torch.float32, device=context.device)
     penalties: list[torch.Tensor] = []
-    with captured(layer) as outputs:
+    with captured(layer_of(model, params.layer)) as outputs, frozen(model, params.freeze):
         loss = _penalised(context, params, direction, outputs, penalties)
         history = fine_tune(context, model, params, "rr_clarc", loss)
-    notes = {
-        "cav_auroc": cav.quality,
-        **run_notes(history),
-        "penalty": [float(penalties[0]), float(penalties[-1])],
-    }
+    ends = [float(penalties[0]), float(penalties[-1])]
     decision, chosen = pick_decision(context, model, params, "rr_clarc")
-    return Debiased(model, decision, {**notes, **chosen})
+    return Debiased(model, decision, {**notes, **run_notes(history), "penalty": ends, **chosen})
 
 
 def _penalised(
@@ -89,24 +107,3 @@ def _penalised(
         return error + params.strength * penalty
 
     return loss
-
-
-def _channel_means(context: Context, model: Classifier, layer: nn.Module) -> torch.Tensor:
-    """Return the layer's activations on the debias split, averaged over positions, (N, C)."""
-    import torch
-
-    from rightreasons.debias._gradient_penalty import by_position, captured
-    from rightreasons.learning.training import batches
-    from rightreasons.runtime.devices import fit_batch
-
-    model.eval()
-
-    def means(size: int) -> torch.Tensor:
-        parts = []
-        with torch.no_grad(), captured(layer) as outputs:
-            for batch in batches(context.debias(), size, context.device):
-                model.features(batch.inputs)
-                parts.append(by_position(outputs[0]).float().mean(dim=1).cpu())
-        return torch.cat(parts)
-
-    return fit_batch(means, 256, "features")

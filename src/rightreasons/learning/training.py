@@ -271,7 +271,7 @@ def train(
     with seeded(generator, device):
         bar = progress(range(config.epochs), description)
         for epoch in bar:
-            model.train()
+            training_mode(model)
             total = torch.zeros((), device=device)
             seen = done = 0
             shuffled = batches(
@@ -308,6 +308,19 @@ def train(
                 bar.set_postfix(loss=f"{mean_loss:.3f}")
     model.eval()
     return history
+
+
+def training_mode(model: Classifier) -> None:
+    """Put a network into training mode, but for batch norms whose weights are frozen.
+
+    Those use their running statistics, which stay as they are (`models.layers.frozen`).
+    """
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    model.train()
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.train(module.weight is None or module.weight.requires_grad)
 
 
 def steps_of_a_pass(images: int, batch_size: int) -> int:

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.files import whole
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier, Projection
+from rightreasons.models.classifier import Affine, Classifier, Gated
+from rightreasons.models.layers import put_behind
 
 
 def save_model(model: Classifier, path: Path) -> None:
@@ -49,11 +50,10 @@ def load_model(path: Path, architecture: str, device: torch.device) -> Classifie
     except SafetensorError as error:
         raise UserError(f"{path} is broken: delete it and run again. {reason(error)}.") from error
     model = build_classifier(architecture)
-    if any(key.startswith("intervention.") for key in state):
-        model.intervention = Projection.empty(model.n_features)
     try:
+        _put_interventions(model, state)
         model.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, AttributeError, KeyError) as error:
         raise UserError(
             f"{path} is no model of {architecture}: delete it and run again. {reason(error)}"
         ) from error
@@ -61,3 +61,21 @@ def load_model(path: Path, architecture: str, device: torch.device) -> Classifie
     if broken:
         raise UserError(f"{path} holds NaN or infinite values in {', '.join(broken[:3])}.")
     return model.to(device).to(memory_format=torch.channels_last).eval()
+
+
+def _put_interventions(model: Classifier, state: dict[str, torch.Tensor]) -> None:
+    """Give a network the interventions that a state dict has values for; the keys say which."""
+    if "intervention.gates" in state:
+        gates, thresholds = state["intervention.gates"], state["intervention.thresholds"]
+        model.intervention = Gated(_affine(state, "intervention.affine"), gates, thresholds)
+    elif "intervention.read" in state:
+        model.intervention = _affine(state, "intervention")
+    end = ".affine.read"
+    layers = [key for key in state if key.startswith("trunk.") and key.endswith(end)]
+    for key in sorted(layers, key=len):
+        name = key.removesuffix(end)
+        put_behind(model.trunk, name.removeprefix("trunk."), _affine(state, f"{name}.affine"))
+
+
+def _affine(state: dict[str, torch.Tensor], name: str) -> Affine:
+    return Affine(*(state[f"{name}.{part}"] for part in ("read", "write", "bias")))

@@ -6,6 +6,7 @@ passed over in silence.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,11 +15,13 @@ from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from rightreasons.core.errors import UserError
+from rightreasons.models.classifier import Affine
 from rightreasons.saliency._trace import (
     AVERAGES,
     BATCH_NORMS,
     DROPOUTS,
     FLATTENING_FUNCTIONS,
+    INTERVENTIONS,
     LINEARS,
     MAX_POOLS,
     RECTIFYING_FUNCTIONS,
@@ -52,7 +55,8 @@ def canonize(model: Classifier) -> fx.GraphModule:
     In the copy, which is in eval mode and without gradients for its weights,
     - batch norm is merged into the convolution or linear layer before it,
     - every sum of two branches is a `Residual` module,
-    - the intervention is merged into the head: A (W x + b) + c = (A W) x + (A b + c),
+    - the intervention is merged into the head: A (W x + b) + c = (A W) x + (A b + c), and one
+      inside the trunk into the convolution or linear layer before it, where there is one,
     - nothing works in place.
     Raises UserError for a network with a step that LRP has no rule for, with forward hooks, whose
     intervention is not affine, or that cannot be traced.
@@ -61,6 +65,7 @@ def canonize(model: Classifier) -> fx.GraphModule:
     for node in list(graph.graph.nodes):
         _not_in_place(node)
         _merge_batch_norm(graph, node)
+        _merge_affine(graph, node)
         _make_residual(graph, node)
     for node in graph.graph.nodes:
         _check(graph, node)
@@ -111,14 +116,44 @@ def _moves(graph: fx.GraphModule, node: fx.Node) -> bool:
 
 def _merge_batch_norm(graph: fx.GraphModule, node: fx.Node) -> None:
     norm = module_at(graph, node)
-    if not isinstance(norm, BATCH_NORMS):
-        return
+    if isinstance(norm, BATCH_NORMS) and norm.running_mean is not None:
+        linear = _linear_before(graph, node)
+        if linear is not None:
+            _replace_both(graph, node, _merged(linear, norm))
+
+
+def _merge_affine(graph: fx.GraphModule, node: fx.Node) -> None:
+    affine = module_at(graph, node)
+    if isinstance(affine, Affine):
+        linear = _linear_before(graph, node)
+        if linear is not None and getattr(linear, "groups", 1) == 1:
+            _replace_both(graph, node, _mapped(linear, affine))
+
+
+def _linear_before(graph: fx.GraphModule, node: fx.Node) -> nn.Conv2d | nn.Linear | None:
+    """Return the convolution or linear layer whose output only `node` gets, if there is one."""
     before = node.all_input_nodes[0]
     linear = module_at(graph, before)
-    if len(before.users) == 1 and norm.running_mean is not None and isinstance(linear, LINEARS):
-        put_module(graph, before, _merged(linear, norm))
-        node.replace_all_uses_with(before)
-        graph.graph.erase_node(node)
+    return linear if isinstance(linear, LINEARS) and len(before.users) == 1 else None
+
+
+def _replace_both(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
+    """Put `module` in the place of `node` and the one before it."""
+    before = node.all_input_nodes[0]
+    put_module(graph, before, module)
+    node.replace_all_uses_with(before)
+    graph.graph.erase_node(node)
+
+
+def _mapped(linear: nn.Conv2d | nn.Linear, affine: Affine) -> nn.Module:
+    """Return the layer that equals `linear` with the map behind it: M (W x + c) + b."""
+    merged = copy.deepcopy(linear)
+    matrix = affine.matrix()
+    weight = (matrix @ linear.weight.flatten(1)).view_as(linear.weight)
+    bias = affine.bias if linear.bias is None else matrix @ linear.bias + affine.bias
+    merged.weight = nn.Parameter(weight, requires_grad=False)
+    merged.bias = nn.Parameter(bias, requires_grad=False)
+    return merged
 
 
 def _merged(linear: nn.Conv2d | nn.Linear, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
@@ -136,7 +171,8 @@ def _make_residual(graph: fx.GraphModule, node: fx.Node) -> None:
 def _check(graph: fx.GraphModule, node: fx.Node) -> None:
     module = module_at(graph, node)
     if module is not None:
-        allowed = isinstance(module, (*LINEARS, *ACTIVATIONS, *AVERAGES, *MOVES, Residual))
+        steps = (*LINEARS, *INTERVENTIONS, *ACTIVATIONS, *AVERAGES, *MOVES, Residual)
+        allowed = isinstance(module, steps)
         what = type(module).__name__
         if isinstance(module, BATCH_NORMS):
             what += " that does not directly follow a convolution or linear layer"

@@ -14,6 +14,7 @@ from rightreasons.saliency._passes import unchecked
 from rightreasons.saliency._trace import (
     AFFINE,
     AFFINE_FUNCTIONS,
+    INTERVENTIONS,
     MAX_POOLS,
     refuse_other_steps,
     separate,
@@ -43,7 +44,7 @@ def explain_with(
     network = separate(trace(model, explainer, ADVICE), (nn.ReLU,))
     refuse_other_steps(
         network,
-        (*AFFINE, *MAX_POOLS, nn.ReLU),
+        (*AFFINE, *INTERVENTIONS, *MAX_POOLS, nn.ReLU),
         (*AFFINE_FUNCTIONS, F.max_pool2d),
         explainer,
         ADVICE,

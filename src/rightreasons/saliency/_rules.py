@@ -17,7 +17,7 @@ from torch import fx, nn
 from rightreasons.saliency import _conv_rules, _general_rules
 from rightreasons.saliency._canonize import ACTIVATIONS, Residual, non_negative, rectified
 from rightreasons.saliency._general_rules import STABILIZER, stabilize
-from rightreasons.saliency._trace import AVERAGES, LINEARS, module_at, put_module
+from rightreasons.saliency._trace import AVERAGES, INTERVENTIONS, LINEARS, module_at, put_module
 
 #: From a layer, its inputs, outputs and the outputs' relevance to the inputs' relevance.
 Rule = Callable[[Any, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -53,7 +53,7 @@ class Rules:
     """Which rule a layer gets.
 
     first: for the convolution that is executed first, None where it is as the others.
-    convolutions: for the others. dense: for linear layers.
+    convolutions: for the others. dense: for linear layers, and for interventions that stay steps.
     """
 
     first: ConvRules | None
@@ -98,6 +98,8 @@ class Rules:
             return _general_rules.unchanged
         if isinstance(layer, AVERAGES):
             return partial(_general_rules.epsilon, epsilon=STABILIZER)
+        if isinstance(layer, INTERVENTIONS):
+            return self.dense
         if not isinstance(layer, LINEARS):
             return None
         if first and self.first is not None:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from rightreasons.core.errors import UserError
+from rightreasons.models.classifier import Affine, Gated
 
 if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
@@ -23,13 +24,14 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 LINEARS = (nn.Conv2d, nn.Linear)
 DROPOUTS = (nn.Dropout, nn.Dropout2d)
+INTERVENTIONS = (Affine, Gated)
 MAX_POOLS = (nn.MaxPool2d, nn.AdaptiveMaxPool2d)
 RECTIFYING_FUNCTIONS = (F.relu, torch.relu, "relu", "relu_")
 SUMS = (operator.add, operator.iadd, torch.add)
 AVERAGING_FUNCTIONS = (F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, "mean")
 FLATTENING_FUNCTIONS = (torch.flatten, "flatten")
 # Steps in eval mode whose output is an affine map of their inputs: their gradient says it all.
-AFFINE = (*LINEARS, *BATCH_NORMS, *AVERAGES, *DROPOUTS, nn.Flatten, nn.Identity)
+AFFINE = (*LINEARS, Affine, *BATCH_NORMS, *AVERAGES, *DROPOUTS, nn.Flatten, nn.Identity)
 AFFINE_FUNCTIONS = (
     *SUMS,
     *AVERAGING_FUNCTIONS,
@@ -41,24 +43,27 @@ AFFINE_FUNCTIONS = (
 
 
 class _Tracer(fx.Tracer):
-    """A tracer to which every averaging module is one step, ours too."""
+    """A tracer to which every averaging module and intervention is one step, ours too."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether a module is one step."""
-        return isinstance(m, AVERAGES) or super().is_leaf_module(m, module_qualified_name)
+        ours = isinstance(m, (*AVERAGES, *INTERVENTIONS))
+        return ours or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:
     """Return a traced copy of `model`, the same function: in eval mode, weights without gradients.
 
-    The intervention is merged into the head: A (W x + b) + c = (A W) x + (A b + c). No module
-    works in place. Raises UserError, in the name of `explainer` and with its `advice`, for a
-    network with forward hooks, whose intervention is not affine, or that cannot be traced.
+    The intervention is merged into the head: A (W x + b) + c = (A W) x + (A b + c); one that acts
+    on some images only (`Gated`) stays a step. No module works in place. Raises UserError, in the
+    name of `explainer` and with its `advice`, for a network with forward hooks, whose intervention
+    is another that is not affine, or that cannot be traced.
     """
     network = copy.deepcopy(model).eval().requires_grad_(False)
     _refuse_hooks(network, explainer)
-    network.head = merge_intervention(network, explainer)
-    network.intervention = nn.Identity()
+    if not isinstance(network.intervention, Gated):
+        network.head = merge_intervention(network, explainer)
+        network.intervention = nn.Identity()
     for module in network.modules():
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]

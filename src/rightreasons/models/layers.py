@@ -1,0 +1,198 @@
+"""A model's layers by name: reading what one gives out, and putting an affine map behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import nn
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.registry import suggestion
+from rightreasons.models.classifier import Affine, Intervened
+
+if TYPE_CHECKING:
+    from rightreasons.models.classifier import Classifier
+
+PENULTIMATE, LAST_CONV = "penultimate", "last_conv"
+Freeze = Literal["none", "trunk", "convolutions"]
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+
+
+def layer_of(model: Classifier, name: str) -> nn.Module:
+    """Return the trunk's module `name`.
+
+    Parameters
+    ----------
+    model
+        The network.
+    name
+        `penultimate`: the trunk itself, whose output the intervention gets; `last_conv`: what the
+        last convolution leads to before it is pooled (`relu3` of small_cnn, `layer4` of a ResNet,
+        `features` of a SqueezeNet); or the name of a module of the trunk.
+
+    Raises
+    ------
+    UserError
+        Where there is no such module, with those that there are.
+    """
+    if name == PENULTIMATE:
+        return model.trunk
+    return model.trunk.get_submodule(layer_name(model, name))
+
+
+def layer_name(model: Classifier, name: str) -> str:
+    """Return the name in the trunk of a layer as `layer_of` takes it, other than `penultimate`."""
+    if name == LAST_CONV:
+        return _last_conv(model.trunk)
+    modules = [known for known, _ in model.trunk.named_modules() if known]
+    if name not in modules:
+        top = ", ".join(child for child, _ in model.trunk.named_children())
+        raise UserError(
+            f"layer: the trunk has no module {name!r}{suggestion(name, modules)} Allowed: "
+            f"penultimate, last_conv, one of {top}, or a module inside one of them (layer4.1)."
+        )
+    return name
+
+
+def _last_conv(trunk: nn.Module) -> str:
+    """Return the widest module that ends with the last convolution and has no pooling behind it.
+
+    Steps are taken to happen in the order in which the trunk lists its modules.
+    """
+    convolutions = [name for name, m in trunk.named_modules() if isinstance(m, nn.Conv2d)]
+    if not convolutions:
+        raise UserError(
+            "layer: the trunk has no convolution. Allowed: penultimate, or a module of the trunk."
+        )
+    path = convolutions[-1].split(".")
+    for depth in range(1, len(path) + 1):
+        name = ".".join(path[:depth])
+        behind = _behind(trunk.get_submodule(name), ".".join(path[depth:]))
+        if not any(isinstance(module, POOLS) for module in behind):
+            return _with_activation(trunk, name)
+    raise AssertionError("a convolution has nothing behind it inside itself")
+
+
+def _behind(module: nn.Module, name: str) -> list[nn.Module]:
+    """Return the modules in `module` that it lists after its module `name`."""
+    names = [known for known, _ in module.named_modules()]
+    return [m for _, m in list(module.named_modules())[names.index(name) + 1 :]]
+
+
+def _with_activation(trunk: nn.Module, name: str) -> str:
+    """Return the last of the batch norms and activations that follow a module in its parent."""
+    parent, _, last = name.rpartition(".")
+    children = list(trunk.get_submodule(parent).named_children())
+    at = [child for child, _ in children].index(last)
+    for child, module in children[at + 1 :]:
+        if list(module.children()) or isinstance(module, (*POOLS, nn.Flatten, nn.Dropout)):
+            break
+        last = child
+    return f"{parent}.{last}" if parent else last
+
+
+def intervene(model: Classifier, name: str, affine: Affine) -> None:
+    """Put an affine map behind a layer, in place.
+
+    Parameters
+    ----------
+    model
+        The network.
+    name
+        The layer, as for `layer_of`. At `penultimate` the map becomes the model's intervention.
+    affine
+        The map; of channels, where the layer's output has positions.
+
+    Raises
+    ------
+    UserError
+        Where there is no such layer.
+    """
+    if name == PENULTIMATE:
+        model.intervention = affine
+        return
+    put_behind(model.trunk, layer_name(model, name), affine)
+
+
+def put_behind(trunk: nn.Module, name: str, affine: Affine) -> None:
+    """Replace the module `name` by itself and an affine map behind it."""
+    parent, _, child = name.rpartition(".")
+    layer = trunk.get_submodule(name)
+    setattr(trunk.get_submodule(parent), child, Intervened(layer, affine))
+
+
+def take_away(model: Classifier, name: str) -> None:
+    """Undo `intervene`: leave the layer, or the identity as intervention, in its place."""
+    if name == PENULTIMATE:
+        model.intervention = nn.Identity()
+        return
+    name = layer_name(model, name)
+    parent, _, child = name.rpartition(".")
+    setattr(model.trunk.get_submodule(parent), child, model.trunk.get_submodule(f"{name}.layer"))
+
+
+@contextmanager
+def captured(module: nn.Module) -> Iterator[list[torch.Tensor]]:
+    """Give a list whose only item is the module's latest output, within the block.
+
+    What follows the module gets a copy, so that an in-place activation does not overwrite the
+    output before its gradient is taken. An output that no weight that is trained leads to is made
+    to need a gradient, so that one can be taken with respect to it. The hook is gone when the
+    block ends.
+    """
+    outputs: list[torch.Tensor] = []
+
+    def keep(_: nn.Module, __: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled() and not output.requires_grad:
+            output = output.detach().requires_grad_()
+        outputs[:] = [output]
+        return output.clone()
+
+    handle = module.register_forward_hook(keep)
+    try:
+        yield outputs
+    finally:
+        handle.remove()
+
+
+def by_position(values: torch.Tensor) -> torch.Tensor:
+    """Return activations or gradients as (N, positions, channels).
+
+    (N, C) has one position, (N, C, H, W) has H W, (N, tokens, C) has its tokens.
+    """
+    if values.dim() == 2:
+        return values[:, None]
+    return values.flatten(2).transpose(1, 2) if values.dim() == 4 else values
+
+
+@contextmanager
+def frozen(model: Classifier, freeze: Freeze) -> Iterator[None]:
+    """Keep a part of a network as it is while the rest is trained, within the block.
+
+    Parameters
+    ----------
+    model
+        The network.
+    freeze
+        `none`; `trunk`: everything before the head; `convolutions`: all convolutions and batch
+        norms. A frozen batch norm keeps its statistics too: see `learning.training.training_mode`.
+    """
+    kinds = (nn.Conv2d, *NORMS)
+    if freeze == "trunk":
+        chosen = list(model.trunk.parameters())
+    elif freeze == "convolutions":
+        chosen = [p for m in model.modules() if isinstance(m, kinds) for p in m.parameters()]
+    else:
+        chosen = []
+    chosen = [parameter for parameter in chosen if parameter.requires_grad]
+    try:
+        for parameter in chosen:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in chosen:
+            parameter.requires_grad_(True)
