@@ -11,9 +11,9 @@ from pydantic import Field
 from rightreasons.core.errors import UserError
 from rightreasons.core.search import Choice, Real
 from rightreasons.debias import METHODS, Context, Debiased
+from rightreasons.debias._decision import DecisionParams
 from rightreasons.debias._fresh import decided
 from rightreasons.debias._thresholds import check_cells
-from rightreasons.debias._tuning import DecisionParams
 
 if TYPE_CHECKING:
     from torch import nn
