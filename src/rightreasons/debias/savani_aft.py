@@ -14,6 +14,7 @@ from rightreasons.debias._tuning import check_finite, pick_decision
     paper="Savani et al. 2020",
     params=SavaniAftParams,
     uses_protected=("fit",),
+    all_cells=True,
     small={"rounds": 2, "model_steps": 2, "critic_warmup": 20},
     style=("#E69F00", "D", "-"),
 )

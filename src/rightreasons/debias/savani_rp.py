@@ -36,6 +36,7 @@ class SavaniRpParams(Params):
     paper="Savani et al. 2020",
     params=SavaniRpParams,
     uses_protected=("fit",),
+    all_cells=True,
     small={"copies": 5},
 )
 def savani_rp(context: Context, params: SavaniRpParams) -> Debiased:

@@ -47,12 +47,15 @@ class TabulateJob(CellsJob):
         The checked config as JSON.
     comparing
         What is compared, and how.
+    compositions
+        By design, what each role of its splits holds.
     """
 
     input: TabulateInput
     output: Tables
     config: str
     comparing: Comparing
+    compositions: dict[str, dict[str, str]]
 
 
 def tabulate(job: TabulateJob, running: Running) -> None:
@@ -73,7 +76,7 @@ def tabulate(job: TabulateJob, running: Running) -> None:
         write_stamped(parts, name, getattr(job.output, name), stamp)
 
     write("provenance", [row])
-    write("splits", tables.splits(job.study, job.groups, files.splits))
+    write("splits", tables.splits(job.study, job.groups, files.splits, job.compositions))
     write("predictions", tables.predictions(job.study, cells, files.predictions))
     write("image_metrics", tables.parts(files.image_metrics, progress))
     write("cell_metrics", tables.parts(files.cell_metrics, progress))
