@@ -1,4 +1,4 @@
-"""Draw the train, debias and test images of a group."""
+"""Draw the train, debias, select and test images of a group."""
 
 from rightreasons.runtime.job import run
 from rightreasons.stages.split import SplitJob, split

@@ -52,7 +52,10 @@ def tiny(**changes: Any) -> dict[str, Any]:
             }
         },
         "designs": {
-            "phi": {"levels": [0.0, 0.8], "max_images": {"train": 120, "debias": 80, "test": 80}}
+            "phi": {
+                "levels": [0.0, 0.8],
+                "max_images": {"train": 120, "debias": 80, "select": 80, "test": 80},
+            }
         },
         "model": {"architecture": "small_cnn"},
         "training": {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3},
@@ -76,8 +79,9 @@ def tinier(levels: list[float], **changes: Any) -> dict[str, Any]:
     config["datasets"]["synthfaces"]["n_images"] = 400
     config["designs"]["phi"] = {
         "levels": levels,
-        "max_images": {"train": 40, "debias": 20, "test": 20},
-        "min_images": {"train": 8, "debias": 8, "test": 8},
+        "max_images": {"train": 40, "debias": 20, "select": 20, "test": 20},
+        "min_images": {"train": 8, "debias": 8, "select": 8, "test": 8},
+        "select_cell": 2,
     }
     return config
 

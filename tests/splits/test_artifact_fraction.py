@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import numpy_rng
-from rightreasons.splits import DESIGNS, ROLES, cell_counts, label, label_injected
+from rightreasons.splits import DESIGNS, HELD_OUT, ROLES, cell_counts, label, label_injected
 from rightreasons.splits.artifact_fraction import largest_train, train_counts
 
 N = 900
 LEVELS = {"artifact_fraction": [0, 0.25, 1], "phi": [-0.5, 0, 0.9], "one_sided": [2 / 3]}
-MORE = {"one_sided": {"n": "largest", "min_images": {"debias": 8, "test": 8}}}
+MORE = {
+    "one_sided": {
+        "n": "largest",
+        "shares": {"train": 0.7, "debias": 0.1, "select": 0.1, "test": 0.1},
+        "min_images": {"debias": 8, "test": 8},
+    }
+}
 
 
 def index(n: int = N, share: float = 0.4, people: int = 0) -> pd.DataFrame:
@@ -51,21 +59,21 @@ def test_rows_ids_and_labels_agree(design: str, level: float) -> None:
 
 
 @pytest.mark.parametrize(("design", "level"), CASES)
-def test_an_image_trains_once_and_tests_twice(design: str, level: float) -> None:
+def test_an_image_trains_once_and_is_held_out_twice(design: str, level: float) -> None:
     split = split_of(design, level, people=300)
     source = split["row"] % N
-    for role in ROLES[:2]:
+    for role in ("train", "debias"):
         assert source[split["role"] == role].is_unique
-    test = split[split["role"] == "test"]
-    assert set(test.loc[test["protected"] == 0, "row"] + N) == set(
-        test.loc[test["protected"] == 1, "row"]
-    )
-    n11, n10, n01, n00 = cell_counts(test)
-    assert n11 == n10 == n01 == n00 > 0
+    for role in HELD_OUT:
+        held = split[split["role"] == role]
+        assert set(held.loc[held["protected"] == 0, "row"] + N) == set(
+            held.loc[held["protected"] == 1, "row"]
+        )
+        n11, n10, n01, n00 = cell_counts(held)
+        assert n11 == n10 == n01 == n00 > 0
     who = index(people=300)["identity"].to_numpy()
     by_role = [set(who[source[split["role"] == role]]) for role in ROLES]
-    assert not by_role[0] & by_role[1]
-    assert not by_role[2] & (by_role[0] | by_role[1])
+    assert all(not a & b for a, b in itertools.combinations(by_role, 2))
 
 
 def test_phi_with_an_artifact_wastes_no_image() -> None:

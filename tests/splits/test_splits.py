@@ -27,7 +27,9 @@ from rightreasons.splits import (
 from rightreasons.splits._slicing import slice_roles
 from rightreasons.splits.phi_design import PhiParams, largest_counts, phi_split
 
-FEW = {"train": 4, "debias": 4, "test": 4}
+FEW = {"train": 4, "debias": 4, "select": 4, "test": 4}
+#: The paper's: no images to choose parameters by.
+PUBLISHED = {"train": 0.3, "debias": 0.2, "test": 0.5}
 LEVELS = st.one_of(
     st.sampled_from([-1.0, -0.5, 0.0, 0.3, 0.5, 0.9, 1.0]), st.floats(-1, 1, allow_nan=False)
 )
@@ -108,7 +110,8 @@ def _people(draw: st.DrawFn) -> pd.DataFrame:
 @settings(max_examples=40, deadline=None)
 @given(_people(), st.sampled_from([-0.8, 0.0, 0.4, 0.9]), st.integers(0, 1000))
 def test_a_split_keeps_its_promises(labels: pd.DataFrame, level: float, seed: int) -> None:
-    split = phi_split(labels, level, PhiParams(min_images=FEW), np.random.default_rng(seed))
+    params = PhiParams(levels=[level], min_images=FEW, select_cell=1)
+    split = phi_split(labels, level, params, np.random.default_rng(seed))
     assert list(split.columns) == ["row", "image_id", "role", "target", "protected"]
     assert split["row"].is_unique  # no image in two roles
     full = split.merge(labels, on=["row", "image_id", "target", "protected"])
@@ -118,9 +121,10 @@ def test_a_split_keeps_its_promises(labels: pd.DataFrame, level: float, seed: in
     table = achieved(split).set_index("role")
     for role in ("train", "debias"):
         assert abs(table.loc[role, "phi"] - level) <= 1 / table.loc[role, "N"] + 1e-9
-    cells = table.loc["test", ["n00", "n01", "n10", "n11"]]
-    assert cells.nunique() == 1
-    assert cells.iloc[0] > 0
+    for role in ("select", "test"):
+        cells = table.loc[role, ["n00", "n01", "n10", "n11"]]
+        assert cells.nunique() == 1
+        assert cells.iloc[0] > 0
 
 
 @settings(max_examples=40, deadline=None)
@@ -171,15 +175,16 @@ def test_the_generator_decides_and_nothing_else() -> None:
 
 
 def test_caps_by_role() -> None:
-    params = PhiParams(max_images={"train": 100, "test": 81})
+    params = PhiParams(levels=[0.6], max_images={"train": 100, "select": 42, "test": 81})
     split = phi_split(labels_of((400,) * 4), 0.6, params, np.random.default_rng(0))
-    assert split["role"].value_counts().to_dict() == {"debias": 200, "train": 100, "test": 80}
+    sizes = {"debias": 200, "train": 100, "test": 80, "select": 40}
+    assert split["role"].value_counts().to_dict() == sizes
 
 
 def test_an_impossible_level_says_what_lacks_and_what_is_possible() -> None:
-    labels = labels_of((81, 1371, 4136, 4412))
+    labels, params = labels_of((81, 1371, 4136, 4412)), PhiParams(levels=[0.0], shares=PUBLISHED)
     with pytest.raises(UserError) as error:
-        phi_split(labels, 0.9, PhiParams(), np.random.default_rng(0))
+        phi_split(labels, 0.9, params, np.random.default_rng(0))
     message = str(error.value)
     assert "phi = 0.9" in message
     assert (
@@ -187,14 +192,15 @@ def test_an_impossible_level_says_what_lacks_and_what_is_possible() -> None:
     )
     assert "train" not in message
     highest = float(message.split("to ")[1].split(" (highest)")[0])
-    phi_split(labels, highest, PhiParams(), np.random.default_rng(0))
+    phi_split(labels, highest, params, np.random.default_rng(0))
     with pytest.raises(UserError):
-        phi_split(labels, highest + 0.01, PhiParams(), np.random.default_rng(0))
+        phi_split(labels, highest + 0.01, params, np.random.default_rng(0))
 
 
 def test_an_empty_cell_leaves_no_test_images() -> None:
+    params = PhiParams(levels=[-1.0], shares=PUBLISHED)
     with pytest.raises(UserError, match=r"test lacks 10 images .* No level is possible"):
-        phi_split(labels_of((0, 400, 400, 400)), -1.0, PhiParams(), np.random.default_rng(0))
+        phi_split(labels_of((0, 400, 400, 400)), -1.0, params, np.random.default_rng(0))
 
 
 def test_a_cap_below_the_fewest_is_named() -> None:
@@ -211,6 +217,9 @@ def test_a_cap_below_the_fewest_is_named() -> None:
         {"levels": [0.5, 0.5]},
         {"shares": {"train": 0.5, "test": 0.5}},
         {"shares": {"train": 0.5, "debias": 0.5, "test": 0.5}},
+        {"shares": {"train": 0.3, "debias": 0.2, "select": 0.5}},
+        {"select": "train", "levels": [0.0, 1.0]},
+        {"select_cell": -1},
         {"max_images": {"valid": 3}},
         {"min_images": {"train": 0}},
         {"level": 0.5},
@@ -245,7 +254,7 @@ def test_phi_of_an_artifact_is_within_one_image(
     level: float, index: pd.DataFrame, seed: int
 ) -> None:
     labels = label_injected(index.rename(columns={"target": "cat"}), "cat", "mark")
-    params = PhiParams(min_images=FEW)
+    params = PhiParams(levels=[level], min_images=FEW, select_cell=1)
     table = achieved(phi_split(labels, level, params, np.random.default_rng(seed)))
     table = table.set_index("role")
     for role in ("train", "debias"):

@@ -32,8 +32,9 @@ def config(folder: Path) -> dict[str, Any]:
     raw["datasets"]["synthfaces"]["n_images"] = 500
     raw["designs"]["phi"] = {
         "levels": [0.0],
-        "max_images": {"train": 60, "debias": 40, "test": 40},
-        "min_images": {"train": 8, "debias": 8, "test": 8},
+        "max_images": {"train": 60, "debias": 40, "select": 40, "test": 40},
+        "min_images": {"train": 8, "debias": 8, "select": 8, "test": 8},
+        "select_cell": 2,
     }
     # At quantile 1 nothing is masked: the method is vanilla's training once more.
     raw["methods"] = {"vanilla": {}, **{m: {} for m in METHODS}, "mask_general": {"quantile": 1}}

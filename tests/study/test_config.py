@@ -80,6 +80,14 @@ def _set(config: dict[str, Any], path: str, value: Any) -> None:
         ("explain/images", "few", "explain.images = 'few': allowed are a whole number from 8 up"),
         ("tasks/smiling_by_necktie/model", {"weight": 1}, ".model.weight (did you mean 'weights'"),
         ("designs/phi/levels", [1.5], "designs.phi.levels"),
+        (
+            "designs/phi",
+            {"levels": [0.5, -1]},
+            "designs.phi.levels: at -1 the debias images of smiling_by_necktie have no image in "
+            "some cell of target and protected attribute, and thropt and thropt_group and "
+            "savani_aft need all cells. Use a level that is less extreme (such as -0.95)",
+        ),
+        ("designs/phi", {"levels": [1], "select": "train"}, "choose select: balanced, or set"),
         ("tasks/smiling_by_necktie/dataset", "synth", "unknown dataset 'synth'"),
         ("tasks/smiling_by_necktie/roi", [0.5, 0.2, 0.1, 0.9], "x0 < x1"),
         ("tasks/smiling_by_necktie/roi", [0, 0, 2, 1], "roi = [0, 0, 2, 1]: allowed are a rect"),

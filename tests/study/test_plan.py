@@ -264,11 +264,21 @@ def test_an_artifact_is_laid_over_the_images_of_its_task_alone() -> None:
 
 
 def test_a_new_level_changes_no_other_job() -> None:
-    designs = {"phi": {**tiny()["designs"]["phi"], "levels": [0.0, 0.4, 0.8]}}
-    before, after = Rules(plan_of()), Rules(plan_of(designs=designs))
+    phi = {**tiny()["designs"]["phi"], "same_n": False}
+    before, after = (
+        Rules(plan_of(designs={"phi": {**phi, "levels": levels}}))
+        for levels in ([0.0, 0.8], [0.0, 0.4, 0.8])
+    )
     new = ("tabulate", "fenced_region")  # the fence goes round the test images of all levels
     wanted = [(s, w) for s, w in jobs_of(before.plan) if not s.startswith(new)]
     assert all(before.job(s, w) == after.job(s, w) for s, w in wanted)
+
+
+def test_levels_of_the_same_n_know_each_other() -> None:
+    """Rounded as folders have them, so that all levels' jobs find the same N."""
+    plan = plan_of(designs={"phi": {"levels": [2 / 3, -1 / 3]}})
+    levels = {plan.split(group).levels for group in plan.grid.groups()}
+    assert levels == {(0.666667, -0.333333)}
 
 
 def test_a_new_image_size_fetches_nothing() -> None:

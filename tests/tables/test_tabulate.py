@@ -126,10 +126,13 @@ def test_predictions_and_splits_get_their_key(tmp_path: Path) -> None:
     assert held_out[["seed", "method", "target", "chance"]].to_numpy().tolist() == [
         [1, "worse", 1, 0.25]
     ]
-    (counts,) = tabulate.splits("demo", [GROUP], [path])
+    holds = {GROUP.design: {"train": "level", "test": "equal cells"}}
+    (counts,) = tabulate.splits("demo", [GROUP], [path], holds)
+    assert counts["role"].tolist() == ["debias", "test"]
     assert one(counts, role="test")["n"] == 4
     assert one(counts, role="test")["phi"] == 0
-    assert one(counts, role="train")["n"] == 0
+    assert one(counts, role="test")["composition"] == "equal cells"
+    assert pd.isna(one(counts, role="debias")["composition"])
     conform(counts, TABLES["splits"])
 
 

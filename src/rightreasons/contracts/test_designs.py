@@ -12,7 +12,18 @@ import pytest
 from rightreasons.contracts.chosen import meant_for
 from rightreasons.contracts.states import unmoved
 from rightreasons.core.errors import UserError
-from rightreasons.splits import BALANCED, CELLS, COLUMNS, DESIGNS, INJECTED, ROLES
+from rightreasons.splits import (
+    BALANCED,
+    CELLS,
+    COLUMNS,
+    DESIGNS,
+    HELD_OUT,
+    INJECTED,
+    ROLES,
+    cell_counts,
+)
+from rightreasons.splits._drawing import hold_out
+from rightreasons.splits._roles import EQUAL, NATURAL, RoleParams
 
 EACH = 4000
 PROTECTED = ("attribute", "artifact")
@@ -69,7 +80,7 @@ def test_rows_roles_and_labels_agree(name: str, protected: str) -> None:
     for level in levels_of(name):
         split = split_of(name, frame, level)
         assert list(split) == list(COLUMNS)
-        assert set(split["role"]) - {BALANCED} == set(ROLES)
+        assert set(split["role"]) - {BALANCED, "select"} == set(ROLES) - {"select"}
         assert not split.duplicated(["role", "row"]).any()
         source = split["row"].to_numpy() % len(frame)
         assert (split["target"].to_numpy() == frame["target"].to_numpy()[source]).all()
@@ -121,6 +132,56 @@ def test_levels_share_their_test_images(name: str) -> None:
     tests = [split.loc[split["role"] == "test", "row"] for split in
              (split_of(name, frame, level) for level in levels)]  # fmt: skip
     assert all(set(test) == set(tests[0]) for test in tests)
+
+
+@pytest.mark.parametrize("protected", PROTECTED)
+@meant_for(DESIGNS, "test_seeds_share_what_is_held_out")
+def test_seeds_share_what_is_held_out(name: str, protected: str) -> None:
+    """Images that are held out for all seeds keep their role; the others' roles are the seed's."""
+    params, frame = DESIGNS[name].params(), labels(protected)
+    if not isinstance(params, RoleParams):
+        pytest.skip("the design holds no images out for all seeds")
+    held = hold_out(frame, params.shares, np.random.default_rng(9))
+    splits = [split_of(name, held, seed=seed) for seed in (0, 1)]
+    for role in HELD_OUT:
+        first, second = (set(split.loc[split["role"] == role, "row"]) for split in splits)
+        assert first == second
+        assert first <= with_artifact(held.loc[held["held_role"] == role, "row"], len(frame))
+    trains = [set(split.loc[split["role"] == "train", "row"]) for split in splits]
+    assert trains[0] != trains[1]
+
+
+def with_artifact(rows: pd.Series, images: int) -> set[int]:
+    """Return rows and those of the same images with an artifact."""
+    return {*rows, *(rows + images)}
+
+
+@pytest.mark.parametrize("protected", PROTECTED)
+@meant_for(DESIGNS, "test_levels_have_as_many_images")
+def test_levels_have_as_many_images(name: str, protected: str) -> None:
+    """With `same_n`, levels differ by bias alone."""
+    if "same_n" not in DESIGNS[name].params.model_fields:
+        pytest.skip("the design has no same_n")
+    frame = labels(protected)
+    sizes = [split_of(name, frame, level)["role"].value_counts() for level in levels_of(name)]
+    assert all(size.to_dict() == sizes[0].to_dict() for size in sizes)
+
+
+@pytest.mark.parametrize("protected", PROTECTED)
+@meant_for(DESIGNS, "test_roles_hold_what_the_design_says")
+def test_roles_hold_what_the_design_says(name: str, protected: str) -> None:
+    params = DESIGNS[name].params()
+    if not isinstance(params, RoleParams):
+        pytest.skip("the design does not say")
+    split = split_of(name, labels(protected))
+    holds = params.composition()
+    assert set(holds) == set(split["role"])
+    for role, held in holds.items():
+        counts = cell_counts(split[split["role"] == role])
+        if held == EQUAL:
+            assert len(set(counts)) == 1
+        if role == "select" and held != NATURAL:
+            assert min(counts) >= params.select_cell
 
 
 @pytest.mark.parametrize("protected", PROTECTED)

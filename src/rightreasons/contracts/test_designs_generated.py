@@ -38,7 +38,8 @@ def small_params(design: Component) -> dict[str, Any]:
     """Return parameters that fit a pool of a few hundred images."""
     if design.traits["small"] or "min_images" not in design.params.model_fields:
         return dict(design.traits["small"])
-    return {"min_images": dict.fromkeys(ROLES, 4)}
+    few = {"select_cell": 1} if "select_cell" in design.params.model_fields else {}
+    return {"min_images": dict.fromkeys(ROLES, 4), **few}
 
 
 def split_of(design: str, index: pd.DataFrame, protected: str, seed: int) -> pd.DataFrame:

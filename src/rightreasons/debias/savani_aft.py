@@ -16,6 +16,7 @@ from rightreasons.debias._tuning import check_finite
     paper="Savani et al. 2020",
     params=SavaniAftParams,
     uses_protected=("fit",),
+    all_cells=True,
     small={"steps": 4, "rounds": 2, "critic_warmup": 20},
     presets=PRESETS,
     search={

@@ -34,6 +34,7 @@ class SavaniRpParams(PerturbedParams):
     paper="Savani et al. 2020",
     params=SavaniRpParams,
     uses_protected=("fit",),
+    all_cells=True,
     small={"copies": 5},
     presets={"published": {"copies": 101, "scale": 0.1, "threshold": "equalized_odds"}},
     search={

@@ -25,6 +25,7 @@ class ThroptParams(Params):
     params=ThroptParams,
     changes="decision",
     uses_protected=("fit",),
+    all_cells=True,
     random=False,
     style=("#56B4E9", "^", ":"),
 )

@@ -26,6 +26,7 @@ class ThroptGroupParams(Params):
     params=ThroptGroupParams,
     changes="decision",
     uses_protected=("fit", "decision"),
+    all_cells=True,
     style=("#0072B2", "v", ":"),
 )
 def thropt_group(context: Context, params: ThroptGroupParams) -> Debiased:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rightreasons.learning.images import LabelledImages
     from rightreasons.models.classifier import Classifier
 
-ROLES = ("debias", "test")
+#: The roles that models predict: test is reported, the others choose between models.
+ROLES = ("debias", "select", "test")
 
 
 def role_of(split: pd.DataFrame, role: str) -> pd.DataFrame:
@@ -58,7 +59,7 @@ def predict(
     device: torch.device,
     roles: tuple[str, ...] = ROLES,
 ) -> pd.DataFrame:
-    """Return a model's outputs on the debias and test images, and on the test images' twins.
+    """Return a model's outputs on the images of ROLES, and on the test images' twins.
 
     Parameters
     ----------

@@ -1,20 +1,24 @@
-"""Splits: which image trains, debiases and tests. `DESIGNS` finds the ways to rebalance them.
+"""Splits: which image trains, debiases, selects and tests. `DESIGNS` finds the ways to rebalance.
 
 A design is a function `design(labels, level, params, rng) -> split`, registered with parameters
 that have at least `levels`. `labels` is the frame of `label`: one row per image. The split has
 one row per image and role: row, image_id, role, target, protected. No image has two of the roles
-train, debias and test; a design may add the role balanced, drawn from the same images as train.
-Its trait `symbol` is what figures call its level; empty for the design's name.
+train, debias, select and test. A design may do without select, whose images choose parameters; it
+may add the role balanced, drawn from the same images as train. Its trait `symbol` is what figures
+call its level; empty for the design's name. Parameters that are `_roles.RoleParams` also say what
+each role holds.
 
 Where the protected attribute is an injected artifact (`label_injected`), any image can
 have it. `_counts.cut` then gives every image without and with it; `_counts.settle` leaves one
-version of each, and test keeps both: the four quadrants, and every image's twin.
+version of each, and test keeps both: the four quadrants, and every image's twin; so does a
+select with equal cells.
 
 Traits: `small`, parameters that fit a few hundred images, for tests, where low `min_images` do not
 do; `exempt`, why a test of the contract is not for the design, by the test's name.
 
-The generator is fresh for every level and must depend on the seed and the task only, so that the
-levels of a design share their slices and, as far as possible, their images.
+The generator is fresh for every level and depends on the seed and the task only, so that the
+levels of a design share their slices and, as far as possible, their images. Where select and test
+are to be the same for all seeds, `labels` says which images they may take (`_counts.hold_out`).
 """
 
 from __future__ import annotations
@@ -28,7 +32,10 @@ from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Registry
 from rightreasons.data.attributes import binary
 
-ROLES = ("train", "debias", "test")
+ROLES = ("train", "debias", "select", "test")
+
+#: The roles that nothing is fitted on: select chooses parameters, test is reported.
+HELD_OUT = ("select", "test")
 
 #: The role of a training set with equal cells, as large as train, which some designs draw.
 BALANCED = "balanced"
@@ -127,12 +134,13 @@ def achieved(split: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per role: role, n00, n01, n10, n11 (protected, target), N, phi, yules_q, yules_y.
-        The role balanced has a row only where the split has it. The associations are those of the
-        images in the split, not those asked for; they are NaN where a margin is empty.
+        One row per role that the split has: role, n00, n01, n10, n11 (protected, target), N, phi,
+        yules_q, yules_y. The associations are those of the images in the split, not those asked
+        for; they are NaN where a margin is empty.
     """
     rows = []
-    for role in (*ROLES, BALANCED) if (split["role"] == BALANCED).any() else ROLES:
+    there = set(split["role"])
+    for role in (role for role in (*ROLES, BALANCED) if role in there):
         n11, n10, n01, n00 = counts = cell_counts(split[split["role"] == role])
         associations = {
             "phi": phi(*counts),

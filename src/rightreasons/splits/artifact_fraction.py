@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
 from rightreasons.core.errors import UserError
-from rightreasons.splits import CELLS, DESIGNS, ROLES, cell_counts
+from rightreasons.splits import CELLS, DESIGNS
 from rightreasons.splits._counts import (
     Counts,
-    RoleParams,
-    as_split,
     capped,
-    cut,
-    different,
-    draw,
-    equal_cells,
+    check_common,
     lacking,
-    settle,
+    lacks_equal,
+    lacks_natural,
+    role_counts,
+    too_few,
+    wanted_counts,
 )
+from rightreasons.splits._drawing import as_split, available, cut, draw, settle_roles
+from rightreasons.splits._roles import EQUAL, LEVEL, RoleParams, different
 
 
 class ArtifactFractionParams(RoleParams):
     """Parameters of `artifact_fraction`."""
+
+    #: Train has an empty cell, where no criterion of fairness is defined.
+    DEBIAS: ClassVar[str] = EQUAL
 
     levels: list[float] = Field(
         default_factory=lambda: [0.0, 0.5, 1.0],
@@ -36,8 +40,9 @@ class ArtifactFractionParams(RoleParams):
     )
     carrier: Literal[0, 1] = Field(1, description="class of the target that carries it")
     shares: dict[str, float] = Field(
-        default_factory=lambda: {"train": 0.6, "debias": 0.15, "test": 0.25},
-        description="share of the images that each role is drawn from",
+        default_factory=lambda: {"train": 0.5, "debias": 0.15, "select": 0.1, "test": 0.25},
+        description="share of the images that each role is drawn from; without `select` there is "
+        "no such role",
     )
 
     @field_validator("levels")
@@ -46,6 +51,17 @@ class ArtifactFractionParams(RoleParams):
         if wrong := [level for level in levels if not 0 <= level <= 1]:
             raise ValueError(f"a share lies between 0 and 1, not {wrong}")
         return different(levels)
+
+    def _one_sided(self, level: float) -> bool:
+        return True
+
+    def carrying(self, level: float) -> tuple[float, float]:
+        """Return the shares of target 0 and 1 that carry the attribute in train."""
+        return (0.0, level) if self.carrier == 1 else (level, 0.0)
+
+    def largest(self, available: Counts, level: float, most: int | None) -> Counts:
+        """Return the counts of the largest train set at a level (see `largest_train`)."""
+        return largest_train(available, level, self.carrier, most)
 
 
 @DESIGNS.register(
@@ -61,7 +77,8 @@ def artifact_fraction(
 
     Train has as many images of both classes. Debias and test have four equal cells: train has an
     empty one, where no criterion of fairness is defined. With the same generator, all levels have
-    the same test images, and with an injected artifact the same train images, too.
+    the same test images, and with an injected artifact the same train images, too. Select holds
+    what `select` says.
 
     Parameters
     ----------
@@ -83,24 +100,21 @@ def artifact_fraction(
     Raises
     ------
     UserError
-        If a role gets fewer than `min_images`: which cells lack how many images.
+        If a role gets fewer than `min_images`, or a cell of select fewer than `select_cell`: which
+        cells lack how many images. With `same_n` this holds for every level.
 
     References
     ----------
     Searching for Unintended Biases With Saliency.
     """
-    shares = [0.0, 0.0]
-    shares[params.carrier] = level
-    carrying = {"train": (shares[0], shares[1]), "debias": (0.5, 0.5)}
-    slices = settle(cut(labels, params.shares, rng), carrying)
-    available = {role: cell_counts(slices[slices["role"] == role]) for role in ROLES}
-    most = params.max_images
-    wanted = {
-        "train": largest_train(available["train"], level, params.carrier, most.get("train")),
-        **{role: equal_cells(available[role], most.get(role)) for role in ROLES[1:]},
-    }
-    _check(level, available, wanted, params)
-    return as_split([draw(slices, role, wanted[role]) for role in ROLES])
+    slices = cut(labels, params.shares, rng)
+    kept = {one: settle_roles(slices, params, params.carrying(one)) for one in params.alike(level)}
+    have = {one: available(kept[one], params) for one in kept}
+    for one in have:
+        _check(one, have[one], params)
+    wanted = wanted_counts(level, have, params, params.largest)
+    check_common(f"artifact_fraction = {level:g}", wanted, params)
+    return as_split([draw(kept[level], role, wanted[role]) for role in params.roles])
 
 
 def train_counts(n: int, level: float, carrier: int) -> Counts:
@@ -145,28 +159,30 @@ def largest_train(available: Counts, level: float, carrier: int, most: int | Non
     return 0, 0, 0, 0
 
 
-def _check(
-    level: float,
-    available: dict[str, Counts],
-    wanted: dict[str, Counts],
-    params: ArtifactFractionParams,
-) -> None:
-    """Raise a UserError that names all the roles with too few images."""
-    small = [role for role in ROLES if sum(wanted[role]) < params.fewest(role)]
+def _check(level: float, available: dict[str, Counts], params: ArtifactFractionParams) -> None:
+    """Raise a UserError that names all the roles with too few images at a level."""
+    most = params.max_images
+    counts = {
+        role: role_counts(role, level, have, params, params.largest, most.get(role))
+        for role, have in available.items()
+    }
+    small = [role for role in counts if too_few(role, counts[role], params)]
     if small:
         lacks = " ".join(_lack(role, level, available[role], params) for role in small)
+        same = "With `same_n` no level is drawn unless all are. " * params.same_n
         raise UserError(
-            f"artifact_fraction = {level:g} is not possible with these images. {lacks} Add images, "
-            "change `shares`, or lower `min_images`."
+            f"artifact_fraction = {level:g} is not possible with these images. {lacks} {same}Add "
+            "images, change `shares`, or lower `min_images` or `select_cell`."
         )
 
 
 def _lack(role: str, level: float, available: Counts, params: ArtifactFractionParams) -> str:
     """Say what a role lacks for its fewest images."""
+    holds = params.composition()[role]
+    if holds != LEVEL:
+        return (lacks_equal if holds == EQUAL else lacks_natural)(role, available, params)
     fewest, most = params.fewest(role), params.max_images.get(role)
     each = math.ceil(fewest / 4)
     if most is not None and most < 4 * each:
         return capped(role, most, fewest)
-    if role == "train":
-        return lacking(role, available, train_counts(2 * each, level, params.carrier))
-    return lacking(role, available, (each, each, each, each))
+    return lacking(role, available, train_counts(2 * each, level, params.carrier))

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from rightreasons.core.errors import UserError
-from rightreasons.splits import BALANCED, CELLS, DESIGNS, ROLES, cell_counts
+from rightreasons.splits import BALANCED, CELLS, DESIGNS, cell_counts
 from rightreasons.splits._counts import (
     Counts,
-    RoleParams,
-    as_split,
     capped,
-    cut,
-    different,
-    draw,
-    equal_cells,
+    check_common,
     lacking,
-    settle,
+    lacks_equal,
+    lacks_natural,
+    role_counts,
+    too_few,
+    wanted_counts,
 )
+from rightreasons.splits._drawing import as_split, available, cut, draw, settle, settle_roles
+from rightreasons.splits._roles import EQUAL, LEVEL, RoleParams, different
 
 Balance = Literal["equal", "nearest", "none"]
 
@@ -31,6 +32,9 @@ MODES: tuple[Balance, ...] = ("equal", "nearest", "none")
 
 class OneSidedParams(RoleParams):
     """Parameters of `one_sided`."""
+
+    #: Train has an empty cell, where no criterion of fairness is defined.
+    DEBIAS: ClassVar[str] = EQUAL
 
     levels: list[float] = Field(
         default_factory=lambda: [2 / 3],
@@ -52,8 +56,9 @@ class OneSidedParams(RoleParams):
     )
     # With less than 0.86 the train slice of CelebA has no 1,500 blond men for the role balanced.
     shares: dict[str, float] = Field(
-        default_factory=lambda: {"train": 0.88, "debias": 0.04, "test": 0.08},
-        description="share of the images that each role is drawn from",
+        default_factory=lambda: {"train": 0.86, "debias": 0.04, "select": 0.03, "test": 0.07},
+        description="share of the images that each role is drawn from; without `select` there is "
+        "no such role",
     )
 
     @field_validator("levels")
@@ -73,13 +78,38 @@ class OneSidedParams(RoleParams):
             raise ValueError(f"at levels {none} no image of n = {self.n} carries the attribute")
         return self
 
+    def composition(self) -> dict[str, str]:
+        """Return what each role holds, the role balanced among them where there is one."""
+        holds = {"equal": EQUAL, "nearest": f"{EQUAL}, as nearly as there are images"}
+        balanced = {BALANCED: holds[self.balanced]} if self.balanced != "none" else {}
+        return super().composition() | balanced
+
+    def _one_sided(self, level: float) -> bool:
+        return True
+
+    def carrying(self, level: float) -> tuple[float, float]:
+        """Return the shares of target 0 and 1 that carry the attribute in train."""
+        return (level, 0.0) if self.clean_class == 1 else (0.0, level)
+
+    def largest(self, available: Counts, level: float, most: int | None) -> Counts:
+        """Return the counts of the largest set like train at a level, zeros without one."""
+        n = largest_n(level, available, self.clean_class, "none")
+        n = n if most is None else min(n, most // 4 * 2)
+        counts = train_counts(n, level, self.clean_class)
+        return counts if carriers(n, level) >= 1 else (0, 0, 0, 0)
+
 
 @DESIGNS.register(
     "one_sided",
     title="Protected attribute in one class only",
     paper="Mitigating Bias Using Model-Agnostic Data Attribution, section 4.1",
     params=OneSidedParams,
-    small={"n": "largest", "min_images": {"debias": 4, "test": 4}, "balanced": "none"},
+    small={
+        "n": "largest",
+        "min_images": {"debias": 4, "select": 4, "test": 4},
+        "select_cell": 1,
+        "balanced": "none",
+    },
 )
 def one_sided(
     labels: pd.DataFrame, level: float, params: OneSidedParams, rng: np.random.Generator
@@ -91,12 +121,14 @@ def one_sided(
     - train: n images of the clean class, none with the attribute, and n of the other class, of
       which `level` n, rounded, carry it;
     - debias, test: four equal cells, as large as the slices and `max_images` allow;
+    - select: what `select` says;
     - balanced: 2n images with four equal cells, of the train slice. It may share images with
       train. With `nearest`, a cell that is too small is filled up from the same class's other
       cell (the paper: 54 to 46 for blond men).
 
     With the same generator, all levels have the same debias, test and balanced images, and the
-    cells of train are the first images of one shuffled list.
+    cells of train are the first images of one shuffled list. `n: largest` is, with `same_n`, the
+    largest that all levels allow.
 
     Parameters
     ----------
@@ -124,22 +156,19 @@ def one_sided(
     Mitigating Bias Using Model-Agnostic Data Attribution, section 4.1.
     """
     both = cut(labels, params.shares, rng)
-    half = settle(both, dict.fromkeys(ROLES[:2], (0.5, 0.5)))
-    slices = settle(both, {"train": _carrying(level, params), "debias": (0.5, 0.5)})
-    available = {role: cell_counts(slices[slices["role"] == role]) for role in ROLES}
-    available[BALANCED] = cell_counts(half[half["role"] == "train"])
-    n = _n(level, available, params)
-    wanted = {
-        "train": train_counts(n, level, params.clean_class),
-        **{
-            role: equal_cells(available[role], params.max_images.get(role))
-            for role in ("debias", "test")
-        },
-    }
-    _check(level, available, wanted, params, n)
-    parts = [draw(slices, role, wanted[role]) for role in ROLES]
+    half = settle(both, {"train": (0.5, 0.5)})
+    of_half = cell_counts(half[half["role"] == "train"])
+    kept = {one: settle_roles(both, params, params.carrying(one)) for one in params.alike(level)}
+    have = {one: available(kept[one], params) for one in kept}
+    n = _n({one: have[one]["train"] for one in have}, of_half, params)
+    _check(level, have[level], of_half, params, n)
+    rest = {one: {role: have[one][role] for role in params.roles[1:]} for one in have}
+    wanted = wanted_counts(level, rest, params, params.largest)
+    check_common(f"one_sided at level {level:g}", wanted, params)
+    wanted["train"] = train_counts(n, level, params.clean_class)
+    parts = [draw(kept[level], role, wanted[role]) for role in params.roles]
     if params.balanced != "none":
-        counts = balanced_counts(n, available[BALANCED], params.balanced)
+        counts = balanced_counts(n, of_half, params.balanced)
         parts.append(draw(half, "train", counts).assign(role=BALANCED))
     return as_split(parts)
 
@@ -223,17 +252,14 @@ def largest_n(
     return 0
 
 
-def _carrying(level: float, params: OneSidedParams) -> tuple[float, float]:
-    """Return the shares of target 0 and 1 that carry the attribute in train."""
-    return (level, 0.0) if params.clean_class == 1 else (0.0, level)
-
-
-def _n(level: float, available: dict[str, Counts], params: OneSidedParams) -> int:
-    """Return n, or the largest one possible where that is asked for, at least 2."""
+def _n(available: dict[float, Counts], half: Counts, params: OneSidedParams) -> int:
+    """Return n, or the largest one that these levels allow where that is asked for, at least 2."""
     if params.n != "largest":
         return params.n
-    counts = available["train"], params.clean_class, params.balanced, available[BALANCED]
-    n = largest_n(level, *counts)
+    n = min(
+        largest_n(level, have, params.clean_class, params.balanced, half)
+        for level, have in available.items()
+    )
     return max(2, min(n, params.max_images.get("train", 2 * n) // 4 * 2))
 
 
@@ -252,25 +278,23 @@ def _short(
 
 
 def _check(
-    level: float,
-    available: dict[str, Counts],
-    wanted: dict[str, Counts],
-    params: OneSidedParams,
-    n: int,
+    level: float, available: dict[str, Counts], half: Counts, params: OneSidedParams, n: int
 ) -> None:
     """Raise a UserError that names all the roles with too few images."""
     lacks = []
-    counts = available["train"], available[BALANCED]
+    counts = available["train"], half
     if short := _short(n, level, *counts, params.clean_class, params.balanced):
         lacks += [lacking("train", *pair) for pair in short]
         lacks.append(_possible(level, *counts, params))
-    for role in ("debias", "test"):
-        if sum(wanted[role]) < params.fewest(role):
-            lacks.append(_lack(role, available[role], params))
+    for role in params.roles[1:]:
+        have, most = available[role], params.max_images.get(role)
+        if too_few(role, role_counts(role, level, have, params, params.largest, most), params):
+            lacks.append(_lack(role, level, have, params))
     if lacks:
         raise UserError(
             f"one_sided with n = {n} at level {level:g} is not possible with these images. "
-            f"{' '.join(lacks)} Or add images, change `shares`, or lower `n` or `min_images`."
+            f"{' '.join(lacks)} Or add images, change `shares`, or lower `n`, `min_images` or "
+            "`select_cell`."
         )
 
 
@@ -285,10 +309,13 @@ def _possible(level: float, available: Counts, half: Counts, params: OneSidedPar
     return f"{said} (with {', '.join(others)})." if others else f"{said}."
 
 
-def _lack(role: str, available: Counts, params: OneSidedParams) -> str:
-    """Say what a role with equal cells lacks for its fewest images."""
+def _lack(role: str, level: float, available: Counts, params: OneSidedParams) -> str:
+    """Say what a role other than train lacks for its fewest images."""
+    holds = params.composition()[role]
+    if holds != LEVEL:
+        return (lacks_equal if holds == EQUAL else lacks_natural)(role, available, params)
     fewest, most = params.fewest(role), params.max_images.get(role)
-    each = math.ceil(fewest / 4)
-    if most is not None and most < 4 * each:
+    n = 2 * math.ceil(fewest / 4)
+    if most is not None and most < 2 * n:
         return capped(role, most, fewest)
-    return lacking(role, available, (each, each, each, each))
+    return lacking(role, available, train_counts(n, level, params.clean_class))

@@ -7,19 +7,20 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from rightreasons.core.errors import UserError
-from rightreasons.splits import DESIGNS, ROLES, cell_counts
+from rightreasons.splits import DESIGNS
 from rightreasons.splits._counts import (
     Counts,
-    RoleParams,
-    as_split,
     capped,
-    cut,
-    different,
-    draw,
-    equal_cells,
+    check_common,
     lacking,
-    settle,
+    lacks_equal,
+    lacks_natural,
+    role_counts,
+    too_few,
+    wanted_counts,
 )
+from rightreasons.splits._drawing import as_split, available, cut, draw, settle_roles
+from rightreasons.splits._roles import EQUAL, LEVEL, RoleParams, different
 
 
 class PhiParams(RoleParams):
@@ -38,6 +39,9 @@ class PhiParams(RoleParams):
             raise ValueError(f"phi lies between -1 and 1, not {wrong}")
         return different(levels)
 
+    def _one_sided(self, level: float) -> bool:
+        return abs(level) == 1
+
 
 @DESIGNS.register(
     "phi",
@@ -53,10 +57,10 @@ def phi_split(
     """Return a split: train and debias with phi = `level`, test with four equal cells.
 
     The images are sliced by `shares`, identities kept together; then each slice is undersampled to
-    as many images N as it allows (see `largest_counts`). With the same generator, all levels have
-    the same test images, and each cell's images are the first ones of one shuffled list. An
-    injected protected attribute goes into the images that phi asks for, and every test image is
-    there without and with it.
+    as many images N as it allows (see `largest_counts`), or, with `same_n`, as all levels allow.
+    With the same generator, all levels have the same test images, and each cell's images are the
+    first ones of one shuffled list. An injected protected attribute goes into the images that phi
+    asks for, and every test image is there without and with it. Select holds what `select` says.
 
     Parameters
     ----------
@@ -78,51 +82,27 @@ def phi_split(
     Raises
     ------
     UserError
-        If a role gets fewer than `min_images`: which cells lack how many images, and which levels
-        are possible.
+        If a role gets fewer than `min_images`, or a cell of select fewer than `select_cell`: which
+        cells lack how many images, and which levels are possible. With `same_n` this holds for
+        every level.
 
     References
     ----------
     Investigating the Relationship Between Debiasing and Artifact Removal using Saliency Maps.
     """
-    slices = settle(cut(labels, params.shares, rng), dict.fromkeys(ROLES[:2], carrying(level)))
-    available = {role: cell_counts(slices[slices["role"] == role]) for role in ROLES}
-    wanted = counts_of(level, available, params)
-    return as_split([draw(slices, role, wanted[role]) for role in ROLES])
+    slices = cut(labels, params.shares, rng)
+    kept = {one: settle_roles(slices, params, carrying(one)) for one in params.alike(level)}
+    have = {one: available(kept[one], params) for one in kept}
+    for one in have:
+        _check(one, have[one], params)
+    wanted = wanted_counts(level, have, params, largest_counts)
+    check_common(f"phi = {level:g}", wanted, params)
+    return as_split([draw(kept[level], role, wanted[role]) for role in params.roles])
 
 
 def carrying(level: float) -> tuple[float, float]:
     """Return the shares of target 0 and 1 with the protected attribute at phi = `level`."""
     return (1 - level) / 2, (1 + level) / 2
-
-
-def counts_of(level: float, available: dict[str, Counts], params: PhiParams) -> dict[str, Counts]:
-    """Return each role's (n11, n10, n01, n00).
-
-    Parameters
-    ----------
-    level
-        phi of train and debias.
-    available
-        By role, the images of each cell that there are.
-    params
-        The design's parameters.
-
-    Raises
-    ------
-    UserError
-        That names all roles that are too small.
-    """
-    counts = {role: _role_counts(role, level, available[role], params) for role in ROLES}
-    small = [role for role in ROLES if sum(counts[role]) < params.fewest(role)]
-    if small:
-        lacks = " ".join(_lack(role, level, available[role], params) for role in small)
-        raise UserError(
-            f"phi = {level:g} is not possible with these images. {lacks} "
-            f"{possible_levels(available, params)} "
-            "Or add images, change `shares`, or lower `min_images`."
-        )
-    return counts
 
 
 def largest_counts(available: Counts, level: float, most: int | None = None) -> Counts:
@@ -162,25 +142,33 @@ def largest_counts(available: Counts, level: float, most: int | None = None) -> 
 
 def possible_levels(available: dict[str, Counts], params: PhiParams, step: float = 0.01) -> str:
     """Say the lowest and highest level, in steps of `step`, that every role allows."""
-    good = [
-        level
-        for level in np.round(np.arange(-1, 1 + step / 2, step), 6)
-        if all(
-            sum(_role_counts(role, level, available[role], params)) >= params.fewest(role)
-            for role in ROLES
-        )
-    ]
+    levels = np.round(np.arange(-1, 1 + step / 2, step), 6)
+    good = [level for level in levels if not _small(level, available, params)]
     if not good:
         return "No level is possible."
     return f"Possible levels: {good[0]:g} (lowest) to {good[-1]:g} (highest)."
 
 
-def _role_counts(role: str, level: float, available: Counts, params: PhiParams) -> Counts:
-    """Return a role's counts; the four cells of the test images are exactly equal."""
-    most = params.max_images.get(role)
-    if role != "test":
-        return largest_counts(available, level, most)
-    return equal_cells(available, most)
+def _check(level: float, available: dict[str, Counts], params: PhiParams) -> None:
+    """Raise a UserError that names all the roles with too few images at a level."""
+    if small := _small(level, available, params):
+        lacks = " ".join(_lack(role, level, available[role], params) for role in small)
+        same = " With `same_n` no level is drawn unless all are." * params.same_n
+        raise UserError(
+            f"phi = {level:g} is not possible with these images. {lacks} "
+            f"{possible_levels(available, params)}{same} "
+            "Or add images, change `shares`, or lower `min_images` or `select_cell`."
+        )
+
+
+def _small(level: float, available: dict[str, Counts], params: PhiParams) -> list[str]:
+    """Return the roles that have too few images at a level."""
+    most = params.max_images
+    counts = {
+        role: role_counts(role, level, have, params, largest_counts, most.get(role))
+        for role, have in available.items()
+    }
+    return [role for role in counts if too_few(role, counts[role], params)]
 
 
 def _halves(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -210,19 +198,21 @@ def _assign(
 
 def _lack(role: str, level: float, available: Counts, params: PhiParams) -> str:
     """Say what a role lacks for the smallest table with at least its fewest images."""
-    fewest = params.fewest(role)
+    holds = params.composition()[role]
+    if holds != LEVEL:
+        return (lacks_equal if holds == EQUAL else lacks_natural)(role, available, params)
+    need = _smallest(level, params.fewest(role), params.floor(role))
     most = params.max_images.get(role)
-    if most is not None and most < fewest:
-        return capped(role, most, fewest)
-    return lacking(role, available, _smallest(role, level, fewest))
+    if most is not None and most < sum(need):
+        return capped(role, most, sum(need))
+    return lacking(role, available, need)
 
 
-def _smallest(role: str, level: float, fewest: int) -> Counts:
-    """Return the counts of the smallest table with at least `fewest` images."""
+def _smallest(level: float, fewest: int, floor: int) -> Counts:
+    """Return the counts of the smallest table with at least `fewest` images, `floor` a cell."""
     most = fewest
     while True:
-        params = PhiParams(max_images={role: most})
-        counts = _role_counts(role, level, (most, most, most, most), params)
-        if sum(counts) >= fewest:
+        counts = largest_counts((most, most, most, most), level, most)
+        if sum(counts) >= fewest and min(counts) >= floor:
             return counts
         most += 1

@@ -24,7 +24,7 @@ class Pool(Files):
 
 
 class Split(Files):
-    """Which images train, debias and test."""
+    """Which images train, debias, select and test."""
 
     split: Path = Path("split.parquet")
 

@@ -1,10 +1,8 @@
-"""Draw the train, debias and test images of a group."""
+"""Draw the train, debias, select and test images of a group."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-from pydantic import JsonValue
 
 from rightreasons.core.job import Chosen, Files, Group, Job, Running
 from rightreasons.splits import DESIGNS
@@ -27,7 +25,10 @@ class SplitJob(Job):
     injected
         Whether the protected attribute is an artifact, so that each image is there twice.
     design
-        The design, without its list of levels: a new level leaves the others alone.
+        The design, without its list of levels.
+    levels
+        The levels that have as many images as the group's. Without `same_n` it is the group's own
+        alone, and a new level leaves the others alone.
     """
 
     input: SplitInput
@@ -37,6 +38,7 @@ class SplitJob(Job):
     protected: str
     injected: bool
     design: Chosen
+    levels: tuple[float, ...]
 
     def modules(self) -> tuple[str, ...]:
         """Return the design's module."""
@@ -44,21 +46,21 @@ class SplitJob(Job):
 
 
 def split(job: SplitJob, running: Running) -> None:
-    """Evaluate the task's attributes, let the design draw, write."""
+    """Evaluate the task's attributes, hold images out, let the design draw, write."""
     import pandas as pd
 
     from rightreasons.core.files import write_parquet
     from rightreasons.core.seeds import numpy_rng
     from rightreasons.splits import label, label_injected
+    from rightreasons.splits._drawing import hold_out
+    from rightreasons.splits._roles import RoleParams
 
     running.ready()
-    design, level = DESIGNS[job.design.kind], job.group.level
-    levels: list[JsonValue] = [level]
+    design, group = DESIGNS[job.design.kind], job.group
+    params = design.params.model_validate({**job.design.params, "levels": list(job.levels)})
     labelled = label_injected if job.injected else label
-    drawn = design.run(
-        labelled(pd.read_parquet(job.input.index), job.target, job.protected),
-        level,
-        design.params.model_validate({"levels": levels, **job.design.params}),
-        numpy_rng(job.group.seed, "split", job.group.task),
-    )
-    write_parquet(drawn, job.output.split)
+    labels = labelled(pd.read_parquet(job.input.index), job.target, job.protected)
+    if isinstance(params, RoleParams) and params.held_out == "fixed":
+        labels = hold_out(labels, params.shares, numpy_rng(0, "held_out", group.task))
+    rng = numpy_rng(group.seed, "split", group.task)
+    write_parquet(design.run(labels, group.level, params, rng), job.output.split)

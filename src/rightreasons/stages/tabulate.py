@@ -50,6 +50,8 @@ class TabulateJob(CellsJob):
         What is compared, and how.
     described
         What is known of each method without running it.
+    compositions
+        By design, what each role of its splits holds.
     """
 
     input: TabulateInput
@@ -57,6 +59,7 @@ class TabulateJob(CellsJob):
     config: str
     comparing: Comparing
     described: dict[str, Described]
+    compositions: dict[str, dict[str, str]]
 
 
 def tabulate(job: TabulateJob, running: Running) -> None:
@@ -77,7 +80,7 @@ def tabulate(job: TabulateJob, running: Running) -> None:
         write_stamped(parts, name, getattr(job.output, name), stamp)
 
     write("provenance", [row])
-    write("splits", tables.splits(job.study, job.groups, files.splits))
+    write("splits", tables.splits(job.study, job.groups, files.splits, job.compositions))
     write("predictions", tables.predictions(job.study, cells, files.predictions))
     write("image_metrics", tables.parts(files.image_metrics, progress))
     write("cell_metrics", tables.parts(files.cell_metrics, progress))

@@ -14,6 +14,7 @@ from rightreasons.data import DATASETS
 from rightreasons.debias import METHODS
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
+from rightreasons.splits._roles import RoleParams
 from rightreasons.study.methods import parameters
 from rightreasons.study.sections import (
     TUNED,
@@ -267,6 +268,23 @@ class Grid:
         """Return how much of an image the methods of a task hide, where they hide any of it."""
         named = {method: str(self.trait(method, "hides")) for method in self.methods(task)}
         return {self.study.methods[method][name] for method, name in named.items() if name}
+
+    def composition(self, design: str) -> dict[str, str]:
+        """Return what each role of a design's splits holds, nothing where it does not say."""
+        params = self._roles(design)
+        return {} if params is None else params.composition()
+
+    def leaves_empty(self, design: str, level: float) -> bool:
+        """Return whether a design leaves a cell of the debias role empty at a level."""
+        params = self._roles(design)
+        return params is not None and params.leaves_empty("debias", level)
+
+    def _roles(self, design: str) -> RoleParams | None:
+        """Return a design's parameters, None where they are not those of roles."""
+        chosen = self.study.designs[design]
+        given = {key: value for key, value in chosen.items() if key != "kind"}
+        params = DESIGNS[chosen["kind"]].params.model_validate(given)
+        return params if isinstance(params, RoleParams) else None
 
     def symbol(self, design: str) -> str:
         """Return what figures call a design's level."""

@@ -84,6 +84,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     _check_masks(study, kinds["datasets"])
     _check_expressions(study)
     _check_twins(study)
+    _check_cells(study)
     return study
 
 
@@ -182,6 +183,29 @@ def _check_twins(study: StudyConfig) -> None:
                 f"task's methods without it in tasks.{task}.methods, or choose an artifact or "
                 "another attribute as `protected`."
             )
+
+
+def _check_cells(study: StudyConfig) -> None:
+    """Raise UserError for a method that needs all cells at a level that leaves one empty."""
+    grid = Grid(study)
+    for task, design in grid.pairs():
+        needy = [method for method in grid.methods(task) if _needs_cells(grid, method)]
+        empty = [level for level in grid.levels(design) if grid.leaves_empty(design, level)]
+        if needy and empty:
+            levels, ones = ", ".join(f"{level:g}" for level in empty), " and ".join(needy)
+            raise UserError(
+                f"config: designs.{design}.levels: at {levels} the debias images of {task} have "
+                f"no image in some cell of target and protected attribute, and {ones} "
+                f"need{'s' * (len(needy) == 1)} all cells. Use a level that is less extreme (such "
+                f"as {0.95 * empty[0]:g}), or give the tasks of this design `methods` without "
+                f"{'it' if len(needy) == 1 else 'them'}."
+            )
+
+
+def _needs_cells(grid: Grid, method: str) -> bool:
+    """Return whether a method, or the threshold it is to choose, needs images in all cells."""
+    by_threshold = grid.study.methods[method].get("threshold") == "equalized_odds"
+    return bool(grid.trait(method, "all_cells")) or by_threshold
 
 
 def _check_expressions(study: StudyConfig) -> None:

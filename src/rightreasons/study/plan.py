@@ -149,6 +149,7 @@ class Plan:
         """Return the job that draws a group's images."""
         task = self.study.tasks[group.task]
         chosen = self.study.designs[group.design]
+        alike = self.grid.levels(group.design) if chosen.get("same_n") else [group.level]
         return SplitJob(
             input=SplitInput(index=self.pool(group.dataset).output.index),
             output=files.Split.below(self.paths.folder("split", group)),
@@ -157,6 +158,7 @@ class Plan:
             protected=task.protected,
             injected=self.grid.artifact(group.task) is not None,
             design=Chosen.of(group.design, {k: v for k, v in chosen.items() if k != "levels"}),
+            levels=tuple(float(f"{level:g}") for level in alike),
         )
 
     def train(self, group: Group) -> TrainJob:

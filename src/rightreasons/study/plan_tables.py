@@ -80,6 +80,7 @@ class TablePlan:
                 metrics=plan.metrics,
                 replicates=self.study.measure.replicates,
             ),
+            compositions={design: self.grid.composition(design) for design in self.study.designs},
         )
 
     def runtimes(self) -> RuntimesJob:

@@ -59,7 +59,14 @@ TABLES = (
         "one role of one split",
         (
             *KEY,
-            Column("role", WORD, "", "train, debias or test"),
+            Column("role", WORD, "", "train, debias, select, test or balanced"),
+            Column(
+                "composition",
+                WORD,
+                "",
+                "what the role holds by the design: the association of the level, equal cells, or "
+                "natural (drawn without regard to the protected attribute)",
+            ),
             *ints(
                 "images",
                 n="images",

@@ -131,12 +131,28 @@ def _suite() -> str:
         return "not installed"
 
 
-def splits(study: str, groups: Sequence[Group], files: Sequence[Path]) -> Iterator[pd.DataFrame]:
-    """Yield the achieved counts and associations of every split, role by role."""
+def splits(
+    study: str,
+    groups: Sequence[Group],
+    files: Sequence[Path],
+    compositions: Mapping[str, Mapping[str, str]],
+) -> Iterator[pd.DataFrame]:
+    """Yield the achieved counts and associations of every split, role by role.
+
+    Parameters
+    ----------
+    study
+        Its name.
+    groups, files
+        The groups, and the split of each.
+    compositions
+        By design, what each role holds; missing for a design that does not say.
+    """
     from rightreasons.splits import achieved
 
     for group, path in zip(groups, files, strict=True):
         counts = achieved(pd.read_parquet(path)).rename(columns={"N": "n"})
+        counts["composition"] = counts["role"].map(dict(compositions[group.design]))
         yield counts.assign(**key_of(study, group))
 
 
