@@ -9,7 +9,8 @@ from pydantic import Field
 
 from rightreasons.core.search import Passes, Range, Real
 from rightreasons.debias import Debiased
-from rightreasons.debias._tuning import DecisionParams, check_finite, pick_decision
+from rightreasons.debias._decision import DecisionParams, pick_decision
+from rightreasons.debias._tuning import check_finite
 
 if TYPE_CHECKING:
     from rightreasons.debias import Context
