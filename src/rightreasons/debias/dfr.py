@@ -12,7 +12,7 @@ from rightreasons.core.errors import UserError
 from rightreasons.core.search import Choice, Real
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._decision import DecisionParams
-from rightreasons.debias._fresh import LINE, decided
+from rightreasons.debias._fresh import decided
 from rightreasons.debias._thresholds import check_cells
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class DFRParams(DecisionParams):
     },
     knob="strength",
     all_cells=True,
-    style=("#009E73", "P", LINE),
+    style=("#009E73", "P", (0, (5, 1))),
 )
 def dfr(context: Context, params: DFRParams) -> Debiased:
     """Return vanilla with a logistic regression on its features as its last layer."""
