@@ -167,7 +167,7 @@ def test_the_planted_example_at_the_defaults(seed: int) -> None:
 
 
 def test_where_target_and_protected_are_one_direction_less_can_be_told_apart() -> None:
-    """The trunk has put both onto one direction (cosine 0.97): little is left for a last layer."""
+    """The trunk has put both onto one direction (cosine 0.99): little is left for a last layer."""
     example = planted("trained", 0)
     vanilla, reached = outcome(example, "vanilla"), outcome(example, "dfr")
     control = outcome(example, "dfr", strength=0)
