@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from rightreasons.core.registry import Params
 from rightreasons.debias import Debiased
+from rightreasons.debias._decision import DecisionParams, pick_decision
 from rightreasons.debias._tuning import check_finite
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ GREY = 0.5 * WHITE
 CHUNK = 256
 
 
-class RetrainParams(Params):
+class RetrainParams(DecisionParams):
     """What may differ from vanilla's training beside the images."""
 
     epochs: int | None = Field(
@@ -107,7 +107,8 @@ def retrain(
         description=f"methods.{name}",
     )
     check_finite(context, model, name)
-    return Debiased(model, notes={"epochs": history})
+    decision, chosen = pick_decision(context, model, params, name)
+    return Debiased(model, decision, {"epochs": history, **chosen})
 
 
 def general_region(context: Context, quantile: float) -> Region:

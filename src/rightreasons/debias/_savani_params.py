@@ -33,6 +33,3 @@ class SavaniAftParams(DecisionParams):
     strength: float = Field(1.0, ge=0, description="weight lambda of the predicted bias")
     epsilon: float = Field(0.1, ge=0, le=1, description="bias that is tolerated")
     delta: float = Field(0.01, ge=0, le=1, description="margin below the tolerated bias")
-    threshold: Literal["half", "equalized_odds"] = Field(
-        "equalized_odds", description="threshold 0.5, or thropt's choice on the debias split"
-    )

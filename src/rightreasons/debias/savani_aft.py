@@ -17,6 +17,8 @@ from rightreasons.debias._tuning import check_finite
     uses_protected=("fit",),
     small={"rounds": 2, "model_steps": 2, "critic_warmup": 20},
     style=("#E69F00", "D", "-"),
+    presets={"published": {"threshold": "equalized_odds"}},
+    all_cells=True,
 )
 def savani_aft(context: Context, params: SavaniAftParams) -> Debiased:
     """Return vanilla tuned on cross-entropy * max(1, lambda (critic - eps + delta) + 1)."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from rightreasons.core.registry import Params
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._thresholds import Choice, check_cells, choose_threshold
+from rightreasons.debias._decision import DecisionParams
+from rightreasons.debias._thresholds import Choice, check_cells, choose_threshold, judge
 from rightreasons.debias._tuning import check_finite
 from rightreasons.learning.decisions import Decision, probability
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 
-class SavaniRpParams(Params):
-    """How many copies, how far from vanilla, and how much accuracy a fairer one may cost."""
+class SavaniRpParams(DecisionParams):
+    """How many copies, and how far from vanilla.
+
+    `tolerance` is also what a fairer copy may cost.
+    """
 
     copies: int = Field(101, ge=1, description="networks that are tried, vanilla among them")
     scale: float = Field(
         0.1, ge=0, description="standard deviation of the factors, of mean 1, on the weights"
-    )
-    tolerance: float = Field(
-        0.02, ge=0, le=0.5, description="balanced accuracy that may be lost against the best"
     )
 
 
@@ -37,12 +37,18 @@ class SavaniRpParams(Params):
     params=SavaniRpParams,
     uses_protected=("fit",),
     small={"copies": 5},
+    presets={"published": {"threshold": "equalized_odds"}},
+    all_cells=True,
+    exempt={
+        "test_choosing_a_threshold_changes_no_weights": "each copy is judged with its threshold, "
+        "so another rule can choose another copy"
+    },
 )
 def savani_rp(context: Context, params: SavaniRpParams) -> Debiased:
     """Return the copy, with its threshold, of least equalized odds among the accurate ones.
 
     Every weight of a copy is vanilla's times an independent draw of N(1, scale^2); the first copy
-    is vanilla. Ties go to the higher balanced accuracy, then to the earlier copy.
+    is vanilla. Ties go to the higher mean accuracy of the cells, then to the earlier copy.
     """
     data = context.debias()
     check_cells(data.target.numpy(), data.protected.numpy(), "methods.savani_rp")
@@ -52,10 +58,10 @@ def savani_rp(context: Context, params: SavaniRpParams) -> Debiased:
     choices = []
     for seed in context.progress(seeds, "savani_rp"):
         _perturb(model, original, params.scale, seed)
-        choices.append(_judge(context, model, params.tolerance))
-    floor = max(choice.balanced_accuracy for choice in choices) - params.tolerance - 1e-12
-    allowed = [i for i, choice in enumerate(choices) if choice.balanced_accuracy >= floor]
-    best = min(allowed, key=lambda i: (choices[i].equalized_odds, -choices[i].balanced_accuracy))
+        choices.append(_judge(context, model, params))
+    floor = max(choice.cell_accuracy for choice in choices) - params.tolerance - 1e-12
+    allowed = [i for i, choice in enumerate(choices) if choice.cell_accuracy >= floor]
+    best = min(allowed, key=lambda i: (choices[i].equalized_odds, -choices[i].cell_accuracy))
     _perturb(model, original, params.scale, seeds[best])
     check_finite(context, model, "savani_rp")
     notes = {"copy": best, "allowed": len(allowed), **choices[best].notes()}
@@ -77,12 +83,13 @@ def _perturb(
                 weight.mul_(factors.to(weight.device))
 
 
-def _judge(context: Context, model: Classifier, tolerance: float) -> Choice:
-    """Return the model's own best threshold on the debias split."""
+def _judge(context: Context, model: Classifier, params: SavaniRpParams) -> Choice:
+    """Return what the model does on the debias split with its threshold."""
     from rightreasons.learning.training import predict_logits
 
     data = context.debias()
+    labels = data.target.numpy(), data.protected.numpy()
     score = probability(predict_logits(model, data.images, context.device))
-    return choose_threshold(
-        score, data.target.numpy(), data.protected.numpy(), tolerance, "methods.savani_rp"
-    )
+    if params.threshold == "half":
+        return judge(score, *labels)
+    return choose_threshold(score, *labels, params.tolerance, "methods.savani_rp")
