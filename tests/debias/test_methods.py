@@ -10,6 +10,7 @@ import pytest
 
 import rightreasons.debias as debias
 from rightreasons.debias import METHODS
+from rightreasons.debias._decision import DecisionParams
 
 
 def test_documented_parameters_are_the_methods() -> None:
@@ -29,6 +30,14 @@ def test_one_method_is_the_original_and_one_the_training_on_balanced_data() -> N
     assert [m.name for m in METHODS if m.traits["reference"]] == ["finetune", "vanilla"]
     assert METHODS["vanilla"].traits["uses_protected"] == ()
     assert METHODS["finetune"].traits["uses_protected"] == ()
+
+
+def test_methods_that_change_weights_have_the_same_choice_of_threshold() -> None:
+    for method in METHODS:
+        if method.traits["changes"] == "weights":
+            assert issubclass(method.params, DecisionParams), method.name
+            assert method.params.model_fields["threshold"].default == "half", method.name
+            assert method.params.model_fields["tolerance"].default == 0.02, method.name
 
 
 def test_a_method_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ A method is a function `method(context: Context, params) -> Debiased`, registere
   train split's), "fit" (the debias split's), "regions" (through its attribution maps alone),
   "decision" (of the image that is decided on); empty where never. A threshold that is chosen for
   equalized odds (`DecisionParams`) always uses the debias split's.
+- `noise`: True for a decision that knows nothing of the image: what chance alone gives, with
+  which no method is to be ranked.
 - `random`: False where another seed gives the same result.
 - `scheme`: what Table 1 of the data-attribution paper calls it, where it is one of that paper's.
 - `baseline`: True for the training on balanced data that Table 1 compares with.
@@ -64,6 +66,7 @@ METHODS = Registry(
         "needs": (),
         "uses_target": ("train", "fit"),
         "uses_protected": (),
+        "noise": False,
         "random": True,
         "scheme": "",
         "baseline": False,

@@ -22,7 +22,10 @@ class DecisionParams(Params):
         "half", description="threshold 0.5, or thropt's choice on the debias split"
     )
     tolerance: float = Field(
-        0.02, ge=0, le=0.5, description="balanced accuracy that a chosen threshold may lose"
+        0.02,
+        ge=0,
+        le=0.5,
+        description="mean accuracy of the cells that a chosen threshold may lose",
     )
 
 

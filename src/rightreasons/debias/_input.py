@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from rightreasons.core.registry import Params
 from rightreasons.core.search import Passes, Real, Space
 from rightreasons.core.seeds import generator_of
 from rightreasons.debias import Debiased
+from rightreasons.debias._decision import DecisionParams, pick_decision
 from rightreasons.debias._tuning import check_finite, run_notes
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ GREY = 0.5 * WHITE
 CHUNK = 256
 
 
-class RetrainParams(Params):
+class RetrainParams(DecisionParams):
     """What may differ from vanilla's training beside the images."""
 
     epochs: int | None = Field(
@@ -117,7 +117,8 @@ def retrain(
         description=f"methods.{name}",
     )
     check_finite(context, model, name)
-    return Debiased(model, notes=run_notes(history))
+    decision, chosen = pick_decision(context, model, params, name)
+    return Debiased(model, decision, {**run_notes(history), **chosen})
 
 
 def general_region(context: Context, quantile: float) -> Region:

@@ -5,7 +5,7 @@ Numbers only: numpy, no torch, so that threshold methods start at once.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,14 @@ from rightreasons.core.errors import UserError
 from rightreasons.learning.decisions import ALWAYS, NEVER, GroupDecision
 
 Array = np.ndarray
+
+#: The threshold of a network that nothing was chosen for.
+HALF = 0.5
+
+
+#: What `thropt` does unless its parameters say otherwise, and all methods with a `threshold` do.
+CAUTION = 1.0
+LEAST_CELL = 5
 
 
 @dataclass(frozen=True)
@@ -26,16 +34,19 @@ class Choice:
         Class 1 is decided from this probability on.
     equalized_odds
         max over y of |P(1 | y, PA=1) - P(1 | y, PA=0)|.
-    balanced_accuracy
-        (TPR + TNR) / 2 over both groups.
+    cell_accuracy
+        Mean accuracy of the four cells of target and protected.
     constant
         True where the scores are all equal, so that no threshold tells images apart.
+    too_few
+        True where a cell has too few images to choose by.
     """
 
     threshold: float
     equalized_odds: float
-    balanced_accuracy: float
-    constant: bool
+    cell_accuracy: float
+    constant: bool = False
+    too_few: bool = False
 
     def notes(self) -> dict[str, Any]:
         """Return the fields, JSON-ready."""
@@ -45,12 +56,15 @@ class Choice:
 def candidates(score: Array) -> Array:
     """Return the thresholds (K-1,) halfway between the K distinct scores, rising.
 
-    Each has a score on both sides, so none of them decides the same for all. Where two scores are
-    neighbours in floating point the upper one is the threshold.
+    Each has a score on both sides, so none of them decides the same for all. Between two scores
+    with 0.5 between them it is 0.5, which splits the images likewise and changes nothing. Where
+    two scores are neighbours in floating point the upper one is the threshold.
     """
     distinct = np.unique(np.asarray(score, dtype=np.float64))
-    middle = distinct[:-1] + np.diff(distinct) / 2
-    return np.where(middle > distinct[:-1], middle, distinct[1:])
+    low, high = distinct[:-1], distinct[1:]
+    middle = low + (high - low) / 2
+    middle = np.where((low < HALF) & (high >= HALF), HALF, middle)
+    return np.where(middle > low, middle, high)
 
 
 def check_cells(target: Array, protected: Array, what: str) -> None:
@@ -94,22 +108,64 @@ def equalized_odds_gap(table: Array) -> Array:
     return np.abs(table[:, 1] - table[:, 0]).max(axis=0)
 
 
-def balanced_accuracies(table: Array, target: Array, protected: Array) -> Array:
-    """Return (TPR + 1 - FPR) / 2 (K,) over both groups, from their rates (2, 2, K)."""
-    share = np.array([[np.mean(protected[target == t] == a) for a in (0, 1)] for t in (0, 1)])
-    fpr, tpr = (table * share[:, :, None]).sum(axis=1)
-    return (tpr + 1 - fpr) / 2
+def cell_accuracies(table: Array) -> Array:
+    """Return the mean accuracy of the four cells (K,) from rates (2, 2, K).
+
+    Not the balanced accuracy of all images: at phi > 0 that is high where the protected attribute
+    is decided by, as most images of a class are then in one group.
+    """
+    return (table[1].mean(axis=0) + 1 - table[0].mean(axis=0)) / 2
+
+
+def cell_sizes(target: Array, protected: Array) -> Array:
+    """Return the images of each cell, int64 (2, 2), indexed [target, protected]."""
+    cell = 2 * np.asarray(target, np.int64) + np.asarray(protected, np.int64)
+    return np.bincount(cell, minlength=4).reshape(2, 2)
+
+
+def judge(score: Array, target: Array, protected: Array, threshold: float = HALF) -> Choice:
+    """Return what a given threshold does on scores (N,)."""
+    table = rates(score, target, protected, np.array([threshold]))
+    return Choice(threshold, float(equalized_odds_gap(table)[0]), float(cell_accuracies(table)[0]))
+
+
+def variances(table: Array, sizes: Array) -> Array:
+    """Return the squared standard errors (2, 2, K) of rates (2, 2, K) in cells of sizes (2, 2).
+
+    p (1 - p) / n, where p has one more image of each decision, so that a rate of 0 or 1 in a small
+    cell is not taken for certain.
+
+    References
+    ----------
+    Agresti and Coull 1998, "Approximate Is Better than Exact for Interval Estimation of Binomial
+    Proportions".
+    """
+    n = sizes[:, :, None]
+    p = (table * n + 1) / (n + 2)
+    return p * (1 - p) / n
 
 
 def choose_threshold(
-    score: Array, target: Array, protected: Array, tolerance: float, what: str = "threshold"
+    score: Array,
+    target: Array,
+    protected: Array,
+    tolerance: float,
+    what: str = "threshold",
+    caution: float = CAUTION,
+    least_cell: int = LEAST_CELL,
 ) -> Choice:
-    """Return the threshold of least equalized odds among those that hardly cost accuracy.
+    """Return the threshold nearest 0.5 that is about as fair as the fairest accurate one.
 
-    The candidates are all thresholds that split the scores; allowed are those whose balanced
-    accuracy is at most `tolerance` below the best. Ties go to the higher balanced accuracy, then
-    to the threshold nearest 0.5, then to the lower one. Scores that are all equal have no such
-    threshold: 0.5 is returned and `constant` says so.
+    The candidates are all thresholds that split the scores. The fairest is that of the least
+    equalized odds among those whose cell accuracy is at most `tolerance` below the best. In a cell
+    of a dozen images the least of many gaps is mostly luck. So of all candidates that cannot be
+    told from the fairest (gap at most `caution` standard errors above its gap, cell accuracy at
+    most `caution` standard errors below its floor) the one nearest 0.5 is taken. Large cells have
+    small errors: the rule becomes that of the least gap.
+
+    Ties go to the higher cell accuracy, then to the lower threshold. Scores that are all equal
+    have no such threshold: 0.5 is returned and `constant` says so. With too few images in a cell
+    it is 0.5, too, and `too_few` says so.
 
     Parameters
     ----------
@@ -118,29 +174,58 @@ def choose_threshold(
     target, protected
         (N,) in {0, 1}.
     tolerance
-        Balanced accuracy that may be lost, in [0, 0.5].
+        Cell accuracy that may be lost, in [0, 0.5].
     what
         What errors call the method.
+    caution
+        Standard errors, at least 0; at 0 the fairest is taken, however small the cells.
+    least_cell
+        Fewest images of a cell by which anything is chosen.
 
     Raises
     ------
     UserError
         Where a cell of target and protected is empty.
+
+    References
+    ----------
+    Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3 (the rule of one
+    standard error).
     """
     score, target, protected = (np.asarray(x) for x in (score, target, protected))
     check_cells(target, protected, what)
+    sizes = cell_sizes(target, protected)
     thresholds = candidates(score)
-    constant = len(thresholds) == 0
-    if constant:
-        thresholds = np.array([0.5])
+    if len(thresholds) == 0 or sizes.min() < least_cell:
+        unmoved = judge(score, target, protected)
+        too_few = bool(sizes.min() < least_cell)
+        return replace(unmoved, constant=len(thresholds) == 0, too_few=too_few)
     table = rates(score, target, protected, thresholds)
+    best = _nearest_half(table, thresholds, sizes, tolerance, caution)
+    return judge(score, target, protected, float(thresholds[best]))
+
+
+def _nearest_half(
+    table: Array, thresholds: Array, sizes: Array, tolerance: float, caution: float
+) -> int:
+    """Return the index of `choose_threshold`'s choice."""
     # Rounded, so that equal fractions reached by different sums count as ties.
-    gap = np.round(equalized_odds_gap(table), 12)
-    accuracy = np.round(balanced_accuracies(table, target, protected), 12)
-    allowed = np.flatnonzero(accuracy >= accuracy.max() - tolerance - 1e-12)
-    keys = (thresholds, np.abs(thresholds - 0.5), -accuracy, gap)
-    best = allowed[np.lexsort([key[allowed] for key in keys])[0]]
-    return Choice(float(thresholds[best]), float(gap[best]), float(accuracy[best]), constant)
+    gaps = np.round(np.abs(table[:, 1] - table[:, 0]), 12)
+    gap, accuracy = gaps.max(axis=0), np.round(cell_accuracies(table), 12)
+    errors = variances(table, sizes)
+    away = np.abs(thresholds - HALF)
+    floor = accuracy.max() - tolerance - 1e-12
+    allowed = np.flatnonzero(accuracy >= floor)
+    order = np.lexsort([key[allowed] for key in (thresholds, away, -accuracy, gap)])
+    fairest = allowed[order[0]]
+    of_gap = np.sqrt(errors[gaps[:, fairest].argmax(), :, fairest].sum())
+    of_accuracy = np.sqrt(errors[:, :, accuracy.argmax()].sum()) / 4
+    alike = np.flatnonzero(
+        (gap <= gap[fairest] + caution * of_gap + 1e-12)
+        & (accuracy >= floor - caution * of_accuracy)
+    )
+    order = np.lexsort([key[alike] for key in (thresholds, -accuracy, away)])
+    return int(alike[order[0]])
 
 
 @dataclass(frozen=True)
