@@ -40,9 +40,7 @@ def comparisons(options: Options) -> Iterator[Comparison]:
         data=data,
         unit="copies",
         units=copies,
-        ours=partial(
-            perturb.run, context, perturb.params(copies=copies, threshold="equalized_odds")
-        ),
+        ours=partial(perturb.run, context, chosen),
         other=partial(copy_by_copy, context, copies),
         against="deep copies, and a pass over the images per threshold",
         aim=1.0,
