@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from rightreasons.contracts.fakes import biased_images, make_context
-from rightreasons.debias import Context
+from rightreasons.core.registry import Component
+from rightreasons.core.search import Passes
+from rightreasons.debias import METHODS, Context
 from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes, steps_of, tuned
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.training import Batch
@@ -93,3 +95,45 @@ def test_weight_decay_is_the_studys_where_the_method_has_none() -> None:
     chosen = tuned(context, TuningParams(weight_decay=0.0, learning_rate=0.3, batch_size=2))
     assert (chosen.weight_decay, chosen.learning_rate, chosen.batch_size) == (0.0, 0.3, 2)
     assert (chosen.optimizer, chosen.augment, chosen.schedule) == ("sgd", "flip", "constant")
+
+
+TRAINING = [method for method in METHODS if "learning_rate" in method.params.model_fields]
+TUNING = [method for method in TRAINING if issubclass(method.params, TuningParams)]
+
+
+@pytest.mark.parametrize("method", TRAINING, ids=lambda method: method.name)
+def test_notes_say_how_many_steps_were_taken(method: Component) -> None:
+    context = made(64, epochs=3, batch_size=16, augment="flip")
+    small = method.traits["small"]
+    debiased = method.run(context, method.params(**small))
+    assert debiased.notes["steps"] == small.get("steps", 3 * 4)
+
+
+@pytest.mark.parametrize("images", [40, 500, 6000])
+def test_the_control_has_the_largest_budget(images: int) -> None:
+    """In steps and in image passes, so that no method is better for having trained longer."""
+    control = METHODS["finetune"].params()
+    assert {"zhang", "savani_aft", "a_clarc", "rr_clarc"} <= {method.name for method in TUNING}
+    budgets = [steps_of(method.params(), images) for method in TUNING]
+    assert steps_of(control, images) == max(budgets)
+    seen = [steps_of(p, images) * p.batch_size for p in (method.params() for method in TUNING)]
+    assert steps_of(control, images) * control.batch_size == max(seen)
+
+
+@pytest.mark.parametrize("method", list(METHODS), ids=lambda method: method.name)
+def test_presets_search_and_knob_are_of_the_methods_parameters(method: Component) -> None:
+    traits = method.traits
+    for preset in traits["presets"].values():
+        given = method.params(**preset)
+        assert set(preset) == given.model_fields_set
+    for name, wanted in traits["search"].items():
+        if isinstance(wanted, Passes):
+            assert method.params(**{name: wanted.value(0.5, 10_000, 32)})
+            continue
+        for u in (0.0, 0.1, 0.5, 0.999):
+            value = wanted.value(u)
+            assert getattr(method.params(**{name: value}), name) == value
+    if knob := traits["knob"]:
+        assert traits["search"][knob].value(0.0) == 0
+        assert getattr(method.params(**{knob: 0.0}), knob) == 0
+    assert knob or not traits["inert"]

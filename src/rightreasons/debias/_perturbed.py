@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 
+#: Why the contract of thresholds is not for these methods: a test of their own is.
+OWN_THRESHOLDS = "networks are judged at their thresholds: another rule may take another network"
+
+
 class PerturbedParams(DecisionParams):
     """How a network that was tried is judged."""
 

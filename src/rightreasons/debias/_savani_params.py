@@ -12,7 +12,7 @@ from rightreasons.debias._tuning import TuningParams
 class SavaniAftParams(TuningParams):
     """Budget, critic and penalty."""
 
-    batch_size: int = Field(64, ge=8, description="images per step, a quarter from each cell")
+    batch_size: int = Field(32, ge=8, description="images per step, a quarter from each cell")
     criterion: Literal["equalized_odds", "equal_opportunity", "statistical_parity"] = Field(
         "equalized_odds", description="bias that the critic predicts"
     )
@@ -53,6 +53,7 @@ PRESETS = {
     "detoxai": {
         "threshold": "equalized_odds",
         "steps": 50,
+        "batch_size": 64,
         "learning_rate": 1e-4,
         "critic_ratio": 1.0,
         "critic_learning_rate": 1e-4,

@@ -26,9 +26,9 @@ class TuningParams(DecisionParams):
     steps: int | None = Field(
         None, ge=1, description="steps of the model; none: what epochs and min_steps say"
     )
-    epochs: int = Field(20, ge=1, description="passes over the debias split")
+    epochs: int = Field(10, ge=1, description="passes over the debias split")
     min_steps: int = Field(300, ge=0, description="least steps where the passes are fewer")
-    batch_size: int = Field(64, ge=2, description="images per step")
+    batch_size: int = Field(32, ge=2, description="images per step")
     learning_rate: float = Field(3e-4, gt=0, description="learning rate, constant")
     weight_decay: float | None = Field(
         None, ge=0, description="weight decay; none: as in the study's training"

@@ -27,8 +27,6 @@ from rightreasons.debias._tuning import check_finite
     },
     knob="strength",
     style=("#E69F00", "D", "-"),
-    presets={"published": {"threshold": "equalized_odds"}},
-    all_cells=True,
 )
 def savani_aft(context: Context, params: SavaniAftParams) -> Debiased:
     """Return vanilla tuned on cross-entropy * max(1, lambda (critic - eps + delta) + 1)."""

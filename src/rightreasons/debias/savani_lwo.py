@@ -9,7 +9,7 @@ from pydantic import Field
 
 from rightreasons.core.search import Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._perturbed import Judge, PerturbedParams, Tried, fairest
+from rightreasons.debias._perturbed import OWN_THRESHOLDS, Judge, PerturbedParams, Tried, fairest
 from rightreasons.debias._tuning import check_finite
 from rightreasons.learning.decisions import Decision
 
@@ -42,7 +42,9 @@ class SavaniLwoParams(PerturbedParams):
     paper="Savani et al. 2020",
     params=SavaniLwoParams,
     uses_protected=("fit",),
-    small={"layers": 2, "trials": 3},
+    all_cells=True,
+    small={"trials": 6, "scale": 1.0, "threshold": "equalized_odds"},
+    exempt={"test_choosing_a_threshold_changes_no_weights": OWN_THRESHOLDS},
     presets={
         "published": {"layers": 5, "trials": 20, "entries": 5000, "threshold": "equalized_odds"}
     },

@@ -9,7 +9,7 @@ from pydantic import Field
 from rightreasons.core.search import Passes, Real
 from rightreasons.core.seeds import generator_of
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._perturbed import Judge, PerturbedParams, fairest
+from rightreasons.debias._perturbed import OWN_THRESHOLDS, Judge, PerturbedParams, fairest
 from rightreasons.debias._tuning import check_finite
 from rightreasons.learning.decisions import Decision
 
@@ -43,10 +43,7 @@ class SavaniRpParams(PerturbedParams):
     },
     knob="scale",
     inert=True,
-    exempt={
-        "test_choosing_a_threshold_changes_no_weights": "each copy is judged with its threshold, "
-        "so another rule can choose another copy"
-    },
+    exempt={"test_choosing_a_threshold_changes_no_weights": OWN_THRESHOLDS},
 )
 def savani_rp(context: Context, params: SavaniRpParams) -> Debiased:
     """Return the copy of least equalized odds among the accurate ones.
