@@ -35,7 +35,6 @@ class ThroptParams(Params):
     params=ThroptParams,
     changes="decision",
     uses_protected=("fit",),
-    all_cells=True,
     random=False,
     style=("#56B4E9", "^", ":"),
     presets={"published": {"tolerance": 0.5, "caution": 0.0, "least_cell": 1}},

@@ -32,7 +32,6 @@ class ThroptGroupParams(Params):
     params=ThroptGroupParams,
     changes="decision",
     uses_protected=("fit", "decision"),
-    all_cells=True,
     style=("#0072B2", "v", ":"),
     presets={"published": {"objective": "accuracy"}},
     search={"objective": Choice(("accuracy", "balanced_accuracy"))},
