@@ -54,6 +54,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Rules:
     found = Rules(Plan(load_config(config(tmp_path_factory.mktemp("tuned")))))
     for stage in ("fetch", "pool"):
         run_script(found, stage, dataset="synthfaces")
+    run_script(found, "twins", dataset="synthfaces", attribute="Wearing_Necktie")
     for seed in ("0", "7", "8"):
         run_script(found, "split", **CELL, seed=seed)
         run_script(found, "train", **CELL, seed=seed)

@@ -106,7 +106,11 @@ def check_tuning(study: StudyConfig) -> None:
         Without trials, without select images, with levels that a design lacks, or where held-out
         images differ between seeds, so that a choice would have seen test images.
     """
-    tuned = [name for name, method in study.methods.items() if method["preset"] == TUNED]
+    tuned = [
+        name
+        for name, method in study.methods.items()
+        if method["preset"] == TUNED and "control_of" not in method
+    ]
     if not tuned:
         return
     if not study.tuning.trials:
