@@ -231,6 +231,16 @@ def test_the_same_predictions_do_not_differ(name):
     assert (got.n, got.seeds) == (600, 2)
 
 
+def test_the_same_lottery_does_not_differ():
+    data = pair(0)
+    chance = rng(2).choice([0.0, 1 / 3, 0.7, 0.1, 1.0], len(data.target))
+    same = PairedPredictions(
+        data.target, data.protected, chance, chance.copy(), data.score, data.score
+    )
+    got = compare([same], "equalized_odds", replicates=499)
+    assert (got.effect, got.ci_low, got.ci_high, got.p_value) == (0, 0, 0, 1)
+
+
 def test_a_large_difference_is_found():
     pairs = [pair(seed, bias=0.0, reference_bias=0.5) for seed in range(3)]
     got = compare(pairs, "equalized_odds", replicates=999)

@@ -232,6 +232,8 @@ def _paired_counts(
     drawn = resample_sums(cell, values, rng=rng, replicates=replicates)
     both = np.concatenate([point[None], drawn]).reshape(-1, 2, 2, 2, 2)
     difference = metric.run(both[..., 0, :], params) - metric.run(both[..., 1, :], params)
+    # Rounded, so that equal rates reached by different sums do not differ.
+    difference = np.round(difference, 12)
     return float(difference[0]), difference[1:]
 
 
