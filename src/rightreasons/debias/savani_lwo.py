@@ -30,7 +30,7 @@ class SavaniLwoParams(PerturbedParams):
         5000, ge=1, description="weights of a tensor that change, drawn at random where it has more"
     )
     scale: float = Field(
-        0.3,
+        1.0,
         ge=0,
         description="standard deviation of a step, over the tensor's root mean square",
     )
@@ -43,14 +43,14 @@ class SavaniLwoParams(PerturbedParams):
     params=SavaniLwoParams,
     uses_protected=("fit",),
     all_cells=True,
-    small={"trials": 6, "scale": 1.0, "threshold": "equalized_odds"},
+    small={"trials": 6, "threshold": "equalized_odds"},
     exempt={"test_choosing_a_threshold_changes_no_weights": OWN_THRESHOLDS},
     presets={
         "published": {"layers": 5, "trials": 20, "entries": 5000, "threshold": "equalized_odds"}
     },
     search={
         "trials": Passes(unit="epochs", each=5),
-        "scale": Real(0.03, 3.0, log=True, zero=0.125),
+        "scale": Real(0.1, 5.0, log=True, zero=0.125),
     },
     knob="scale",
     inert=True,

@@ -28,12 +28,12 @@ class ZhangParams(TuningParams):
     criterion: Literal["equalized_odds", "equal_opportunity", "statistical_parity"] = Field(
         "equalized_odds", description="what the adversary sees beside the logit, and where"
     )
-    learning_rate: float = Field(1e-3, gt=0, description="learning rate of the model at step 1")
+    learning_rate: float = Field(3e-4, gt=0, description="learning rate of the model at step 1")
     decay: float = Field(
-        0.1, ge=0, description="the learning rate at step t is divided by 1 + decay (t - 1)"
+        0.01, ge=0, description="the learning rate at step t is divided by 1 + decay (t - 1)"
     )
     adversary_weight: float = Field(
-        1.0,
+        0.1,
         ge=0,
         description="a in alpha = a sqrt(t), weight of the adversary's gradient; 0: no adversary",
     )
