@@ -107,3 +107,21 @@ rule tabulate_sanity:
         job=RULES.params("tabulate_sanity"),
     script:
         "../workflow_scripts/tabulate_sanity.py"
+
+
+rule tabulate_feasibility:
+    input:
+        unpack(RULES.input("tabulate_feasibility")),
+    output:
+        **RULES.output("tabulate_feasibility"),
+    log:
+        RULES.log("tabulate_feasibility"),
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        job=RULES.params("tabulate_feasibility"),
+    script:
+        "../workflow_scripts/tabulate_feasibility.py"

@@ -127,7 +127,7 @@ class Plan:
         """Return the job that trains a group's original network."""
         return TrainJob(
             input=self._training_input(group),
-            output=self.model_files(group, self.grid.original),
+            output=self.trained_files(group),
             group=group,
             artifact=self._artifact(group.task),
             model=self.study.task_model(group.task),
@@ -228,6 +228,10 @@ class Plan:
     def model_files(self, group: Group, method: str) -> files.Model:
         """Return the files of a method's model in a group."""
         return files.Model.below(self.paths.model(group, method))
+
+    def trained_files(self, group: Group) -> files.Trained:
+        """Return the files of the original network of a group."""
+        return files.Trained.below(self.paths.model(group, self.grid.original))
 
     def map_files(self, group: Group, method: str, explainers: str) -> files.Maps:
         """Return the maps of a method's network by a set of explainers."""
