@@ -125,3 +125,21 @@ rule tabulate_tuning:
         job=RULES.params("tabulate_tuning"),
     script:
         "../workflow_scripts/tabulate_tuning.py"
+
+
+rule tabulate_feasibility:
+    input:
+        unpack(RULES.input("tabulate_feasibility")),
+    output:
+        **RULES.output("tabulate_feasibility"),
+    log:
+        RULES.log("tabulate_feasibility"),
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        job=RULES.params("tabulate_feasibility"),
+    script:
+        "../workflow_scripts/tabulate_feasibility.py"

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fake_tables import (
     METHODS,
+    TASK,
     fake_leaderboard,
 )
 from given import as_table
@@ -19,6 +20,17 @@ from study_drawn import STUDIES, draw
 
 def board() -> pd.DataFrame:
     return as_table(fake_leaderboard(STUDIES["full"]), "leaderboard")
+
+
+def told() -> pd.DataFrame:
+    """Return a table `feasibility` of two of the three levels, of which 0.9 has nothing left."""
+    rows = []
+    for level, low in ((0.5, 0.60), (0.9, 0.45)):
+        numbers = {"target_accuracy": low + 0.07, "protected_accuracy": 0.93}
+        ends = {"target_accuracy_low": low, "target_accuracy_high": low + 0.14,
+                "protected_accuracy_low": 0.90, "protected_accuracy_high": 0.96}  # fmt: skip
+        rows += [{**TASK, "level": level, "seed": seed, **numbers, **ends} for seed in (0, 1)]
+    return as_table(pd.DataFrame(rows), "feasibility")
 
 
 def test_leaderboard_text_ranks_and_puts_constant_classifiers_last() -> None:
@@ -57,8 +69,8 @@ def test_leaderboard_shows_missing_numbers_as_dashes() -> None:
 
 def test_leaderboard_shows_the_explainers_of_each_task_and_no_board_of_the_original_alone() -> None:
     table = board()
-    both = draw("leaderboard", {"leaderboard": table})
-    few = draw("leaderboard", {"leaderboard": table}, shown=("lrp",))
+    both = draw("leaderboard", {"leaderboard": table, "feasibility": told()})
+    few = draw("leaderboard", {"leaderboard": table, "feasibility": told()}, shown=("lrp",))
     assert few["txt"].split("─")[0].count("RRF") == 1
     assert both["txt"].split("─")[0].count("RRF") == 2
     assert "integrated_gradients" not in few["html"]
@@ -71,7 +83,21 @@ def test_empty_leaderboard_says_so() -> None:
     empty = board().iloc[:0]
     assert render_text(empty, "vanilla") == "The leaderboard is empty.\n"
     assert "The leaderboard is empty." in render_html(empty, "vanilla")
-    assert "The leaderboard is empty." in draw("leaderboard", {"leaderboard": empty})["txt"]
+    both = draw("leaderboard", {"leaderboard": empty, "feasibility": told().iloc[:0]})
+    assert "The leaderboard is empty." in both["txt"]
+
+
+def test_below_each_board_is_what_is_left_to_reveal() -> None:
+    made = draw("leaderboard", {"leaderboard": board(), "feasibility": told()})
+    line = (
+        "the target with accuracy 0.52 [0.45, 0.59], the protected attribute with 0.93 [0.90, 0.96]"
+    )
+    words = " ".join(made["txt"].split("─\n")[1].split("\n\n")[1].split())
+    assert line in words
+    assert words.endswith("At this level nothing is left to reveal: chance is 0.5.")
+    assert made["html"].count("probe of vanilla") == 2
+    assert made["html"].count("nothing is left") == 1
+    assert made["html"].count("the splits have no select images") == 1  # level 0
 
 
 def test_leaderboard_html_has_all_levels_and_escapes() -> None:

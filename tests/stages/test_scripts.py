@@ -14,7 +14,7 @@ import pytest
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen, Job
-from rightreasons.stages.files import Maps, Measures, Model
+from rightreasons.stages.files import Maps, Measures, Model, Trained
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.rules import STAGES, Rules
@@ -80,7 +80,7 @@ def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         yield "explain", {**GROUP, "method": method, "explainers": "main"}
     yield "sanity", {**GROUP, "explainers": "main"}
     yield "measure", GROUP
-    tables = ("", "_runtimes", "_regions", "_attribution", "_reliance", "_sanity")
+    tables = ("", "_feasibility", "_runtimes", "_regions", "_attribution", "_reliance", "_sanity")
     yield from ((f"tabulate{name}", {}) for name in tables)
 
 
@@ -98,6 +98,16 @@ def test_every_table_fits_its_schema(rules: Rules) -> None:
         table = read_table(path)
         assert list(table.columns) == [column.name for column in TABLES[name].columns]
     assert set(read_table(found["cell_metrics"])["method"]) == {"vanilla", *METHODS}
+
+
+def test_features_are_probed_where_there_are_select_images(rules: Rules) -> None:
+    group = rules.plan.grid.group(*GROUP.values())
+    split = pd.read_parquet(rules.plan.split(group).output.split)
+    features = np.load(rules.plan.trained_files(group).features)
+    assert len(features) == (split["role"] == "select").sum() > 0
+    row = read_table(rules.tables()["feasibility"]).iloc[0]
+    assert (row["n"], row["method"], row["level"]) == (len(features), "vanilla", 0)
+    assert row["target_accuracy_low"] <= row["target_accuracy"] <= row["target_accuracy_high"]
 
 
 def test_logs_say_where_and_how_long(rules: Rules) -> None:
@@ -165,7 +175,7 @@ def test_a_tasks_own_network_is_the_one_that_is_trained(rules: Rules, tmp_path: 
     from rightreasons.learning.config import ModelConfig
 
     own = ModelConfig(architecture="squeezenet1_1")
-    run_script(rules, "train", {"model": own, "output": Model.below(tmp_path)}, **GROUP)
+    run_script(rules, "train", {"model": own, "output": Trained.below(tmp_path)}, **GROUP)
     assert json.loads((tmp_path / "model.json").read_text())["model"] == own.model_dump()
 
 

@@ -72,7 +72,12 @@ def tables_of(plan: Plan) -> list[str]:
         "tabulate_reliance": bool(grid.twinned()),
         "tabulate_sanity": bool(plan.sanity_cells()),
     }
-    return ["tabulate", "tabulate_runtimes", *(name for name, there in wanted.items() if there)]
+    return [
+        "tabulate",
+        "tabulate_feasibility",
+        "tabulate_runtimes",
+        *(name for name, there in wanted.items() if there),
+    ]
 
 
 def paths_of(files: Files) -> list[str]:

@@ -14,6 +14,7 @@ import pandas as pd
 from rightreasons.figures import FIGURES, Given, Params
 from rightreasons.figures._labels import ARROWS, initials, short_name
 from rightreasons.metrics import METRICS, headline, ranking
+from rightreasons.tables.feasibility import sentence
 
 CAPTION = """
 All methods at every level, means over seeds, ranked by the first number. Constant classifiers come
@@ -64,7 +65,7 @@ class Number:
     caption=CAPTION,
     category="0 Leaderboard",
     label="leaderboard",
-    tables=("leaderboard",),
+    tables=("leaderboard", "feasibility"),
     controls=True,
     formats=("html", "txt"),
 )
@@ -79,19 +80,33 @@ def leaderboard(given: Given, params: Params) -> dict[str, str]:
         dtype=bool,
     )
     original = given.roles.original
+    below = Below(given.tables["feasibility"], original)
     return {
-        "html": render_html(board[chosen], original),
-        "txt": render_text(board[chosen], original),
+        "html": render_html(board[chosen], original, below),
+        "txt": render_text(board[chosen], original, below),
     }
 
 
-def render_text(leaderboard: pd.DataFrame, original: str) -> str:
+@dataclass(frozen=True)
+class Below:
+    """What is said below each board: what is left to reveal (the table `feasibility`)."""
+
+    table: pd.DataFrame
+    original: str
+
+    def of(self, board: pd.DataFrame) -> str:
+        """Return the sentence that belongs to a board's task, design and level."""
+        wanted = board[BOARD].iloc[0].to_list()
+        return sentence(self.table[(self.table[BOARD] == wanted).all(axis=1)], self.original)
+
+
+def render_text(leaderboard: pd.DataFrame, original: str, below: Below | None = None) -> str:
     """Return one block per task and design at its strongest level (farthest from 0).
 
     leaderboard: the table, with a row per method and explainer (or without explainers). Methods
     that collapsed come last and carry no rank. Missing numbers are dashes. Matched controls, and
     columns that a line has no room for, are left to the page. A task with the original alone has
-    nothing to rank and is left out.
+    nothing to rank and is left out. below: what is said below each board.
     """
     rivals = leaderboard.groupby(BOARD)["method"].transform("nunique")
     controls = leaderboard["control_of"].notna()
@@ -103,6 +118,8 @@ def render_text(leaderboard: pd.DataFrame, original: str) -> str:
             columns, left_out = [c for c in columns if c.metric != columns[-1].metric], True
         shown |= dict.fromkeys(columns)
         blocks.append("\n".join([title, "", *_aligned(_rows(board, columns), width)]))
+        if below is not None:
+            blocks.append(fill(below.of(board), ROOM))
     if not blocks:
         return "The leaderboard is empty.\n"
     words = (
@@ -111,10 +128,11 @@ def render_text(leaderboard: pd.DataFrame, original: str) -> str:
     return "\n\n".join([*blocks, fill(words, ROOM)]) + "\n"
 
 
-def render_html(leaderboard: pd.DataFrame, original: str) -> str:
+def render_html(leaderboard: pd.DataFrame, original: str, below: Below | None = None) -> str:
     """Return a self-contained HTML page with one table per task, design and level."""
     tables = "\n".join(
         f"<h2>{escape(title)}</h2>\n{_html_table(board, original)}"
+        + (f"\n<p>{escape(below.of(board))}</p>" if below is not None else "")
         for title, board in _boards(leaderboard, every_level=True)
     )
     return (

@@ -37,6 +37,12 @@ class Model(Files):
     predictions: Path = Path("predictions.parquet")
 
 
+class Trained(Model):
+    """The original network, and its penultimate features of the select images."""
+
+    features: Path = Path("features.npy")
+
+
 class Maps(Files):
     """The maps of a model by a set of explainers, and a row per map."""
 

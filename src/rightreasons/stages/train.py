@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rightreasons.artifacts import modules_of
 from rightreasons.core.job import Chosen, Files, Group, Job, Running
 from rightreasons.learning.config import ModelConfig, TrainingConfig
-from rightreasons.stages.files import Model
+from rightreasons.stages.files import Trained
 
 if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
@@ -32,7 +32,7 @@ class TrainJob(Job):
     """
 
     input: TrainInput
-    output: Model
+    output: Trained
     group: Group
     artifact: Chosen | None
     model: ModelConfig
@@ -45,14 +45,17 @@ class TrainJob(Job):
 
 def train(job: TrainJob, running: Running) -> None:
     """Build, train, predict, write."""
+    import numpy as np
     import pandas as pd
 
     from rightreasons.artifacts.injected import open_images, open_twins
+    from rightreasons.core.arrays import write_array
     from rightreasons.core.seeds import derive, torch_generator
     from rightreasons.learning.decisions import Decision
     from rightreasons.learning.passes import counted
     from rightreasons.learning.predictions import labelled, predict
     from rightreasons.learning.records import write_model
+    from rightreasons.learning.training import extract_features
     from rightreasons.learning.training import train as fit_network
     from rightreasons.models.architectures import build_classifier
     from rightreasons.runtime.devices import fit_batch, pick_device
@@ -80,6 +83,10 @@ def train(job: TrainJob, running: Running) -> None:
 
     with counted() as passes:
         model, history = fit_batch(fit, job.training.batch_size, "train", least=2)
+    select = labelled(images, split, "select").images
+    none = np.empty((0, model.n_features), np.float32)
+    features = extract_features(model, select, device).numpy() if len(select) else none
+    write_array(features, job.output.features)
     write_model(
         job.output.model.parent,
         model,

@@ -165,7 +165,7 @@ class Plan:
         """Return the job that trains a group's original network."""
         return TrainJob(
             input=self._training_input(group),
-            output=self.model_files(group, self.grid.original),
+            output=self.trained_files(group),
             group=group,
             artifact=self._artifact(group.task),
             model=self.study.task_model(group.task),
@@ -297,6 +297,10 @@ class Plan:
         """Return the choice of a tuned method's parameters."""
         folder = self.paths.folder("choose", task=task, design=design, at=at, method=method)
         return Choice.below(folder)
+
+    def trained_files(self, group: Group) -> files.Trained:
+        """Return the files of the original network of a group."""
+        return files.Trained.below(self.paths.model(group, self.grid.original))
 
     def map_files(self, group: Group, method: str, explainers: str) -> files.Maps:
         """Return the maps of a method's network by a set of explainers."""

@@ -12,6 +12,11 @@ from rightreasons.stages.tabulate_attribution import (
     AttributionTablesInput,
     AttributionTablesJob,
 )
+from rightreasons.stages.tabulate_feasibility import (
+    FeasibilityInput,
+    FeasibilityJob,
+    FeasibilityTable,
+)
 from rightreasons.stages.tabulate_regions import RegionTables, RegionTablesInput, RegionTablesJob
 from rightreasons.stages.tabulate_reliance import RelianceInput, RelianceJob, RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes, RuntimesInput, RuntimesJob
@@ -41,7 +46,11 @@ class TablePlan:
 
     def files(self) -> dict[str, Path]:
         """Return every table of the study by name."""
-        made: list[Files] = [self.made, Runtimes.below(self.folder)]
+        made: list[Files] = [
+            self.made,
+            FeasibilityTable.below(self.folder),
+            Runtimes.below(self.folder),
+        ]
         if self.plan.regions:
             made.append(RegionTables.below(self.folder))
         if self.grid.looks_away():
@@ -81,6 +90,23 @@ class TablePlan:
                 replicates=self.study.measure.replicates,
             ),
             compositions={design: self.grid.composition(design) for design in self.study.designs},
+        )
+
+    def feasibility(self) -> FeasibilityJob:
+        """Return the job that makes the table `feasibility`."""
+        plan, groups = self.plan, self.grid.groups()
+        return FeasibilityJob(
+            input=FeasibilityInput(
+                provenance=self.made.provenance,
+                splits=tuple(plan.split(group).output.split for group in groups),
+                features=tuple(plan.trained_files(group).features for group in groups),
+                indices=tuple(plan.pool(group.dataset).output.index for group in groups),
+            ),
+            output=FeasibilityTable.below(self.folder),
+            study=self.study.study,
+            groups=tuple(groups),
+            original=self.grid.original,
+            replicates=self.study.measure.replicates,
         )
 
     def runtimes(self) -> RuntimesJob:

@@ -28,6 +28,7 @@ from rightreasons.stages.choose import Choice
 from rightreasons.stages.pool import Twins
 from rightreasons.stages.tabulate import Tables
 from rightreasons.stages.tabulate_attribution import AttributionTables
+from rightreasons.stages.tabulate_feasibility import FeasibilityTable
 from rightreasons.stages.tabulate_regions import RegionTables
 from rightreasons.stages.tabulate_reliance import RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes
@@ -99,7 +100,7 @@ STAGES = {
         lambda plan, w: plan.split(_group(plan, w)), _below(files.Split, "split"), "split"
     ),
     "train": Stage(
-        lambda plan, w: plan.train(_group(plan, w)), _below(files.Model, "train"), "train"
+        lambda plan, w: plan.train(_group(plan, w)), _below(files.Trained, "train"), "train"
     ),
     "debias": Stage(
         lambda plan, w: plan.debias(_group(plan, w), w["method"]),
@@ -132,6 +133,11 @@ STAGES = {
         "measure",
     ),
     "tabulate": Stage(lambda plan, _: TablePlan(plan).tabulate(), _tables(Tables), "tabulate"),
+    "tabulate_feasibility": Stage(
+        lambda plan, _: TablePlan(plan).feasibility(),
+        _tables(FeasibilityTable),
+        "tabulate_feasibility",
+    ),
     "tabulate_runtimes": Stage(
         lambda plan, _: TablePlan(plan).runtimes(), _tables(Runtimes), "tabulate_runtimes"
     ),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
+
 import pyarrow as pa
 
 from rightreasons.core.registry import Component
@@ -51,6 +54,19 @@ def _meaning(metric: Component) -> str:
         return f"{metric.title}: share of seeds in which it is significant"
     better = metric.traits["better"]
     return metric.title if better == "none" else f"{metric.title}; {better} is better"
+
+
+def _of_probes() -> Iterator[Column]:
+    """Yield AUROC and accuracy of each attribute that is probed, with their intervals."""
+    named = {"target": "target", "protected": "protected attribute"}
+    numbers = {"_auroc": "AUROC", "_accuracy": "mean accuracy of the four cells"}
+    for (asked, attribute), (name, number) in product(named.items(), numbers.items()):
+        meanings = {
+            f"{asked}{name}": f"{number} of the {attribute}'s probe; 0.5 is chance",
+            f"{asked}{name}_low": "lower end of its 95 % interval over images",
+            f"{asked}{name}_high": "upper end of its 95 % interval over images",
+        }
+        yield from floats("", **meanings)
 
 
 TABLES = (
@@ -162,6 +178,12 @@ TABLES = (
             *ints("", n_seeds="seeds", n_collapsed="seeds in which the model collapsed"),
             *RUN,
         ),
+    ),
+    Table(
+        "feasibility",
+        "one split: what a balanced linear probe of the original's features tells of its select "
+        "images, cross-validated; splits without select have no row",
+        (*KEY, *_of_probes(), *ints("images", n="select images"), *RUN),
     ),
     Table(
         "associations",
