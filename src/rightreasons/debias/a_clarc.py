@@ -43,7 +43,13 @@ class AClarcParams(CavParams, OriginParams, TuningParams):
     small={"steps": 6},
     style=("#009E73", ">", "--"),
     presets={
-        "published": {"cav_weighting": "images", "origin": "attribute"},
+        "published": {
+            "cav_weighting": "images",
+            "origin": "attribute",
+            "epochs": 1,
+            "min_steps": 0,
+            "batch_size": 128,
+        },
     },
     search={
         "strength": Real(0, 1, zero=0.125),
