@@ -135,7 +135,7 @@ def put_behind(trunk: nn.Module, name: str, affine: Affine) -> None:
 def take_away(model: Classifier, name: str) -> None:
     """Undo `intervene`, given the name that it returned."""
     if name == PENULTIMATE:
-        model.intervention = nn.Identity()
+        model.intervention = nn.Identity().train(model.training)
         return
     parent, _, child = name.rpartition(".")
     setattr(model.trunk.get_submodule(parent), child, model.trunk.get_submodule(f"{name}.layer"))
