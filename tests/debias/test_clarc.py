@@ -16,11 +16,12 @@ from rightreasons.debias._gradient_penalty import (
     explained_output,
     right_reason_penalty,
 )
+from rightreasons.debias._tuning import fine_tune
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.images import normalise
 from rightreasons.learning.training import extract_features
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier, projection
+from rightreasons.models.classifier import Classifier, Intervened, projection
 from rightreasons.models.layers import by_position, captured, layer_of
 
 TRAINING = TrainingConfig(epochs=3, batch_size=32, learning_rate=1e-3)
@@ -84,11 +85,6 @@ def test_p_clarc_is_in_the_graph(context: Context, inputs: torch.Tensor) -> None
     torch.testing.assert_close(along, torch.zeros_like(along), atol=1e-5, rtol=0)
 
 
-def test_p_clarc_of_strength_zero_is_vanilla(context: Context, inputs: torch.Tensor) -> None:
-    model = METHODS["p_clarc"].run(context, METHODS["p_clarc"].params(strength=0.0)).model
-    assert torch.equal(model(inputs), context.vanilla()(inputs))
-
-
 def test_a_clarc_trains_with_the_projection_and_takes_it_away(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +98,7 @@ def test_a_clarc_trains_with_the_projection_and_takes_it_away(
         return original(context, model, *arguments)
 
     monkeypatch.setattr(module, "fine_tune", spy)
-    model = METHODS["a_clarc"].run(context, METHODS["a_clarc"].params()).model
+    model = METHODS["a_clarc"].run(context, METHODS["a_clarc"].params(steps=4)).model
     assert isinstance(model.intervention, nn.Identity)
     assert not any(key.startswith("intervention") for key in model.state_dict())
     vanilla = context.vanilla()
@@ -238,15 +234,122 @@ def test_penalty_at_the_penultimate_layer_is_the_heads(context: Context) -> None
     assert moved.any()
 
 
-@pytest.mark.parametrize("layer", ["penultimate", "conv2", "relu2", "pool2"])
-def test_rr_clarc_lowers_its_penalty(context: Context, layer: str) -> None:
+@pytest.mark.parametrize(
+    ("layer", "freeze"),
+    [
+        ("penultimate", "none"),
+        ("conv2", "none"),
+        ("relu2", "none"),
+        ("pool2", "none"),
+        ("last_conv", "trunk"),
+        ("last_conv", "convolutions"),
+        ("conv2", "trunk"),
+    ],
+)
+def test_rr_clarc_lowers_its_penalty(context: Context, layer: str, freeze: str) -> None:
     method = METHODS["rr_clarc"]
-    chosen = {"layer": layer, "epochs": 4, "batch_size": 32}
+    chosen = {"layer": layer, "steps": 16, "batch_size": 32, "freeze": freeze}
     penalties = []
     for strength in (0.0, 1e3):
         notes = method.run(context, method.params(strength=strength, **chosen)).notes
         penalties.append(notes["penalty"][-1] / notes["penalty"][0])
     assert penalties[1] < 0.7 * penalties[0]
+
+
+def test_a_layer_that_the_logits_do_not_depend_on_is_refused() -> None:
+    activation, weight = torch.randn(3, 4), torch.randn(4, 2, requires_grad=True)
+    target, v = torch.zeros(3, dtype=torch.long), torch.ones(4) / 2
+    for needs in (False, True):
+        a = activation.clone().requires_grad_(needs)
+        logits = (a.detach() if needs else a) @ weight
+        with pytest.raises(UserError, match=r"rr_clarc: the logits have no gradient.*`layer`"):
+            right_reason_penalty(logits, target, a, v, "target", "l2")
+
+
+@pytest.mark.parametrize("name", ["a_clarc", "rr_clarc"])
+@pytest.mark.parametrize("freeze", ["trunk", "convolutions"])
+def test_a_frozen_trunk_is_vanillas(context: Context, name: str, freeze: str) -> None:
+    chosen = {"steps": 4, "freeze": freeze, "layer": "last_conv"}
+    model = METHODS[name].run(context, METHODS[name].params(**chosen)).model
+    before, after = context.vanilla().state_dict(), model.state_dict()
+    assert before.keys() == after.keys()
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    assert moved == {"head.weight", "head.bias"}
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "layer"),
+    [("small_cnn", "last_conv"), ("resnet18", "layer4"), ("squeezenet1_1", "last_conv")],
+)
+@pytest.mark.parametrize("name", ["p_clarc", "leace", "inlp"])
+def test_a_layers_channel_means_no_longer_tell_the_attribute(
+    architecture: str, layer: str, name: str
+) -> None:
+    """What p_clarc and leace promise of the penultimate layer holds for channels of any other."""
+    data = biased_images(24, 0.3, size=32)
+    context = make_context(build_classifier(architecture, seed=2).eval(), data)
+    method = METHODS[name]
+    chosen = {"rounds": 20} if name == "inlp" else {}
+    model = method.run(context, method.params(layer=layer, **chosen)).model
+    inputs = normalise(torch.from_numpy(data.images), CPU)
+    target, protected = data.target, data.protected
+
+    def gap(network: Classifier) -> float:
+        place = layer_of(network, layer if network.trunk is not model.trunk else layer_here)
+        with torch.no_grad(), captured(place) as outputs:
+            network(inputs)
+        x = by_position(outputs[0]).mean(dim=1)
+        cells = [[x[(target == t) & (protected == a)].mean(0) for a in (0, 1)] for t in (0, 1)]
+        return float((cells[0][1] - cells[0][0] + cells[1][1] - cells[1][0]).norm())
+
+    layer_here = next(n for n, m in model.trunk.named_modules() if isinstance(m, Intervened))
+    assert gap(model) < 1e-3 * gap(context.vanilla()) or name == "inlp"
+    assert gap(model) < 0.9 * gap(context.vanilla())
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_presets_are_parameters_and_searched_ones_too(name: str) -> None:
+    method = METHODS[name]
+    for preset in method.traits["presets"].values():
+        assert method.params(**preset) != method.params()
+    assert set(method.traits["search"]) <= set(method.params.model_fields)
+    knob = method.traits["knob"]
+    assert not knob or method.traits["search"][knob].value(0.0) == 0.0
+
+
+CLARC = ["p_clarc", "a_clarc", "rr_clarc", "leace", "inlp", "reactive_p_clarc"]
+
+
+@pytest.mark.parametrize("name", CLARC)
+def test_presets_run(context: Context, name: str, inputs: torch.Tensor) -> None:
+    method = METHODS[name]
+    for preset in method.traits["presets"].values():
+        budget = {"steps": 2} if "steps" in method.params.model_fields else {}
+        debiased = method.run(context, method.params(**preset, **budget))
+        assert debiased.model(inputs).isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["p_clarc", "leace", "inlp", "reactive_p_clarc"])
+def test_at_strength_zero_an_inert_method_is_vanilla(
+    context: Context, inputs: torch.Tensor, name: str
+) -> None:
+    assert METHODS[name].traits["inert"]
+    model = METHODS[name].run(context, METHODS[name].params(strength=0.0)).model
+    assert torch.equal(model(inputs), context.vanilla()(inputs))
+
+
+@pytest.mark.parametrize(("name", "layer"), [("a_clarc", "conv2"), ("a_clarc", "penultimate")])
+def test_a_clarc_at_strength_zero_is_fine_tuning(context: Context, name: str, layer: str) -> None:
+    models = []
+    for strength in (0.0, 0.0, 1.0):
+        chosen = METHODS[name].params(strength=strength, layer=layer, steps=4)
+        models.append(METHODS[name].run(context, chosen).model.state_dict())
+    plain = context.vanilla()
+    fine_tune(context, plain, METHODS[name].params(steps=4), name)
+    for key, value in plain.state_dict().items():
+        torch.testing.assert_close(models[0][key], value)
+    assert not torch.equal(models[0]["head.weight"], models[2]["head.weight"])
 
 
 def test_captured_survives_an_in_place_activation() -> None:
@@ -271,5 +374,7 @@ def test_rr_clarc_on_torchvisions_networks(architecture: str) -> None:
     context = make_context(build_classifier(architecture).eval(), data)
     layer = {"resnet18": "layer3", "squeezenet1_1": "features.8"}[architecture]
     method = METHODS["rr_clarc"]
-    debiased = method.run(context, method.params(layer=layer, learning_rate=1e-4, batch_size=8))
+    debiased = method.run(
+        context, method.params(layer=layer, steps=2, learning_rate=1e-4, batch_size=8)
+    )
     assert np.isfinite(debiased.notes["penalty"]).all()

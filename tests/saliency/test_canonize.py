@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from torch import nn
 from lrp_networks import explain, generator, images, randomise, tiny
 from rightreasons.core.errors import UserError
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier, projection
+from rightreasons.models.classifier import Affine, Classifier, projection
+from rightreasons.models.layers import captured, intervene, layer_of
 
 
 @pytest.mark.parametrize("architecture", ["small_cnn", "resnet18", "resnet50", "squeezenet1_0"])
@@ -52,6 +54,58 @@ def test_a_projection_changes_the_map_and_one_of_strength_zero_does_not() -> Non
     torch.testing.assert_close(explain(model, inputs, [0, 1]).maps, plain, rtol=0, atol=0)
     model.intervention = projection(direction, torch.ones(512), 1.0)
     assert (explain(model, inputs, [0, 1]).maps - plain).abs().max() > 0.01 * plain.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "layer", "merged"),
+    [
+        ("small_cnn", "conv2", True),
+        ("small_cnn", "bn2", True),
+        ("small_cnn", "last_conv", False),
+        ("resnet18", "layer3.0.bn1", True),
+        ("resnet18", "last_conv", False),
+        ("squeezenet1_1", "features.8", False),
+    ],
+)
+def test_a_map_in_the_trunk_is_merged_into_the_layer_before_it_or_stays(
+    architecture: str, layer: str, merged: bool
+) -> None:
+    from rightreasons.saliency._canonize import canonize
+
+    model, inputs = randomise(build_classifier(architecture).double()), images(2, 32, 32).double()
+    with torch.no_grad(), captured(layer_of(model, layer)) as outputs:
+        model(inputs)
+    width = outputs[0].shape[1]
+    intervene(model, layer, projection(torch.randn(width), torch.ones(width), 0.8).double())
+    model.eval()
+    network = canonize(model)
+    assert any(isinstance(m, Affine) for m in network.modules()) != merged
+    with torch.no_grad():
+        torch.testing.assert_close(network(inputs), model(inputs))
+
+
+@pytest.mark.parametrize("epsilon", [1e-6, 0.1])
+def test_a_map_that_stays_has_the_epsilon_rule(epsilon: float) -> None:
+    """R_i = sum_j x_i M_ji R_j / (z_j +- epsilon), position by position."""
+    from rightreasons.saliency._rules import Rules
+
+    box = (torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
+    rules = Rules.of_composite("epsilon_plus", epsilon, 0.25, box)
+    affine = Affine(*torch.randn(2, 2, 4, generator=generator()), torch.randn(4)).double()
+    rule = rules.of_layer(affine, first=False, non_negative=True, rectified=False)
+    x, relevance = torch.randn(2, 2, 4, 2, 3, generator=generator(4)).double()
+    given = rule(affine, x, affine(x), relevance)
+    matrix = affine.matrix()
+    for n in range(2):
+        for h, w in itertools.product(range(2), range(3)):
+            z = matrix @ x[n, :, h, w] + affine.bias
+            for i in range(4):
+                slow = sum(
+                    x[n, i, h, w] * matrix[j, i] * relevance[n, j, h, w]
+                    / (z[j] + (epsilon if z[j] >= 0 else -epsilon))
+                    for j in range(4)
+                )  # fmt: skip
+                torch.testing.assert_close(given[n, i, h, w], slow)
 
 
 @torch.no_grad()

@@ -17,9 +17,11 @@ from torch import nn
 
 from rightreasons.contracts.chosen import chosen, meant_for
 from rightreasons.contracts.states import unmoved
+from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Component
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Classifier, projection
+from rightreasons.models.classifier import Classifier, Gated, projection
+from rightreasons.models.layers import by_position, captured, intervene, layer_of
 from rightreasons.saliency import EXPLAINERS, Attribution
 
 ARCHITECTURES = ("small_cnn", "resnet18", "squeezenet1_1")
@@ -191,20 +193,70 @@ def test_a_logit_of_zero_for_every_image_gives_zeros(name: str) -> None:
     assert EXPLAINERS[name].traits["check"] == "" or (result.error == 0).all()
 
 
+PLACES = [
+    ("small_cnn", "penultimate"),
+    ("small_cnn", "conv2"),
+    ("small_cnn", "last_conv"),
+    ("resnet18", "layer3"),
+    ("resnet18", "last_conv"),
+    ("squeezenet1_1", "last_conv"),
+]
+
+
+@pytest.mark.parametrize(("architecture", "layer"), PLACES)
 @meant_for(
     EXPLAINERS, "test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not", seeing
 )
-def test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not(name: str) -> None:
-    model = copy.deepcopy(model_of("small_cnn"))
-    plain = explain(name, model, images(1), [1]).maps
-    direction = torch.randn(model.n_features, generator=torch.Generator().manual_seed(3))
+def test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not(
+    name: str, architecture: str, layer: str
+) -> None:
+    inputs, plain = images(1)[..., :32, :32], model_of(architecture)
+    before = explain(name, plain, inputs, [1]).maps
+    with torch.no_grad(), captured(layer_of(plain, layer)) as outputs:
+        plain(inputs)
+    activation = by_position(outputs[0])[0]
+    # Away from the mean activation, so that hardly anything of the features' part is left.
+    direction, origin = activation.mean(dim=0), torch.zeros(activation.shape[1])
     changes = []
     for strength in (0.0, 1.0):
-        model.intervention = projection(direction, torch.ones(model.n_features), strength)
-        changed = explain(name, model, images(1), [1]).maps
-        changes.append(float((changed - plain).norm() / plain.norm()))
-    assert changes[0] < 1e-4
-    assert changes[1] > 1e-3
+        model = copy.deepcopy(plain)
+        intervene(model, layer, projection(direction, origin, strength))
+        changed = explain(name, model, inputs, [1]).maps
+        assert changed.isfinite().all()
+        changes.append(float((changed - before).norm() / before.norm()))
+    assert changes[0] < 1e-3
+    assert changes[1] > 1e-2
+
+
+@meant_for(EXPLAINERS, "test_a_gated_map_is_shown_or_refused_with_a_reason", seeing)
+def test_a_gated_map_is_shown_or_refused_with_a_reason(name: str) -> None:
+    """Where it acts, the map is that of the affine map alone; elsewhere it is as without."""
+    inputs = images(4)[..., :32, :32]
+    with torch.no_grad():
+        features = model_of("small_cnn").features(inputs)
+    gate = torch.randn(features.shape[1], generator=torch.Generator().manual_seed(3))
+    along = features @ gate
+    threshold = along.sort().values[1:3].mean()
+    models = [copy.deepcopy(model_of("small_cnn")) for _ in range(2)]
+    affine = projection(features.mean(dim=0), torch.zeros(features.shape[1]))
+    models[0].intervention = affine
+    models[1].intervention = Gated(affine, gate[None], threshold[None])
+    classes = [0, 1, 0, 1]
+    try:
+        shown = explain(name, models[1], inputs, classes).maps
+    except UserError as error:
+        assert "no rule for Gated" in str(error)  # noqa: PT017
+        return
+    assert shown.isfinite().all()
+    if repeating(EXPLAINERS[name]):  # the copies of an image may lie on both sides of the gate
+        return
+    mapped = explain(name, models[0], inputs, classes).maps
+    plain = explain(name, model_of("small_cnn"), inputs, classes).maps
+    acts = (along > threshold)[:, None, None]
+    assert 0 < acts.sum() < len(acts)
+    expected = torch.where(acts, mapped, plain)
+    off = (shown - expected).flatten(1).norm(dim=1) / expected.flatten(1).norm(dim=1)
+    assert off.max() < 1e-3
 
 
 # --- Memory: images x height x width of the largest pass, seen by the first convolution. --------

@@ -67,10 +67,7 @@ def fit_cav(
     ----------
     Haufe et al. 2014 and Pahde et al. 2022 (`signal`); Kim et al. 2018 (the classifiers).
     """
-    x, y = np.asarray(features, dtype=np.float64), np.asarray(labels)
-    w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
-    _check(x, y, w, what)
-    w = w / w.sum()
+    x, y, w = check_fit(features, labels, weights, what)
     if kind == "signal":
         direction = _signal(x, y, w)
     else:
@@ -165,7 +162,18 @@ def auroc(score: Array, labels: Array, weights: Array | None = None) -> float:
     return min(float(share), 1.0)  # rounding may go beyond
 
 
-def _check(x: Array, y: Array, w: Array, what: str) -> None:
+def check_fit(
+    features: Array, labels: Array, weights: Array | None, what: str
+) -> tuple[Array, Array, Array]:
+    """Return features (N, d) as float64, labels (N,) and weights (N,) of sum 1, checked.
+
+    Raises
+    ------
+    UserError
+        Where only one class is there, features are not finite, or shapes do not match.
+    """
+    x, y = np.asarray(features, dtype=np.float64), np.asarray(labels)
+    w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
     if x.ndim != 2 or y.shape != x.shape[:1] or w.shape != y.shape:
         raise UserError(
             f"{what}: features {x.shape}, labels {y.shape}, weights {w.shape} do not match."
@@ -178,6 +186,7 @@ def _check(x: Array, y: Array, w: Array, what: str) -> None:
         )
     if not np.isfinite(x).all():
         raise UserError(f"{what}: the network's features hold NaN or infinite values.")
+    return x, y, w / w.sum()
 
 
 def _signal(x: Array, y: Array, w: Array) -> Array:

@@ -43,7 +43,13 @@ class AClarcParams(CavParams, OriginParams, TuningParams):
     small={"steps": 6},
     style=("#009E73", ">", "--"),
     presets={
-        "published": {"cav_weighting": "images", "origin": "attribute"},
+        "published": {
+            "cav_weighting": "images",
+            "origin": "attribute",
+            "epochs": 1,
+            "min_steps": 0,
+            "batch_size": 128,
+        },
     },
     search={
         "strength": Real(0, 1, zero=0.125),
@@ -64,9 +70,10 @@ def a_clarc(context: Context, params: AClarcParams) -> Debiased:
     features = features_of(context, model, params.layer)
     cav, notes = protected_cav(features, params, "a_clarc")
     origin = origin_of(features, cav, params.origin)
-    intervene(model, params.layer, projection(context, cav.direction, origin, params.strength))
+    affine = projection(context, cav.direction, origin, params.strength)
+    layer = intervene(model, params.layer, affine)
     with frozen(model, params.freeze):
         history = fine_tune(context, model, params, "a_clarc")
-    take_away(model, params.layer)
+    take_away(model, layer)
     decision, chosen = pick_decision(context, model, params, "a_clarc")
     return Debiased(model, decision, {**notes, **run_notes(history), **chosen})

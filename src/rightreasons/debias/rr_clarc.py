@@ -23,7 +23,7 @@ class RRClarcParams(CavParams, TuningParams):
     """The direction, the budget and the penalty."""
 
     learning_rate: float = Field(1e-3, gt=0, description="learning rate, constant")
-    strength: float = Field(1.0, ge=0, description="weight lambda of the penalty")
+    strength: float = Field(10.0, ge=0, description="weight lambda of the penalty")
     output: Literal["max_logit", "target", "all", "random", "log_probability"] = Field(
         "max_logit", description="number per image whose gradient is penalised"
     )
@@ -50,9 +50,18 @@ class RRClarcParams(CavParams, TuningParams):
             "freeze": "convolutions",
             "output": "random",
             "penalty": "l2_mean",
+            "strength": 1000.0,
+            "epochs": 10,
+            "min_steps": 0,
             "learning_rate": 1e-4,
         },
-        "detoxai": {"cav_weighting": "images", "strength": 1.0},
+        "detoxai": {
+            "cav_weighting": "images",
+            "strength": 1.0,
+            "epochs": 1,
+            "min_steps": 0,
+            "batch_size": 128,
+        },
     },
     search={
         "strength": Real(0.05, 1e6, log=True, zero=0.125),

@@ -95,7 +95,7 @@ def _with_activation(trunk: nn.Module, name: str) -> str:
     return f"{parent}.{last}" if parent else last
 
 
-def intervene(model: Classifier, name: str, affine: Affine) -> None:
+def intervene(model: Classifier, name: str, affine: Affine) -> str:
     """Put an affine map behind a layer, in place.
 
     Parameters
@@ -107,6 +107,11 @@ def intervene(model: Classifier, name: str, affine: Affine) -> None:
     affine
         The map; of channels, where the layer's output has positions.
 
+    Returns
+    -------
+    str
+        The layer's own name, for `take_away`: an alias may then mean another layer.
+
     Raises
     ------
     UserError
@@ -114,8 +119,10 @@ def intervene(model: Classifier, name: str, affine: Affine) -> None:
     """
     if name == PENULTIMATE:
         model.intervention = affine
-        return
-    put_behind(model.trunk, layer_name(model, name), affine)
+        return name
+    name = layer_name(model, name)
+    put_behind(model.trunk, name, affine)
+    return name
 
 
 def put_behind(trunk: nn.Module, name: str, affine: Affine) -> None:
@@ -126,11 +133,10 @@ def put_behind(trunk: nn.Module, name: str, affine: Affine) -> None:
 
 
 def take_away(model: Classifier, name: str) -> None:
-    """Undo `intervene`: leave the layer, or the identity as intervention, in its place."""
+    """Undo `intervene`, given the name that it returned."""
     if name == PENULTIMATE:
-        model.intervention = nn.Identity()
+        model.intervention = nn.Identity().train(model.training)
         return
-    name = layer_name(model, name)
     parent, _, child = name.rpartition(".")
     setattr(model.trunk.get_submodule(parent), child, model.trunk.get_submodule(f"{name}.layer"))
 
