@@ -276,6 +276,7 @@ class TablePlan:
             kind=self.grid.method(method).kind,
             preset=self.grid.preset(method),
             control_of=self.grid.control_of(method),
+            noise=bool(self.grid.trait(method, "noise")),
             uses_protected=", ".join(used) if isinstance(used, tuple) and used else "never",
         )
 

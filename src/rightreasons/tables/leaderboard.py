@@ -37,7 +37,7 @@ def leaderboard(
     """Return a row per task, level, method and explainer: means over seeds, ranked.
 
     Ranked are the methods that collapsed with no seed, by the metric that plays "rank", the better
-    the higher up. Matched controls are no rivals: they have no rank.
+    the higher up. Matched controls and noise are no rivals: they have no rank.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def leaderboard(
 def _ranked(board: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     """Return the rows with their ranks, the best first."""
     metric = ranking()
-    rivals = (board["n_collapsed"] == 0) & board["control_of"].isna()
+    rivals = (board["n_collapsed"] == 0) & board["control_of"].isna() & ~board["noise"]
     ranked = board[metric.name].where(rivals)
     groups = ranked.groupby([board[name] for name in [*GROUP, "explainer"]])
     ranks = groups.rank(method="min", ascending=metric.traits["better"] == "lower")

@@ -45,12 +45,15 @@ class Described(Section):
         The method that it is the matched control of, or None.
     uses_protected
         Where it uses the protected attribute, "never" where it does not.
+    noise
+        Whether it decides without a look at the image.
     """
 
     kind: str
     preset: str
     control_of: str | None
     uses_protected: str
+    noise: bool = False
 
 
 class Comparing(Section):

@@ -23,6 +23,7 @@ OF_METHOD = (
         "",
         "where it uses the protected attribute: never, or train, fit, regions, decision",
     ),
+    Column("noise", pa.bool_(), "", "decides without a look at the image: chance alone"),
 )
 
 
