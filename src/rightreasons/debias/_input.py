@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rightreasons.core.registry import Params
 from rightreasons.debias import Debiased
-from rightreasons.debias._tuning import check_finite
+from rightreasons.debias._tuning import check_finite, run_notes
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +107,7 @@ def retrain(
         description=f"methods.{name}",
     )
     check_finite(context, model, name)
-    return Debiased(model, notes={"epochs": history})
+    return Debiased(model, notes=run_notes(history))
 
 
 def general_region(context: Context, quantile: float) -> Region:

@@ -13,6 +13,7 @@ from rightreasons.learning.decisions import Decision
 
 if TYPE_CHECKING:
     from rightreasons.debias import Context
+    from rightreasons.learning.config import TrainingConfig
     from rightreasons.learning.training import Loss
     from rightreasons.models.classifier import Classifier
 
@@ -29,11 +30,52 @@ class DecisionParams(Params):
 
 
 class TuningParams(DecisionParams):
-    """The budget of a fine-tuning method; the rest is as in the study's `training`."""
+    """The budget of a fine-tuning method; the rest is as in the study's `training`.
 
-    epochs: int = Field(1, ge=1, description="passes over the debias split")
-    batch_size: int = Field(128, ge=2, description="images per step")
-    learning_rate: float = Field(1e-4, gt=0, description="learning rate, constant")
+    A budget is counted in steps, because a debias split may be tiny: a pass over 70 images is one
+    step. `steps_of` says how many steps it is.
+    """
+
+    steps: int | None = Field(
+        None, ge=1, description="steps of the model; none: what epochs and min_steps say"
+    )
+    epochs: int = Field(20, ge=1, description="passes over the debias split")
+    min_steps: int = Field(300, ge=0, description="least steps where the passes are fewer")
+    batch_size: int = Field(64, ge=2, description="images per step")
+    learning_rate: float = Field(3e-4, gt=0, description="learning rate, constant")
+    weight_decay: float | None = Field(
+        None, ge=0, description="weight decay; none: as in the study's training"
+    )
+
+
+def steps_of(params: TuningParams, images: int) -> int:
+    """Return the steps that a budget has.
+
+    Parameters
+    ----------
+    params
+        The budget.
+    images
+        Size of the debias split, at least 1.
+
+    Returns
+    -------
+    int
+        `steps` where it is given; else those of `epochs` passes, at least `min_steps`.
+    """
+    if params.steps is not None:
+        return params.steps
+    from rightreasons.learning.training import steps_of_a_pass
+
+    return max(params.epochs * steps_of_a_pass(images, params.batch_size), params.min_steps)
+
+
+def tuned(context: Context, params: TuningParams) -> TrainingConfig:
+    """Return the study's training with the learning rate, batches and weight decay of a method."""
+    names = ("batch_size", "learning_rate", "weight_decay")
+    own = {name: getattr(params, name) for name in names}
+    own = {name: value for name, value in own.items() if value is not None}
+    return context.training.model_copy(update={**own, "schedule": "constant"})
 
 
 def fine_tune(
@@ -43,7 +85,9 @@ def fine_tune(
     name: str,
     loss: Loss | None = None,
 ) -> list[dict[str, float]]:
-    """Train `model` in place on the debias split.
+    """Train `model` in place on the debias split, for the steps of `steps_of`.
+
+    The split is shuffled anew for every pass, and the last pass may end early.
 
     Batch norm and dropout are in training mode, so running statistics move towards the debias
     split; the model ends in eval mode.
@@ -64,7 +108,7 @@ def fine_tune(
     Returns
     -------
     list of dict
-        The losses of each epoch.
+        Mean loss and steps of each pass.
 
     Raises
     ------
@@ -73,19 +117,25 @@ def fine_tune(
     """
     from rightreasons.learning.training import train
 
-    budget = {k: getattr(params, k) for k in ("epochs", "batch_size", "learning_rate")}
+    data = context.debias()
     history = train(
         model,
-        context.debias(),
-        context.training.model_copy(update={**budget, "schedule": "constant"}),
+        data,
+        tuned(context, params),
         generator=context.generator(name),
         device=context.device,
         progress=context.progress,
         loss=loss,
         description=f"methods.{name}",
+        steps=steps_of(params, len(data)),
     )
     check_finite(context, model, name)
     return history
+
+
+def run_notes(history: list[dict[str, float]]) -> dict[str, Any]:
+    """Return what a method's notes say of its training: `steps` in all, and the passes."""
+    return {"steps": sum(int(record["steps"]) for record in history), "epochs": history}
 
 
 def check_finite(context: Context, model: Classifier, name: str) -> None:

@@ -6,13 +6,11 @@ from pydantic import Field
 
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._clarc import CavParams, penultimate_cav, projection
-from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision
+from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision, run_notes
 
 
 class AClarcParams(CavParams, TuningParams):
     """The direction and the budget."""
-
-    learning_rate: float = Field(3e-4, gt=0, description="learning rate, constant")
 
 
 @METHODS.register(
@@ -21,6 +19,7 @@ class AClarcParams(CavParams, TuningParams):
     paper="Anders et al. 2022",
     params=AClarcParams,
     uses_protected=("fit",),
+    small={"steps": 6},
     style=("#009E73", ">", "--"),
 )
 def a_clarc(context: Context, params: AClarcParams) -> Debiased:
@@ -39,4 +38,4 @@ def a_clarc(context: Context, params: AClarcParams) -> Debiased:
     history = fine_tune(context, model, params, "a_clarc")
     model.intervention = before
     decision, chosen = pick_decision(context, model, params, "a_clarc")
-    return Debiased(model, decision, {"cav_auroc": cav.quality, "epochs": history, **chosen})
+    return Debiased(model, decision, {"cav_auroc": cav.quality, **run_notes(history), **chosen})

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision
-
-
-class FinetuneParams(TuningParams):
-    """Budget of the control."""
-
-    epochs: int = Field(2, ge=1, description="passes over the debias split")
+from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision, run_notes
 
 
 @METHODS.register(
     "finetune",
     title="Fine-tuning",
     paper="control",
-    params=FinetuneParams,
+    params=TuningParams,
     reference=True,
+    small={"steps": 6},
     style=("#808080", "s", "-"),
 )
-def finetune(context: Context, params: FinetuneParams) -> Debiased:
+def finetune(context: Context, params: TuningParams) -> Debiased:
     """Return vanilla fine-tuned with cross-entropy and nothing else."""
     model = context.vanilla()
     history = fine_tune(context, model, params, "finetune")
     decision, chosen = pick_decision(context, model, params, "finetune")
-    return Debiased(model, decision, {"epochs": history, **chosen})
+    return Debiased(model, decision, {**run_notes(history), **chosen})

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._clarc import CavParams, protected_cav
-from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision
+from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision, run_notes
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +38,7 @@ class RRClarcParams(CavParams, TuningParams):
     paper="Dreyer et al. 2024",
     params=RRClarcParams,
     uses_protected=("fit",),
+    small={"steps": 6},
     style=("#999933", "h", "--"),
 )
 def rr_clarc(context: Context, params: RRClarcParams) -> Debiased:
@@ -56,7 +57,7 @@ def rr_clarc(context: Context, params: RRClarcParams) -> Debiased:
         history = fine_tune(context, model, params, "rr_clarc", loss)
     notes = {
         "cav_auroc": cav.quality,
-        "epochs": history,
+        **run_notes(history),
         "penalty": [float(penalties[0]), float(penalties[-1])],
     }
     decision, chosen = pick_decision(context, model, params, "rr_clarc")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -175,6 +176,7 @@ def train(
     loss: Loss | None = None,
     change: Change | None = None,
     description: str = "train",
+    steps: int | None = None,
 ) -> list[dict[str, float]]:
     """Train a model in place. It ends in eval mode.
 
@@ -201,11 +203,14 @@ def train(
         What is done to the images of each batch, see `batches`.
     description
         Of the bar, and in errors.
+    steps
+        Steps of the optimizer, at least 1: the last pass may then end early, and the schedule is
+        spread over as many epochs as there are passes. Without, `config.epochs` whole passes.
 
     Returns
     -------
     list of dict
-        One record (epoch, loss) per epoch.
+        One record per pass: epoch, mean loss, and steps taken.
 
     Raises
     ------
@@ -216,15 +221,21 @@ def train(
     model.to(memory_format=torch.channels_last)
     optimizer = make_optimizer([p for p in model.parameters() if p.requires_grad], config)
     loss = loss or cross_entropy(config)
-    steps = config.epochs * math.ceil(len(data) / config.batch_size)
+    a_pass = math.ceil(len(data) / config.batch_size)
+    if steps is None:
+        steps = config.epochs * a_pass
+    else:
+        a_pass = steps_of_a_pass(len(data), config.batch_size)
+        config = config.model_copy(update={"epochs": math.ceil(steps / a_pass)})
+    left = steps
     history = []
     with seeded(generator, device):
         bar = progress(range(config.epochs), description)
         for epoch in bar:
             model.train()
             total = torch.zeros((), device=device)
-            seen = 0
-            passes = batches(
+            seen = done = 0
+            shuffled = batches(
                 data,
                 config.batch_size,
                 device,
@@ -232,10 +243,10 @@ def train(
                 flip=config.augment == "flip",
                 change=change,
             )
-            for i, batch in enumerate(passes):
-                step = epoch * math.ceil(len(data) / config.batch_size) + i
+            for batch in itertools.islice(shuffled, left):
+                share = (epoch * a_pass + done) / steps
                 for group in optimizer.param_groups:
-                    group["lr"] = config.learning_rate * learning_rate_factor(config, step / steps)
+                    group["lr"] = config.learning_rate * learning_rate_factor(config, share)
                 optimizer.zero_grad()
                 with autocast(device):
                     value = loss(model, batch)
@@ -243,6 +254,8 @@ def train(
                 optimizer.step()
                 total += value.detach() * len(batch.target)
                 seen += len(batch.target)
+                done += 1
+            left -= done
             mean_loss = float(total) / seen
             if not math.isfinite(mean_loss):
                 raise UserError(
@@ -250,11 +263,17 @@ def train(
                     f"{config.epochs} (learning rate {config.learning_rate:g}): training has "
                     "exploded. Lower the learning rate."
                 )
-            history.append({"epoch": epoch + 1, "loss": mean_loss})
+            history.append({"epoch": epoch + 1, "loss": mean_loss, "steps": done})
             if hasattr(bar, "set_postfix"):
                 bar.set_postfix(loss=f"{mean_loss:.3f}")
     model.eval()
     return history
+
+
+def steps_of_a_pass(images: int, batch_size: int) -> int:
+    """Return how many batches a shuffled pass has: `batches` leaves out a last single image."""
+    whole, rest = divmod(images, batch_size)
+    return max(whole + (rest > 1), 1)
 
 
 class seeded:
