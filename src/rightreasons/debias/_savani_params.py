@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rightreasons.debias._tuning import DecisionParams
+from rightreasons.debias._decision import DecisionParams
 
 
 class SavaniAftParams(DecisionParams):

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._clarc import CavParams, penultimate_cav, projection
-from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision, run_notes
+from rightreasons.debias._decision import pick_decision
+from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
 
 
 class AClarcParams(CavParams, TuningParams):

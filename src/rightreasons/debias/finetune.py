@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._tuning import TuningParams, fine_tune, pick_decision, run_notes
+from rightreasons.debias._decision import pick_decision
+from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
 
 
 @METHODS.register(

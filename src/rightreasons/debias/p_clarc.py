@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._clarc import CavParams, penultimate_cav, projection
-from rightreasons.debias._tuning import DecisionParams, pick_decision
+from rightreasons.debias._decision import DecisionParams, pick_decision
 
 
 class PClarcParams(CavParams, DecisionParams):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rightreasons.debias import METHODS, Context, Debiased
+from rightreasons.debias._decision import pick_decision
 from rightreasons.debias._savani_params import SavaniAftParams
 from rightreasons.debias._thresholds import check_cells
-from rightreasons.debias._tuning import check_finite, pick_decision
+from rightreasons.debias._tuning import check_finite
 
 
 @METHODS.register(

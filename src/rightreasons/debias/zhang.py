@@ -10,7 +10,8 @@ from pydantic import Field
 
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._tuning import DecisionParams, check_finite, pick_decision
+from rightreasons.debias._decision import DecisionParams, pick_decision
+from rightreasons.debias._tuning import check_finite
 
 if TYPE_CHECKING:
     import torch
