@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._clarc import CavParams, penultimate_cav, projection
 from rightreasons.debias._decision import pick_decision

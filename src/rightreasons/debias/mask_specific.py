@@ -12,6 +12,7 @@ from rightreasons.debias._input import PAPER, MaskParams, mask, retrain, specifi
     paper=PAPER,
     params=MaskParams,
     needs=("regions",),
+    uses_target=("train",),
     uses_protected=("regions",),
     scheme="Specific Mask",
     hides="quantile",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rightreasons.core.job import Running
 from rightreasons.debias import METHODS
-from rightreasons.stages._cell import CellJob, open_cell
+from rightreasons.stages._cell import CellJob, labels_of, open_cell
 from rightreasons.stages.files import Model
 
 
@@ -39,11 +39,17 @@ def debias(job: DebiasJob, running: Running) -> None:
 
         predictions = predict(result.model, images, twins, split, context.device)
     chosen = {"kind": job.method.kind, **job.method.params}
+    labels = labels_of(job, split)
     write_model(
         job.output.model.parent,
         job.input.original_model if result.model is None else result.model,
         result.decision,
         predictions,
         "cpu" if result.model is None else context.device,
-        {"method": chosen, "model": original["model"], "notes": result.notes},
+        {
+            "method": chosen,
+            "model": original["model"],
+            "notes": result.notes,
+            "labels": labels,
+        },
     )

@@ -51,7 +51,7 @@ def train(job: TrainJob, running: Running) -> None:
     from rightreasons.core.seeds import derive, torch_generator
     from rightreasons.learning.decisions import Decision
     from rightreasons.learning.predictions import labelled, predict
-    from rightreasons.learning.records import write_model
+    from rightreasons.learning.records import labels_used, write_model
     from rightreasons.learning.training import train as fit_network
     from rightreasons.models.architectures import build_classifier
     from rightreasons.runtime.devices import fit_batch, pick_device
@@ -86,5 +86,6 @@ def train(job: TrainJob, running: Running) -> None:
             "model": job.model.model_dump(),
             "training": job.training.model_dump(),
             "history": history,
+            "labels": labels_used(split, ("train",), ()),
         },
     )
