@@ -90,16 +90,13 @@ def refreshed(text: str) -> str:
         if "\0" not in own and table:
             own = own.rstrip() + "\n\n\0\n"
         text = text.replace(section, own.replace("\0", table))
-    rows = "".join(tuning(method) for method in METHODS)
-    made = re.sub(
-        rf"({re.escape(TUNING)}.*?){re.escape(TUNING_HEAD)}(\|.*\n)+",
-        lambda found: found[1] + TUNING_HEAD + rows,
-        text,
-        flags=re.S,
-    )
-    if made == text and rows not in text:
+    place = text.find(TUNING)
+    start = text.find(TUNING_HEAD, place)
+    if place < 0 or start < 0:
         sys.exit(f"{PAGE}: no table under {TUNING.strip()!r}")
-    return made
+    end = re.compile(r"^(?!\|)", re.M).search(text, start + len(TUNING_HEAD))
+    rows = "".join(tuning(method) for method in METHODS)
+    return text[: start + len(TUNING_HEAD)] + rows + text[end.start() if end else len(text) :]
 
 
 if __name__ == "__main__":

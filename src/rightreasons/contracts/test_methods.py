@@ -151,6 +151,21 @@ def shuffled(data: LabelledImages, seed: int) -> LabelledImages:
     return replace(data, protected=data.protected[order])
 
 
+@meant_for(METHODS, "test_targets_are_used_where_the_method_says_alone")
+def test_targets_are_used_where_the_method_says_alone(name: str, vanilla: Classifier) -> None:
+    splits = {"train": biased_images(64, 0.6, size=16, seed=2)}
+    splits["fit"] = biased_images(64, 0.6, size=16, seed=1)
+    contexts = []
+    for place in ("", *splits):
+        changed = dict(splits)
+        if place and place not in METHODS[name].traits["uses_target"]:
+            data = changed[place]
+            changed[place] = replace(data, target=data.target.roll(7))
+        contexts.append(make_context(vanilla, changed["fit"], changed["train"], TRAINING))
+    plain, *others = (run(name, context) for context in contexts)
+    assert all(same(plain, other) for other in others), "targets are used elsewhere"
+
+
 def informed(vanilla: Classifier, seed: int, changed: str = "") -> Context:
     """Return a context, in one place of which the protected attribute is not what it was."""
     splits = {

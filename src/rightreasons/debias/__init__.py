@@ -160,9 +160,9 @@ class Context:
     generator: Callable[[str], torch.Generator]
     seed_of: Callable[[str], int]
     progress: Callable[..., Any]
-    masks: Callable[[str, str], np.ndarray] = _undeclared("masks")
-    roi: Callable[[str], np.ndarray] = _undeclared("roi")
-    twins: Callable[[str], LabelledImages] = _undeclared("twins")
+    masks: Callable[[str, str], np.ndarray] = field(default_factory=partial(_undeclared, "masks"))
+    roi: Callable[[str], np.ndarray] = field(default_factory=partial(_undeclared, "roi"))
+    twins: Callable[[str], LabelledImages] = field(default_factory=partial(_undeclared, "twins"))
 
     @cached_property
     def device(self) -> torch.device:
@@ -221,6 +221,27 @@ def apply(method: Component, context: Context, params: Params) -> Debiased:
 
     asked = context.training.batch_size if own is None else own
     return fit_batch(attempt, asked, f"methods.{method.name}", _least_batch(type(params)))
+
+
+def places(method: Component, params: Params, trait: str) -> tuple[str, ...]:
+    """Return where a method uses labels with these parameters.
+
+    Parameters
+    ----------
+    method
+        The registered method.
+    params
+        A `threshold` other than half is chosen on the debias split.
+    trait
+        `uses_target` or `uses_protected`, which say where it does with its defaults.
+
+    Returns
+    -------
+    tuple of str
+        Values of that trait, each once.
+    """
+    chosen = ("fit",) if getattr(params, "threshold", "half") != "half" else ()
+    return tuple(dict.fromkeys((*method.traits[trait], *chosen)))
 
 
 def _least_batch(params: type[Params]) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     title="Balanced data",
     paper=f"{PAPER}, baseline",
     params=RetrainParams,
+    uses_target=("train",),
     uses_protected=("train",),
     baseline=True,
     search=RETRAIN_SEARCH,

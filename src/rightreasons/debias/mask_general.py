@@ -12,6 +12,7 @@ from rightreasons.debias._input import MASK_SEARCH, PAPER, MaskParams, general_r
     paper=PAPER,
     params=MaskParams,
     needs=("regions",),
+    uses_target=("train",),
     uses_protected=("regions",),
     scheme="General Mask",
     hides="quantile",

@@ -19,6 +19,7 @@ from rightreasons.debias._input import (
     paper=PAPER,
     params=MaskParams,
     needs=("regions",),
+    uses_target=("train",),
     uses_protected=("regions",),
     scheme="Specific Mask",
     hides="quantile",

@@ -20,6 +20,7 @@ from rightreasons.debias._input import (
     paper=PAPER,
     params=NoiseParams,
     needs=("regions",),
+    uses_target=("train",),
     uses_protected=("regions",),
     scheme="General Noise",
     hides="quantile",

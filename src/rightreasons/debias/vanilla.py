@@ -11,6 +11,7 @@ from rightreasons.debias import METHODS, Context, Debiased
     title="Vanilla",
     paper="baseline",
     changes="nothing",
+    uses_target=("train",),
     reference=True,
     random=False,
     style=("#000000", "o", "-"),

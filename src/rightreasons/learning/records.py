@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,51 @@ def write_model(
         **notes,
     }
     write_json(record, folder / "model.json")
+
+
+def labels_used(
+    split: pd.DataFrame,
+    target: Collection[str],
+    protected: Collection[str],
+    needs: Collection[str] = (),
+    regions: int = 0,
+) -> dict[str, int | bool]:
+    """Return how many labels a method used, and what else it was told.
+
+    Parameters
+    ----------
+    split
+        The cell's split.
+    target, protected
+        Where it uses target and protected attribute, as its traits say: train, fit, regions,
+        decision.
+    needs
+        What it needs beside, as its trait says.
+    regions
+        Labels of the protected attribute that the patch classifiers it looks through were
+        trained on.
+
+    Returns
+    -------
+    dict
+        target and protected (labels), decision (whether the protected attribute of the image that
+        is decided on is used), masks and twins (whether it was given the place of the protected
+        attribute, or images with the attribute switched).
+    """
+    roles = split["role"].value_counts()
+    size = {
+        "train": int(roles.get("train", 0)),
+        "fit": int(roles.get("debias", 0)),
+        "regions": regions,
+        "decision": 0,
+    }
+    return {
+        "target": sum(size[place] for place in target),
+        "protected": sum(size[place] for place in protected),
+        "decision": "decision" in protected,
+        "masks": bool({"masks", "roi"} & set(needs)),
+        "twins": "twins" in needs,
+    }
 
 
 def provenance(device: torch.device | str) -> dict[str, Any]:

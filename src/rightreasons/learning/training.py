@@ -38,12 +38,22 @@ class Batch:
         The labels, 0 or 1.
     indices : int64 (B,)
         Which images of the data these are.
+    mirrored : bool (B,)
+        Which of them are mirrored, on the CPU; None where none is.
     """
 
     inputs: torch.Tensor
     target: torch.Tensor
     protected: torch.Tensor
     indices: torch.Tensor
+    mirrored: torch.Tensor | None = None
+
+    def turned(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what belongs to the batch's images, (B, ..., W), mirrored where they are."""
+        if self.mirrored is None:
+            return images
+        which = self.mirrored.view(-1, *[1] * (images.dim() - 1)).to(images.device)
+        return torch.where(which, images.flip(-1), images)
 
 
 #: What a method does to training images: from uint8 (B, H, W, 3) on the device and their indices
@@ -128,6 +138,7 @@ def batch_of(
     if change is not None:
         images = change(images, indices)
     inputs = normalise(images, device)
+    mirrored = None
     if flipped_by is not None:
         mirrored = torch.rand(len(indices), generator=flipped_by) < 0.5
         which = mirrored.nonzero()[:, 0].to(device)  # a mask on a GPU would wait for it
@@ -137,6 +148,7 @@ def batch_of(
         data.target[indices].to(device),
         data.protected[indices].to(device),
         indices.to(device),
+        mirrored,
     )
 
 

@@ -170,6 +170,25 @@ def open_cell(
     )
 
 
+def labels_of(job: CellJob, split: pd.DataFrame) -> dict[str, int | bool]:
+    """Return how many labels the job's method uses, as `learning.records.labels_used` has it."""
+    from rightreasons.core.files import read_json
+    from rightreasons.debias import places
+    from rightreasons.learning.records import labels_used
+
+    method = METHODS[job.method.kind]
+    params = method.params.model_validate(job.method.params)
+    protected = places(method, params, "uses_protected")
+    maps = {file for file in (job.input.region, job.input.roi_region) if file is not None}
+    return labels_used(
+        split,
+        places(method, params, "uses_target"),
+        (*protected, "regions") if maps and "regions" not in protected else protected,
+        method.traits["needs"],
+        sum(read_json(file)["n_train"] for file in maps),
+    )
+
+
 def _masks(files: CellInput, shape: tuple[int, ...]) -> Any:
     """Return the function that gives a mask of a name for rows of the pool."""
 

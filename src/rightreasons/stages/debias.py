@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from rightreasons.core.job import Running
 from rightreasons.debias import METHODS
-from rightreasons.stages._cell import CellInput, CellJob, OpenCell
+from rightreasons.stages._cell import CellInput, CellJob, OpenCell, labels_of
 from rightreasons.stages.files import Model
 
 
@@ -66,6 +66,7 @@ def debias(job: DebiasJob, running: Running) -> None:
             "method": {"kind": job.method.kind, **params},
             "preset": job.preset,
             "trial": chosen.get("trial"),
+            "labels": labels_of(job, cell.split),
             "image_passes": passes.images,
             "model": cell.original["model"],
             "notes": made.notes,

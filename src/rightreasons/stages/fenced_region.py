@@ -76,7 +76,7 @@ def fenced_region(job: FencedRegionJob, running: Running) -> None:
     if job.artifact:
         index = both_versions(index, job.attribute)
         rows = np.concatenate([rows, rows + len(pool) // 2])
-    images = Fenced(pool, rows)
+    images: Any = Fenced(pool, rows)
     chosen, seed, out = job.classifier, job.seed, job.output
     labels = stage.labels(index.iloc[rows].reset_index(drop=True), job.attribute, chosen, seed)
     data = stage.lifted(labels, rows, len(images))

@@ -54,7 +54,7 @@ def train(job: TrainJob, running: Running) -> None:
     from rightreasons.learning.decisions import Decision
     from rightreasons.learning.passes import counted
     from rightreasons.learning.predictions import labelled, predict
-    from rightreasons.learning.records import write_model
+    from rightreasons.learning.records import labels_used, write_model
     from rightreasons.learning.training import extract_features
     from rightreasons.learning.training import train as fit_network
     from rightreasons.models.architectures import build_classifier
@@ -97,7 +97,7 @@ def train(job: TrainJob, running: Running) -> None:
             "model": job.model.model_dump(),
             "training": job.training.model_dump(),
             "history": history,
-            "labels": {"target": len(data), "protected": 0},
+            "labels": labels_used(split, ("train",), ()),
             "image_passes": passes.images,
         },
     )

@@ -60,6 +60,10 @@ class Paths:
         """Return the folder of the patch classifier of an attribute."""
         return self.folder("region", dataset=dataset, region=region_name(attribute))
 
+    def fenced_region(self, task: str, design: str, seeds: str, region: str) -> str:
+        """Return the folder of a patch classifier that methods look through."""
+        return self.folder("fenced_region", task=task, design=design, seeds=seeds, region=region)
+
     def twins(self, dataset: str, attribute: str) -> str:
         """Return the file of a dataset's images with one attribute switched."""
         return f"{self.folder('pool', dataset=dataset)}/twins_{attribute}.npy"

@@ -408,8 +408,7 @@ class Plan:
         return {"region": made.region, "confidence": made.confidence, "mean": made.mean}
 
     def _fenced_files(self, task: str, design: str, seeds: str, region: str) -> files.FencedRegion:
-        names = {"task": task, "design": design, "seeds": seeds, "region": region}
-        return files.FencedRegion.below(self.paths.folder("fenced_region", **names))
+        return files.FencedRegion.below(self.paths.fenced_region(task, design, seeds, region))
 
     def _maps_of(self, where: tuple[str, str] | None) -> dict[str, Path]:
         """Return the attribution maps of an attribute of a dataset, or nothing."""

@@ -171,10 +171,11 @@ class TablePlan:
             file = path("region", dataset=dataset, region=region)
             yield Timed(stage="region", key={"dataset": dataset}, path=file)
         for task, design, seeds, region in self.plan.fences:
-            key = {"task": task, "design": design}
-            file = path("fenced_region", **key, seeds=seeds, region=region)
-            own = {"dataset": self.grid.dataset(task), **key}
-            yield Timed(stage="fenced_region", key=own, path=file)
+            named = {"task": task, "design": design, "seeds": seeds, "region": region}
+            file = path("fenced_region", None, **named)
+            cell: dict[str, str | float | int] = {"task": task, "design": design}
+            cell["dataset"] = self.grid.dataset(task)
+            yield Timed(stage="fenced_region", key=cell, path=file)
 
     def _fenced(self) -> list[Path]:
         """Return the metadata of every patch classifier that methods look through."""

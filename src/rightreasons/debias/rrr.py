@@ -1,0 +1,82 @@
+"""RRR: fine-tune with a penalty on the gradient inside the protected attribute's region."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from rightreasons.core.search import Choice, Passes, Real
+from rightreasons.debias import METHODS, Context, Debiased
+from rightreasons.debias._decision import pick_decision
+from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
+
+if TYPE_CHECKING:
+    import torch
+
+    from rightreasons.learning.training import Batch, Loss
+    from rightreasons.models.classifier import Classifier
+
+
+class RRRParams(TuningParams):
+    """The budget and the penalty."""
+
+    strength: float = Field(1.0, ge=0, description="weight lambda of the penalty")
+
+
+@METHODS.register(
+    "rrr",
+    title="RRR",
+    paper="Ross, Hughes, Doshi-Velez 2017",
+    params=RRRParams,
+    needs=("roi",),
+    small={"steps": 6},
+    presets={
+        "published": {
+            "strength": 1000.0,
+            "steps": None,
+            "epochs": 64,
+            "min_steps": 0,
+            "batch_size": 256,
+            "learning_rate": 1e-3,
+        }
+    },
+    search={
+        "strength": Real(0.1, 1e4, log=True, zero=0.125),
+        "learning_rate": Real(1e-5, 3e-3, log=True),
+        "batch_size": Choice((32, 64, 128)),
+        "steps": Passes("steps"),
+    },
+    knob="strength",
+    style=("#882255", "d", "-."),
+)
+def rrr(context: Context, params: RRRParams) -> Debiased:
+    """Return vanilla fine-tuned with cross-entropy + lambda sum_roi (d/dx sum_k log p_k)^2."""
+    model = context.vanilla()
+    penalties: list[torch.Tensor] = []
+    loss = _penalised(context, params.strength, penalties)
+    history = fine_tune(context, model, params, "rrr", loss)
+    notes = {**run_notes(history), "penalty": [float(penalties[0]), float(penalties[-1])]}
+    decision, chosen = pick_decision(context, model, params, "rrr")
+    return Debiased(model, decision, {**notes, **chosen})
+
+
+def _penalised(context: Context, strength: float, penalties: list[torch.Tensor]) -> Loss:
+    """Return cross-entropy + strength penalty; each step's penalty is added to `penalties`."""
+    import torch.nn.functional as F
+
+    from rightreasons.debias._guidance import region_of, right_reasons
+
+    roi = context.roi("debias")
+
+    def loss(model: Classifier, batch: Batch) -> torch.Tensor:
+        pixels = batch.inputs.detach().requires_grad_()
+        logits = model(pixels)
+        penalty = right_reasons(logits, pixels, region_of(roi, batch))
+        penalties.append(penalty.detach())
+        error = F.cross_entropy(
+            logits, batch.target, label_smoothing=context.training.label_smoothing
+        )
+        return error + strength * penalty
+
+    return loss
