@@ -19,6 +19,7 @@ from rightreasons.learning.training import (
     extract_features,
     make_optimizer,
     seeded,
+    training_mode,
 )
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class AdversarialTuning:
                     with torch.no_grad(), autocast(self.device):
                         outputs, logits = self._outputs(batch.inputs)
                     self._critic_step(outputs, logits, batch.target, batch.protected)
-            self.model.train()
+            training_mode(self.model)
             for _ in range(in_round):
                 optimizer.zero_grad()
                 losses = self.model_loss(self._batch(self.generator))

@@ -97,7 +97,7 @@ def _train(context: Context, model: Classifier, params: ZhangParams) -> dict[str
     """Train model and adversary against each other; return the mean losses of the last fifth."""
     import torch
 
-    from rightreasons.learning.training import make_optimizer, seeded
+    from rightreasons.learning.training import make_optimizer, seeded, training_mode
 
     opponent = _opponent(context, params) if params.adversary_weight else None
     weights = [p for p in model.parameters() if p.requires_grad]
@@ -105,7 +105,7 @@ def _train(context: Context, model: Classifier, params: ZhangParams) -> dict[str
     generator = context.generator("zhang")
     losses = []
     with seeded(generator, context.device):
-        model.train()
+        training_mode(model)
         asked = steps_of(params, len(context.debias()))
         steps = context.progress(range(1, asked + 1), "zhang")
         for t, batch in zip(steps, _endless(context, params, generator), strict=False):
