@@ -122,6 +122,8 @@ class PairedPredictions:
         Of the method and of the reference, 0 or 1.
     score, reference_score : (N,), in [0, 1]
         P(target = 1) by the method and by the reference.
+    images : (N,)
+        Their ids, rising; None where seeds have images of their own.
     """
 
     target: Array
@@ -130,6 +132,7 @@ class PairedPredictions:
     reference_decision: Array
     score: Array
     reference_score: Array
+    images: Array | None = None
 
 
 def paired_group_bootstrap(
@@ -142,9 +145,11 @@ def paired_group_bootstrap(
 ) -> Comparison:
     """Test the difference of a metric of predictions, method minus reference, against 0.
 
-    Images are drawn within target x protected, for method and reference alike, within each seed;
-    differences are averaged over seeds. The two-sided p is 2 min(P(d* <= 0), P(d* >= 0)), each with
-    1 added to both counts, so it is never below 2 / (replicates + 1).
+    Images are drawn within target x protected, for method and reference alike, and differences are
+    averaged over seeds. Where all seeds have the same images, one draw is for all of them: they are
+    no independent samples. Otherwise each seed's are drawn by themselves. The two-sided p is
+    2 min(P(d* <= 0), P(d* >= 0)), each with 1 added to both counts, so it is never below
+    2 / (replicates + 1).
 
     Parameters
     ----------
@@ -169,7 +174,10 @@ def paired_group_bootstrap(
     Davison and Hinkley 1997.
     """
     draw = _paired_counts if metric.traits["needs"] == "counts" else _paired_scores
-    results = [(len(pair.target), *draw(pair, metric, params, rng, replicates)) for pair in pairs]
+    shared = _same_images(pairs)
+    sets = [list(pairs)] if shared else [[pair] for pair in pairs]
+    found = [one for some in sets for one in draw(some, metric, params, rng, replicates)]
+    results = [(len(pair.target), *one) for pair, one in zip(pairs, found, strict=True)]
     used = [result for result in results if not np.isnan(result[1])]
     effect, sample = np.nan, np.empty(0)
     if used:
@@ -216,39 +224,66 @@ def holm(p_values: Array, families: Sequence[str] | Array | None = None) -> Arra
     return corrected
 
 
+def _same_images(pairs: Sequence[PairedPredictions]) -> bool:
+    """Return whether all seeds have the same images."""
+    first = pairs[0].images if pairs else None
+    return first is not None and all(
+        pair.images is not None and np.array_equal(pair.images, first) for pair in pairs
+    )
+
+
 def _paired_counts(
-    pair: PairedPredictions,
+    pairs: Sequence[PairedPredictions],
     metric: Component,
     params: Params,
     rng: np.random.Generator,
     replicates: int,
-) -> tuple[float, Array]:
-    """Return the difference and its replicates (B,) of a metric of counts."""
-    cell = 8 * pair.target + 4 * pair.protected + 2 * pair.decision + pair.reference_decision
-    joint = np.bincount(cell, minlength=16).reshape(2, 2, 4)
-    drawn = resample_counts(joint, rng=rng, replicates=replicates)
-    both = np.concatenate([joint[None], drawn]).reshape(-1, 2, 2, 2, 2)
-    difference = metric.run(both.sum(axis=-1), params) - metric.run(both.sum(axis=-2), params)
-    return float(difference[0]), difference[1:]
+) -> list[tuple[float, Array]]:
+    """Return the difference and its replicates (B,) of a metric of counts, for each seed.
+
+    The seeds have the same images. Those with the same labels and decisions in all seeds are one
+    outcome of their stratum, and a bootstrap sample is a multinomial draw of outcomes.
+    """
+    codes = np.stack([8 * p.target + 4 * p.protected + 2 * p.decision + p.reference_decision
+                      for p in pairs])  # fmt: skip
+    outcomes, counts = np.unique(codes, axis=1, return_counts=True)
+    strata = outcomes[0] // 4 == np.arange(4)[:, None]
+    drawn = resample_counts(np.where(strata, counts, 0), rng=rng, replicates=replicates).sum(axis=1)
+    every = np.concatenate([counts[None], drawn])
+    results = []
+    for code in outcomes:
+        both = (every @ (code[:, None] == np.arange(16))).reshape(-1, 2, 2, 2, 2)
+        difference = metric.run(both.sum(axis=-1), params) - metric.run(both.sum(axis=-2), params)
+        results.append((float(difference[0]), difference[1:]))
+    return results
 
 
 def _paired_scores(
-    pair: PairedPredictions,
+    pairs: Sequence[PairedPredictions],
     metric: Component,
     params: Params,
     rng: np.random.Generator,
     replicates: int,
-) -> tuple[float, Array]:
-    """Return the difference and its replicates (B,) of a metric of scores."""
+) -> list[tuple[float, Array]]:
+    """Return the difference and its replicates (B,) of a metric of scores, for each seed.
 
-    def difference(weights: Array) -> Array:
+    The seeds have the same images, and the same draws of them.
+    """
+
+    def difference(pair: PairedPredictions, weights: Array) -> Array:
         method = metric.run(pair.target, pair.score, weights, params)
         return method - metric.run(pair.target, pair.reference_score, weights, params)
 
-    strata = 2 * pair.target + pair.protected
-    weights = resample_weights(strata, rng=rng, replicates=replicates)
-    sample = np.concatenate([difference(part) for part in weights])
-    return float(difference(np.ones(len(pair.target)))), sample
+    strata = 2 * pairs[0].target + pairs[0].protected
+    parts = [
+        [difference(pair, drawn) for pair in pairs]
+        for drawn in resample_weights(strata, rng=rng, replicates=replicates)
+    ]
+    samples = [np.concatenate(one) for one in zip(*parts, strict=True)]
+    once = np.ones(len(strata))
+    return [
+        (float(difference(pair, once)), sample) for pair, sample in zip(pairs, samples, strict=True)
+    ]
 
 
 def _bootstrap_p(sample: Array) -> float:

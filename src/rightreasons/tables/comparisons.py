@@ -100,10 +100,12 @@ def _compare(
 def _paired_predictions(table: pd.DataFrame) -> PairedPredictions:
     names = ("target", "protected", "decision", "decision_reference")
     scores = ("score", "score_reference")
-    return PairedPredictions(
+    table = table.sort_values("image_id")
+    columns = [
         *[table[name].to_numpy(np.int64) for name in names],
         *[table[name].to_numpy(np.float64) for name in scores],
-    )
+    ]
+    return PairedPredictions(*columns, table["image_id"].to_numpy())
 
 
 def _compare_twins(both: pd.DataFrame, params: dict[str, Params]) -> Iterator[dict[str, Any]]:
