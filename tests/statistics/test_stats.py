@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -314,6 +315,61 @@ def test_paired_lotteries_equal_paired_images():
         sample.append(gap(k, chance) - gap(k, data.reference_chance))
     low, high = np.quantile(sample, [0.025, 0.975])
     assert (got.ci_low, got.ci_high) == pytest.approx((low, high), abs=0.02)
+def known(pair):
+    return replace(pair, images=np.arange(len(pair.target)))
+
+
+@pytest.mark.parametrize("name", ["equalized_odds", "auroc"])
+def test_seeds_of_the_same_images_are_no_more_images(name):
+    """Five seeds with the same predictions tell what one does."""
+    one = pair(0, bias=0.1, reference_bias=0.3)
+    widths = [
+        got.ci_high - got.ci_low
+        for got in (
+            compare([known(one)], name),
+            compare([known(one)] * 5, name),
+            compare([one] * 5, name),
+        )
+    ]
+    assert widths[1] == pytest.approx(widths[0], rel=0.15)
+    assert widths[2] == pytest.approx(widths[0] / np.sqrt(5), rel=0.15)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "auroc"])
+def test_shared_images_are_drawn_once_for_all_seeds(name):
+    """Against a loop that draws images and takes them in every seed, whose decisions differ."""
+    first, source = pair(0, bias=0.2, reference_bias=0.4, n=150), rng(5)
+    pairs = [known(first)]
+    for _ in range(2):
+        scores = [
+            np.clip(s + source.normal(size=150) * 0.1, 0, 1)
+            for s in (first.score, first.reference_score)
+        ]
+        decisions = [(s >= 0.5).astype(int) for s in scores]
+        pairs.append(known(PairedPredictions(first.target, first.protected, *decisions, *scores)))
+    got = compare(pairs, name, replicates=3000)
+
+    def value(p, k, side):
+        if name == "accuracy":
+            return np.mean(getattr(p, f"{side}chance")[k] == p.target[k])
+        score, target = getattr(p, f"{side}score")[k], p.target[k]
+        above = score[target == 1][:, None] - score[target == 0]
+        return np.mean((above > 0) + 0.5 * (above == 0))
+
+    strata = 2 * first.target + first.protected
+    members = [np.flatnonzero(strata == s) for s in range(4)]
+    sample = []
+    for _ in range(2000):
+        k = np.concatenate([source.choice(m, len(m)) for m in members])
+        sample.append(np.mean([value(p, k, "") - value(p, k, "reference_") for p in pairs]))
+    low, high = np.quantile(sample, [0.025, 0.975])
+    width = high - low
+    assert got.ci_low == pytest.approx(low, abs=0.1 * width)
+    assert got.ci_high == pytest.approx(high, abs=0.1 * width)
+    every = np.arange(150)
+    assert got.effect == pytest.approx(
+        np.mean([value(p, every, "") - value(p, every, "reference_") for p in pairs])
+    )
 
 
 def test_no_difference_is_seldom_found():

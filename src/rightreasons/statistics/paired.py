@@ -123,6 +123,8 @@ class PairedPredictions:
         the expectation counts.
     score, reference_score : (N,), in [0, 1]
         P(target = 1) by the method and by the reference.
+    images : (N,)
+        Their ids, rising; None where seeds have images of their own.
     """
 
     target: Array
@@ -131,6 +133,7 @@ class PairedPredictions:
     reference_chance: Array
     score: Array
     reference_score: Array
+    images: Array | None = None
 
 
 def paired_group_bootstrap(
@@ -143,9 +146,11 @@ def paired_group_bootstrap(
 ) -> Comparison:
     """Test the difference of a metric of predictions, method minus reference, against 0.
 
-    Images are drawn within target x protected, for method and reference alike, within each seed;
-    differences are averaged over seeds. The two-sided p is 2 min(P(d* <= 0), P(d* >= 0)), each with
-    1 added to both counts, so it is never below 2 / (replicates + 1).
+    Images are drawn within target x protected, for method and reference alike, and differences are
+    averaged over seeds. Where all seeds have the same images, one draw is for all of them: they are
+    no independent samples. Otherwise each seed's are drawn by themselves. The two-sided p is
+    2 min(P(d* <= 0), P(d* >= 0)), each with 1 added to both counts, so it is never below
+    2 / (replicates + 1).
 
     Parameters
     ----------
@@ -170,7 +175,10 @@ def paired_group_bootstrap(
     Davison and Hinkley 1997.
     """
     draw = _paired_counts if metric.traits["needs"] == "counts" else _paired_scores
-    results = [(len(pair.target), *draw(pair, metric, params, rng, replicates)) for pair in pairs]
+    shared = _same_images(pairs)
+    sets = [list(pairs)] if shared else [[pair] for pair in pairs]
+    found = [one for some in sets for one in draw(some, metric, params, rng, replicates)]
+    results = [(len(pair.target), *one) for pair, one in zip(pairs, found, strict=True)]
     used = [result for result in results if not np.isnan(result[1])]
     effect, sample = np.nan, np.empty(0)
     if used:
@@ -217,43 +225,68 @@ def holm(p_values: Array, families: Sequence[str] | Array | None = None) -> Arra
     return corrected
 
 
+def _same_images(pairs: Sequence[PairedPredictions]) -> bool:
+    """Return whether all seeds have the same images."""
+    first = pairs[0].images if pairs else None
+    return first is not None and all(
+        pair.images is not None and np.array_equal(pair.images, first) for pair in pairs
+    )
+
+
 def _paired_counts(
-    pair: PairedPredictions,
+    pairs: Sequence[PairedPredictions],
     metric: Component,
     params: Params,
     rng: np.random.Generator,
     replicates: int,
-) -> tuple[float, Array]:
-    """Return the difference and its replicates (B,) of a metric of counts."""
-    cell = 2 * pair.target + pair.protected
-    chances = [pair.chance, pair.reference_chance]
-    values = np.stack([part for c in chances for part in (1 - c, c)], axis=-1)
+) -> list[tuple[float, Array]]:
+    """Return the difference and its replicates (B,) of a metric of counts, for each seed.
+
+    The seeds have the same images, which are drawn once for all of them.
+    """
+    cell = 2 * pairs[0].target + pairs[0].protected
+    values = np.stack(
+        [part for p in pairs for c in (p.chance, p.reference_chance) for part in (1 - c, c)],
+        axis=-1,
+    )
     point = np.stack([values[cell == k].sum(axis=0) for k in range(4)])
     drawn = resample_sums(cell, values, rng=rng, replicates=replicates)
-    both = np.concatenate([point[None], drawn]).reshape(-1, 2, 2, 2, 2)
-    difference = metric.run(both[..., 0, :], params) - metric.run(both[..., 1, :], params)
+    every = np.concatenate([point[None], drawn]).reshape(-1, 2, 2, len(pairs), 2, 2)
+    method, reference = every[..., 0, :], every[..., 1, :]  # (B + 1, target, protected, seed, 2)
+    differences = [
+        metric.run(method[:, :, :, i], params) - metric.run(reference[:, :, :, i], params)
+        for i in range(len(pairs))
+    ]
     # Rounded, so that equal rates reached by different sums do not differ.
-    difference = np.round(difference, 12)
-    return float(difference[0]), difference[1:]
+    return [(float(d[0]), d[1:]) for d in np.round(differences, 12)]
 
 
 def _paired_scores(
-    pair: PairedPredictions,
+    pairs: Sequence[PairedPredictions],
     metric: Component,
     params: Params,
     rng: np.random.Generator,
     replicates: int,
-) -> tuple[float, Array]:
-    """Return the difference and its replicates (B,) of a metric of scores."""
+) -> list[tuple[float, Array]]:
+    """Return the difference and its replicates (B,) of a metric of scores, for each seed.
 
-    def difference(weights: Array) -> Array:
+    The seeds have the same images, and the same draws of them.
+    """
+
+    def difference(pair: PairedPredictions, weights: Array) -> Array:
         method = metric.run(pair.target, pair.score, weights, params)
         return method - metric.run(pair.target, pair.reference_score, weights, params)
 
-    strata = 2 * pair.target + pair.protected
-    weights = resample_weights(strata, rng=rng, replicates=replicates)
-    sample = np.concatenate([difference(part) for part in weights])
-    return float(difference(np.ones(len(pair.target)))), sample
+    strata = 2 * pairs[0].target + pairs[0].protected
+    parts = [
+        [difference(pair, drawn) for pair in pairs]
+        for drawn in resample_weights(strata, rng=rng, replicates=replicates)
+    ]
+    samples = [np.concatenate(one) for one in zip(*parts, strict=True)]
+    once = np.ones(len(strata))
+    return [
+        (float(difference(pair, once)), sample) for pair, sample in zip(pairs, samples, strict=True)
+    ]
 
 
 def _bootstrap_p(sample: Array) -> float:
