@@ -103,17 +103,25 @@ def test_a_layer_without_height_and_width_is_refused(model: Classifier) -> None:
         last_feature_map(Classifier(nn.Sequential(nn.Flatten()), nn.Linear(1, 2)))
 
 
-@pytest.mark.parametrize("kind", ["gradient", "gradcam"])
-def test_a_shortcut_in_the_region_is_used_less(kind: str) -> None:
-    """Measured: energy and flips fall; input x gradient: flips 0.40 to 0.16, Grad-CAM: to 0.2."""
-    planted = in_a_corner()
-    found = []
+def measured(kind: str) -> list[tuple[float, float]]:
+    """Return flips and the map's energy in the region, at strengths 0 and 10."""
+    planted, found = in_a_corner(), []
     for strength in (0, 10):
         params = METHOD.params(strength=strength, map=kind, steps=100, learning_rate=1e-3)
         result = METHOD.run(planted.context, params)
         assert result.model is not None
-        found.append((planted.seen(result.model), result.notes["energy"][1]))
-    ((_, flips, _), energy), ((_, flips_now, _), energy_now) = found
-    print(kind, found)
-    assert energy_now < 0.5 * energy, found
-    assert flips_now < flips - 0.05, found
+        found.append((planted.seen(result.model)[1], result.notes["energy"][1]))
+    return found
+
+
+def test_a_shortcut_in_the_region_is_used_less() -> None:
+    (flips, energy), (flips_now, energy_now) = measured("gradient")
+    assert energy_now < 0.5 * energy
+    assert flips_now < 0.7 * flips
+
+
+def test_guided_feature_maps_look_away_and_the_network_hardly_does() -> None:
+    """Measured: Grad-CAM's energy in the corner 0.064 to 0.000007, flips 0.38 to 0.33."""
+    (flips, energy), (flips_now, energy_now) = measured("gradcam")
+    assert energy_now < 0.1 * energy
+    assert flips_now > 0.6 * flips

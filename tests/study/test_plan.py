@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rightreasons.core.errors import UserError
 from rightreasons.core.job import Files, Group, Job
 from rightreasons.splits import DESIGNS
 from rightreasons.stages.measure import MeasureJob
@@ -211,6 +212,43 @@ def test_fenced_maps_of_the_protected_attribute_go_to_methods_that_need_them() -
     assert needs["mask_specific"] == Path(
         "results/tiny/fenced_region/smiling_by_necktie/phi/seed-0/Wearing_Necktie/confidence.npy"
     )
+
+
+def test_masks_roi_and_twins_go_to_methods_that_need_them() -> None:
+    methods = {"vanilla": {}, "finetune": {}, "rrr": {}, "twin_augmentation": {}}
+    plan = plan_of(methods=methods)
+    jobs = {method: plan.debias(group_of(plan), method) for method in methods}
+    assert jobs["finetune"].input.masks is jobs["twin_augmentation"].input.masks is None
+    assert jobs["rrr"].input.masks == plan.pool("synthfaces").output.masks
+    assert jobs["rrr"].input.pool == plan.pool("synthfaces").output.pool
+    assert jobs["rrr"].roi == plan.roi("smiling_by_necktie")
+    assert jobs["finetune"].roi is None
+    assert not plan.fences
+
+
+def test_a_roi_that_methods_need_is_found_by_a_fenced_classifier() -> None:
+    task = tiny()["tasks"]["smiling_by_necktie"]
+    tasks = {"own": {**task, "roi": {"attribution": {"attribute": "Wearing_Hat"}}}}
+    plan = plan_of(tasks=tasks, methods={"vanilla": {}, "rrr": {}, "finetune": {}})
+    ((task_, design, seeds, region),) = plan.fences
+    assert (task_, design, region) == ("own", "phi", "Wearing_Hat")
+    group = plan.grid.group("own", "phi", 0.8, 0)
+    made = plan.fenced_region(task_, design, seeds, region)
+    assert plan.debias(group, "rrr").input.roi_mean == made.output.mean
+    assert plan.debias(group, "finetune").input.roi_mean is None
+    assert plan.measure(group).input.mean == plan.region_files("synthfaces", "Wearing_Hat").mean
+
+
+def test_a_method_that_needs_twins_is_refused_where_there_are_none() -> None:
+    tasks = tiny()["tasks"]
+    tasks["none"] = {**tasks["smiling_by_necktie"], "protected": "Male"}
+    methods = {"vanilla": {}, "twin_augmentation": {}}
+    with pytest.raises(UserError, match=r"tasks.none: the method twin_augmentation needs twins"):
+        plan_of(tasks=tasks, methods=methods)
+    tasks["none"]["methods"] = ["vanilla"]
+    assert plan_of(tasks=tasks, methods=methods).grid.needs("twins", "none") == []
+    tasks["none"] = {**tasks["smiling_by_necktie"], "protected": "mark"}
+    assert plan_of(tasks=tasks, methods=methods, artifacts={"mark": {"kind": "patch"}})
 
 
 def test_a_fence_is_round_the_test_images_of_all_levels() -> None:
