@@ -315,6 +315,8 @@ def test_paired_lotteries_equal_paired_images():
         sample.append(gap(k, chance) - gap(k, data.reference_chance))
     low, high = np.quantile(sample, [0.025, 0.975])
     assert (got.ci_low, got.ci_high) == pytest.approx((low, high), abs=0.02)
+
+
 def known(pair):
     return replace(pair, images=np.arange(len(pair.target)))
 
