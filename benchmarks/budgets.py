@@ -22,8 +22,8 @@ from rightreasons.contracts.fakes import CPU, cells, make_context, quiet
 from rightreasons.core.seeds import numpy_rng, torch_generator
 from rightreasons.data.synthfaces import render, sample_latents
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._thresholds import probability
 from rightreasons.learning.config import TrainingConfig
+from rightreasons.learning.decisions import probability
 from rightreasons.learning.images import LabelledImages
 from rightreasons.learning.training import predict_logits, train
 from rightreasons.models.architectures import build_classifier

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 
 from rightreasons.debias import METHODS, Context
 from rightreasons.debias._adversaries import BatchCritic
-from rightreasons.debias._thresholds import probability
 from rightreasons.learning.config import TrainingConfig
+from rightreasons.learning.decisions import probability
 from rightreasons.learning.images import LabelledImages, normalise
 from rightreasons.learning.training import predict_logits
 from rightreasons.models.architectures import build_classifier

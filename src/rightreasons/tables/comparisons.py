@@ -102,11 +102,11 @@ def _paired_predictions(table: pd.DataFrame) -> PairedPredictions:
     labels = ("target", "protected")
     outputs = ("chance", "chance_reference", "score", "score_reference")
     table = table.sort_values("image_id")
-    return PairedPredictions(
+    columns = [
         *[table[name].to_numpy(np.int64) for name in labels],
         *[table[name].to_numpy(np.float64) for name in outputs],
-        images=table["image_id"].to_numpy(),
-    )
+    ]
+    return PairedPredictions(*columns, table["image_id"].to_numpy())
 
 
 def _compare_twins(both: pd.DataFrame, params: dict[str, Params]) -> Iterator[dict[str, Any]]:
