@@ -102,11 +102,19 @@ def _paired_predictions(table: pd.DataFrame) -> PairedPredictions:
     labels = ("target", "protected")
     outputs = ("chance", "chance_reference", "score", "score_reference")
     table = table.sort_values("image_id")
-    columns = [
-        *[table[name].to_numpy(np.int64) for name in labels],
-        *[table[name].to_numpy(np.float64) for name in outputs],
-    ]
-    return PairedPredictions(*columns, table["image_id"].to_numpy())
+    columns = {
+        **{name: table[name].to_numpy(np.int64) for name in labels},
+        **{name: table[name].to_numpy(np.float64) for name in outputs},
+    }
+    return PairedPredictions(
+        target=columns["target"],
+        protected=columns["protected"],
+        chance=columns["chance"],
+        reference_chance=columns["chance_reference"],
+        score=columns["score"],
+        reference_score=columns["score_reference"],
+        images=table["image_id"].to_numpy(),
+    )
 
 
 def _compare_twins(both: pd.DataFrame, params: dict[str, Params]) -> Iterator[dict[str, Any]]:
