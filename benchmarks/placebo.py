@@ -87,7 +87,7 @@ def tuned(name: int, vanilla: Array, debias: Data, select: Data, study: int) -> 
     rows = []
     for number, (rate, steps) in enumerate(settings):
         made = fitted(vanilla, debias, rate, steps, numpy_rng(study, "tuning-seed", name, number))
-        row = {"trial": number, "error": None, "over_budget": False}
+        row = {"trial": number, "error": None, "over_budget": False, "image_passes": 0}
         rows.append({**row, **judged(made, select)})
     return settings[choose(pd.DataFrame(rows), "equalized_odds", 0.05)]
 

@@ -17,6 +17,7 @@ def table(**columns: list[float]) -> pd.DataFrame:
     base = {name: [0.5] * count for name in (*JUDGED, "loss")}
     flags = {"collapsed_prediction": [0.0] * count, "constant_prediction": [0.0] * count}
     known = {"trial": range(count), "error": [None] * count, "over_budget": [False] * count}
+    flags |= {"image_passes": [40.0] * count, "budget": [30.0] * count}
     return pd.DataFrame({**base, **flags, **known, **columns})
 
 
@@ -75,7 +76,7 @@ def test_a_constant_classifier_is_chosen_only_where_there_is_nothing_else() -> N
 
 
 def test_without_a_trial_there_is_no_choice() -> None:
-    with pytest.raises(UserError, match="no trial is left"):
+    with pytest.raises(UserError, match=r"no trial is left.*budget of 30 .*the least took 40"):
         choose(table(loss=[0.1]).assign(error="failed"), "loss")
     with pytest.raises(UserError, match=r"best.*Allowed: equalized_odds"):
         choose(table(loss=[0.1]), "best")

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from rightreasons.debias import Debiased
 
 
+#: Image passes that allow the default budget of fine-tuning, 300 steps of 32, and looking around.
+LEAST_BUDGET = 12_000
+
+
 class Trials(Files):
     """A row per trial."""
 
@@ -35,7 +39,8 @@ class TuneJob(CellJob):
     sampler
         How they are drawn.
     budget
-        Image passes that a trial may take; None for as many as training the original took.
+        Image passes that a trial may take; None for as many as training the original took, but at
+        least LEAST_BUDGET.
     """
 
     output: Trials
@@ -58,7 +63,7 @@ def tune(job: TuneJob, running: Running) -> None:
     running.ready()
     sizes = {role: int((cell.split["role"] == role).sum()) for role in ("train", "debias")}
     epochs = read_json(job.input.original_metadata)["training"]["epochs"]
-    budget = epochs * sizes["train"] if job.budget is None else job.budget
+    budget = job.budget or max(epochs * sizes["train"], LEAST_BUDGET)
     trials = draw_trials(
         method,
         job.method.params,

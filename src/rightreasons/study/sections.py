@@ -263,7 +263,8 @@ class TuningConfig(Section):
     budget: int | None = Field(
         None,
         ge=1,
-        description="image passes that a trial may take; none: as many as training the original",
+        description="image passes that a trial may take; none: as many as training the original, "
+        "but at least 12,000",
     )
     sampler: Sampler = Field("sobol", description="how trials are drawn")
 

@@ -58,7 +58,11 @@ TABLES = (
             *ints("", trial="number of the trial: the same parameters at all seeds and levels"),
             Column("source", WORD, "", "default, preset and its name, or drawn"),
             Column("params", pa.string(), "JSON", "all parameters of the trial"),
-            *ints("", image_passes="images that networks saw, each pass counted"),
+            *ints(
+                "",
+                image_passes="images that networks saw, each pass counted",
+                budget="image passes that it was allowed",
+            ),
             *floats("s", seconds="wall time"),
             Column("over_budget", pa.bool_(), "", "more passes than allowed: never chosen"),
             Column("error", pa.string(), "", "why it failed; missing where it did not"),

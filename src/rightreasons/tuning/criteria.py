@@ -96,7 +96,8 @@ def choose(trials: pd.DataFrame, criterion: str, tolerance: float = 0.05) -> int
     ----------
     trials
         Rows of the table `trials` of one method and task, of all tuning seeds (and of all levels
-        that are tuned together): trial, error, over_budget and the columns `JUDGED` and `loss`.
+        that are tuned together): trial, error, image_passes, budget, over_budget and the columns
+        `JUDGED` and `loss`.
     criterion
         A key of `CRITERIA`.
     tolerance
@@ -117,9 +118,10 @@ def choose(trials: pd.DataFrame, criterion: str, tolerance: float = 0.05) -> int
         raise UserError(f"unknown criterion {criterion!r}. Allowed: {', '.join(CRITERIA)}.")
     means = means_of(trials)
     if not len(means):
+        least, budget = int(trials["image_passes"].min()), int(trials["budget"].max())
         raise UserError(
-            "no trial is left to choose from: all failed or took more than the budget. The table "
-            "`trials` says why; raise `tuning.budget`, or change the search space."
+            f"no trial is left to choose from: all failed or took more than the budget of {budget} "
+            f"image passes (the least took {least}). Raise `tuning.budget`, or search fewer steps."
         )
     useful = means[means["collapsed_prediction"] == 0]
     allowed = useful if len(useful) else means

@@ -45,7 +45,7 @@ def run_trials(
     Yields
     ------
     dict
-        trial, source, params (JSON), image_passes, seconds, over_budget, error (None where it went
+        trial, source, params (JSON), image_passes, budget, seconds, over_budget, error (None where it went
         well) and the columns `JUDGED` and loss, missing where it failed.
     """
     from rightreasons.learning.passes import counted
@@ -64,6 +64,7 @@ def run_trials(
             except UserError as error:
                 row["error"] = reason(error)
         row |= {"image_passes": taken.images, "over_budget": taken.images > budget}
+        row["budget"] = budget
         if row["error"] is None:
             row |= judge(predict(made))
         yield {**row, "seconds": time.perf_counter() - started}
