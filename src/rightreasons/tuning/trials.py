@@ -45,8 +45,8 @@ def run_trials(
     Yields
     ------
     dict
-        trial, source, params (JSON), image_passes, budget, seconds, over_budget, error (None where it went
-        well) and the columns `JUDGED` and loss, missing where it failed.
+        trial, source, params (JSON), image_passes, budget, seconds, over_budget, error (None where
+        it went well) and the columns `JUDGED` and loss, missing where it failed.
     """
     from rightreasons.learning.passes import counted
 
