@@ -98,14 +98,16 @@ def _compare(
 
 
 def _paired_predictions(table: pd.DataFrame) -> PairedPredictions:
-    names = ("target", "protected", "decision", "decision_reference")
-    scores = ("score", "score_reference")
     table = table.sort_values("image_id")
-    columns = [
-        *[table[name].to_numpy(np.int64) for name in names],
-        *[table[name].to_numpy(np.float64) for name in scores],
-    ]
-    return PairedPredictions(*columns, table["image_id"].to_numpy())
+    return PairedPredictions(
+        target=table["target"].to_numpy(np.int64),
+        protected=table["protected"].to_numpy(np.int64),
+        decision=table["decision"].to_numpy(np.int64),
+        reference_decision=table["decision_reference"].to_numpy(np.int64),
+        score=table["score"].to_numpy(np.float64),
+        reference_score=table["score_reference"].to_numpy(np.float64),
+        images=table["image_id"].to_numpy(),
+    )
 
 
 def _compare_twins(both: pd.DataFrame, params: dict[str, Params]) -> Iterator[dict[str, Any]]:
