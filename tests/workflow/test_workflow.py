@@ -39,7 +39,8 @@ def test_every_table_has_every_cell(finished: Workspace) -> None:
     odds = cells[cells["metric"] == "equalized_odds"]
     assert len(odds) == CELLS
     assert len(cells[cells["metric"] == "rrf"]) == CELLS * 2
-    assert len(tables["splits"]) == 2 * 3
+    assert len(tables["splits"]) == 2 * 4
+    assert len(tables["feasibility"]) == 2
     assert set(tables["leaderboard"]["method"]) == set(METHODS)
     for name, table in tables.items():
         run = table["run"].dropna().unique()

@@ -99,20 +99,14 @@ def _compare(
 
 
 def _paired_predictions(table: pd.DataFrame) -> PairedPredictions:
-    labels = ("target", "protected")
-    outputs = ("chance", "chance_reference", "score", "score_reference")
     table = table.sort_values("image_id")
-    columns = {
-        **{name: table[name].to_numpy(np.int64) for name in labels},
-        **{name: table[name].to_numpy(np.float64) for name in outputs},
-    }
     return PairedPredictions(
-        target=columns["target"],
-        protected=columns["protected"],
-        chance=columns["chance"],
-        reference_chance=columns["chance_reference"],
-        score=columns["score"],
-        reference_score=columns["score_reference"],
+        target=table["target"].to_numpy(np.int64),
+        protected=table["protected"].to_numpy(np.int64),
+        chance=table["chance"].to_numpy(np.float64),
+        reference_chance=table["chance_reference"].to_numpy(np.float64),
+        score=table["score"].to_numpy(np.float64),
+        reference_score=table["score_reference"].to_numpy(np.float64),
         images=table["image_id"].to_numpy(),
     )
 
