@@ -241,7 +241,7 @@ def test_a_roi_that_methods_need_is_found_by_a_fenced_classifier() -> None:
 
 def test_a_method_that_needs_twins_is_refused_where_there_are_none() -> None:
     tasks = tiny()["tasks"]
-    tasks["none"] = {**tasks["smiling_by_necktie"], "protected": "Male"}
+    tasks["none"] = {**tasks["smiling_by_necktie"], "protected": "not Male"}
     methods = {"vanilla": {}, "twin_augmentation": {}}
     with pytest.raises(UserError, match=r"tasks.none: the method twin_augmentation needs twins"):
         plan_of(tasks=tasks, methods=methods)
