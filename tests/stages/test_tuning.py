@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from study import tiny
 
 CELL = {"task": "smiling_by_necktie", "design": "phi", "level": "0.5"}
 CHOICE = {"task": "smiling_by_necktie", "design": "phi", "at": "0.5"}
+#: The study's seed, and those of tuning.
+SEEDS = ("0", "7", "8")
 #: Batches of 8 images, so that a budget of few passes has steps.
 TUNED = {"preset": "tuned", "batch_size": 8}
 
@@ -55,8 +58,15 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Rules:
     for stage in ("fetch", "pool"):
         run_script(found, stage, dataset="synthfaces")
     run_script(found, "twins", dataset="synthfaces", attribute="Wearing_Necktie")
-    for seed in ("0", "7", "8"):
+    for seed in SEEDS:
         run_script(found, "split", **CELL, seed=seed)
+    fit(found)
+    return found
+
+
+def fit(found: Rules) -> None:
+    """Train, try, choose, debias."""
+    for seed in SEEDS:
         run_script(found, "train", **CELL, seed=seed)
     for method in ("zhang", "thropt"):
         for seed in ("7", "8"):
@@ -64,7 +74,6 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Rules:
         run_script(found, "choose", **CHOICE, method=method)
         run_script(found, "debias", **CELL, seed="0", method=method)
     run_script(found, "debias", **CELL, seed="0", method="zhang_control")
-    return found
 
 
 def trials_of(rules: Rules, method: str) -> pd.DataFrame:
@@ -146,6 +155,53 @@ def test_a_trial_is_judged_by_its_decisions_on_the_select_images(rules: Rules) -
     assert np.isclose(first["equalized_odds"], expected)
     right = np.mean([1 - rates[0], 1 - rates[1], rates[2], rates[3]])
     assert np.isclose(first["cell_balanced_accuracy"], right)
+
+
+def spoil_test_images(rules: Rules) -> None:
+    """Flip all labels of the test images of every seed, and replace pixels and twins by noise."""
+    pool, rng, held = rules.plan.pool("synthfaces").output, np.random.default_rng(1), set()
+    for seed in SEEDS:
+        path = rules.plan.split(rules.plan.grid.group(*CELL.values(), seed)).output.split
+        split = pd.read_parquet(path)
+        test = (split["role"] == "test").to_numpy()
+        for name in ("target", "protected"):
+            split.loc[test, name] = 1 - split.loc[test, name]
+        split.to_parquet(path)
+        held |= set(split.loc[test, "row"])
+    rows = sorted(held)
+    group = rules.plan.grid.groups()[0]
+    for file in (pool.images, rules.plan.train(group).input.twins):
+        assert file is not None
+        stored = np.load(file, mmap_mode="r+")
+        stored[rows] = rng.integers(0, 256, stored[rows].shape)
+        stored.flush()
+
+
+def test_noise_and_other_labels_in_test_images_change_no_choice(
+    rules: Rules, tmp_path: Path
+) -> None:
+    """Nor any weight: what tuning chooses has not seen the test images of any seed."""
+    shutil.copytree(rules.plan.paths.root, tmp_path / "results" / "tiny")
+    again = Rules(Plan(load_config(config(tmp_path))))
+    for stage in ("train", "tune", "choose", "debias"):
+        shutil.rmtree(Path(again.plan.paths.root) / stage)
+    spoil_test_images(again)
+    fit(again)
+    group = rules.plan.grid.groups()[0]
+    for method in ("vanilla", "zhang", "zhang_control", "thropt"):
+        files = [one.plan.model_files(group, method) for one in (rules, again)]
+        assert files[0].model.read_bytes() == files[1].model.read_bytes()
+        rules_of = [read_json(one.metadata)["decision"] for one in files]
+        assert rules_of[0] == rules_of[1]
+    for method in ("zhang", "thropt"):
+        choices = [one.plan.choice_files(*CHOICE.values(), method).chosen for one in (rules, again)]
+        assert choices[0].read_bytes() == choices[1].read_bytes()
+        tried = [trials_of(one, method).drop(columns="seconds") for one in (rules, again)]
+        pd.testing.assert_frame_equal(*tried)
+    predicted = [
+        pd.read_parquet(r.plan.model_files(group, "zhang").predictions) for r in (rules, again)
+    ]
+    assert not predicted[0].equals(predicted[1])  # the spoiled images are those that are tested on
 
 
 def test_a_study_without_trials_or_select_images_is_refused(tmp_path: Path) -> None:

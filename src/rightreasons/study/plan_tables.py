@@ -272,13 +272,15 @@ class TablePlan:
 
     def _described(self, method: str) -> Described:
         """Return what is known of a method without running it."""
-        used = self.grid.trait(method, "uses_protected")
+        labels, needs = self.grid.trait(method, "uses_protected"), self.grid.needed(method)
+        assert isinstance(labels, tuple)
+        used = (*labels, *(need for need in needs if need not in labels))
         return Described(
             kind=self.grid.method(method).kind,
             preset=self.grid.preset(method),
             control_of=self.grid.control_of(method),
             noise=bool(self.grid.trait(method, "noise")),
-            uses_protected=", ".join(used) if isinstance(used, tuple) and used else "never",
+            uses_protected=", ".join(used) or "never",
         )
 
     def _methods(self) -> dict[str, tuple[str, ...]]:
