@@ -57,6 +57,7 @@ NAVIGATION = {
     "Start": ["Home <self>", "docs/first_steps", "docs/adding", "docs/plugins"],
     "Reference": [
         "docs/methods",
+        "docs/tuning",
         "docs/explainers",
         "docs/metrics",
         "docs/datasets",
