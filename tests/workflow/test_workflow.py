@@ -85,12 +85,15 @@ def test_a_methods_parameter_reruns_that_method_only(finished: Workspace) -> Non
     assert not {"fetch", "pool", "twins", "split", "train"} & set(jobs)
 
 
-def test_a_new_level_seed_or_method_makes_new_cells_only(finished: Workspace) -> None:
+def test_a_new_level_is_drawn_with_all_that_share_its_number_of_images(finished: Workspace) -> None:
     config = tiny()
     config["designs"]["phi"]["levels"] = [0.0, 0.4, 0.8]
     jobs = _plan(finished, config)
-    assert (jobs["split"], jobs["train"], jobs["debias"], jobs["measure"]) == (1, 1, 2, 1)
-    assert jobs["decide"] == 1
+    assert (jobs["split"], jobs["train"], jobs["debias"], jobs["measure"]) == (3, 3, 6, 3)
+    assert not {"fetch", "pool", "twins", "region"} & set(jobs)
+
+
+def test_a_new_seed_or_method_makes_new_cells_only(finished: Workspace) -> None:
     jobs = _plan(finished, tiny(seeds=[0, 1]))
     assert (jobs["split"], jobs["train"], jobs["debias"], jobs["measure"]) == (2, 2, 4, 2)
     assert jobs["decide"] == 2
