@@ -14,13 +14,18 @@ from rightreasons.core.registry import Component
 from rightreasons.metrics import METRICS
 from rightreasons.tables.comparisons import tests as compare
 from rightreasons.tables.leaderboard import leaderboard
+from rightreasons.tables.parameters import Described
 from rightreasons.tables.schema import TABLES, conform
 
+DESCRIBED = {
+    name: Described(kind=name, preset="default", control_of=None, uses_protected="never")
+    for name in made.METHODS
+}
 TESTS = compare(made.comparing_of(), [], made.predictions(), made.images())
 
 
 def board_of(cells: pd.DataFrame) -> pd.DataFrame:
-    return leaderboard(cells, TESTS, tuple(made.METHODS), "vanilla")
+    return leaderboard(cells, TESTS, tuple(made.METHODS), "vanilla", DESCRIBED)
 
 
 def ranks(board: pd.DataFrame, level: float = 0.0, explainer: str = "lrp") -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from rightreasons.core.sections import Section
 
 
@@ -27,7 +29,7 @@ class Roles(Section):
     original: str
     references: tuple[str, ...]
     methods: dict[str, str]
-    matched: dict[str, str]
+    matched: dict[str, str] = Field(default_factory=dict)
     explainers: dict[str, str]
     noise: tuple[str, ...]
     controls: tuple[str, ...]

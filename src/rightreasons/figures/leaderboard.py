@@ -251,7 +251,7 @@ def _note(row: pd.Series) -> str:
     """Return what else is to be said of a method: whose control it is, that it collapsed."""
     count, seeds = int(row["n_collapsed"]), int(row["n_seeds"])
     said = [] if pd.isna(row["control_of"]) else [f"{row['control_of']} at strength 0"]
-    if row["noise"]:
+    if pd.notna(row["noise"]) and row["noise"]:
         said.append("chance alone")
     if count:
         some = f" in {count} of {seeds} seeds" if count < seeds else ""

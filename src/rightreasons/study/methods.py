@@ -40,17 +40,24 @@ def study_methods(
     """
     methods: dict[str, dict[str, Any]] = {}
     for name, given in chosen.items():
+        if _is_control(name, given):
+            continue  # a checked config has them: they are made anew
         methods[name] = _method(registry, name, dict(given or {}))
         control = _control(registry, name, methods[name]) if controls else None
         if control is None:
             continue
-        if f"{name}_control" in chosen:
+        if not _is_control(f"{name}_control", chosen.get(f"{name}_control", control)):
             raise UserError(
                 f"methods.{name}_control: the name of {name}'s matched control. Rename it, or set "
                 "`controls: false`."
             )
         methods[f"{name}_control"] = control
     return methods
+
+
+def _is_control(name: str, given: Any) -> bool:
+    """Return whether a method of a config is the matched control that a check has added."""
+    return isinstance(given, dict) and f"{given.get('control_of')}_control" == name
 
 
 def _method(registry: Registry, name: str, given: dict[str, Any]) -> dict[str, Any]:
