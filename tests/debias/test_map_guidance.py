@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from planted import in_a_corner
 from rightreasons.contracts.fakes import CPU, biased_images, make_context, trained
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS
@@ -17,6 +16,7 @@ from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.training import Batch, batches
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
+from shortcuts import in_a_corner
 
 METHOD = METHODS["map_guidance"]
 TRAINING = TrainingConfig.model_validate({"epochs": 2, "batch_size": 32, "augment": "flip"})

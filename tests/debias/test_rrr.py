@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from planted import Planted, everywhere, in_a_corner
 from rightreasons.contracts.fakes import CPU, biased_images, make_context, trained
 from rightreasons.debias import METHODS, Debiased
 from rightreasons.debias._guidance import region_of, right_reasons
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.training import batches, predict_logits
 from rightreasons.models.architectures import build_classifier
+from shortcuts import Planted, everywhere, in_a_corner
 
 RRR = METHODS["rrr"]
 

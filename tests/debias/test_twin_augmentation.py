@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from planted import in_a_corner
 from rightreasons.contracts.fakes import CPU, biased_images, make_context, switched, trained
 from rightreasons.debias import METHODS
 from rightreasons.debias.twin_augmentation import _paired
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.images import normalise
 from rightreasons.learning.training import batches
+from shortcuts import in_a_corner
 
 METHOD = METHODS["twin_augmentation"]
 DATA = biased_images(40, 0.6, seed=5)

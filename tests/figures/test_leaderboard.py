@@ -53,11 +53,73 @@ def test_leaderboard_text_has_the_columns_that_fit_and_the_page_all() -> None:
     head = text.split("─")[0]
     assert head.count("RRF") == head.count("ADR") == 2  # one an explainer
     assert "DIF" not in head
-    assert "The page has all columns." in text
+    assert text.endswith(" The page has all columns.\n")
+    few = board().drop(columns=["dif", "rddt", "twin_flip_rate", "adr", "rrf"])
+    assert "The page has" not in render_text(few, "vanilla")
     for metric in headline("leaderboard"):
         name = METRICS[metric].traits["short"]
         per_map = METRICS[metric].traits["kind"] in ("image", "pair", "test")
         assert page.count(f">{name} ") == 3 * (2 if per_map else 1)
+
+
+def with_controls() -> pd.DataFrame:
+    """Return the board in which zhang was tuned, and its control would be the fairest of all."""
+    table = board()
+    tuned = table["method"] == "zhang"
+    known = {"preset": "tuned", "uses_protected": "fit"}
+    control = table[tuned].assign(
+        method="zhang_control", control_of="zhang", rank=pd.NA, equalized_odds=0.001, **known
+    )
+    table = table.assign(
+        **{
+            name: table[name].mask(tuned, value).mask(~tuned, other)
+            for (name, value), other in zip(known.items(), ("default", "never"), strict=True)
+        }
+    )
+    return as_table(pd.concat([table, control]), "leaderboard")
+
+
+def test_controls_are_grey_rows_of_the_page_and_not_in_the_text() -> None:
+    text, page = (render(with_controls(), "vanilla") for render in (render_text, render_html))
+    assert "control" not in text.replace("all columns and controls", "")
+    assert text.endswith(" The page has all columns and controls.\n")
+    lines, plain = text.split("─\n")[1], render_text(board(), "vanilla").split("─\n")[1]
+    assert lines.split("\n\n")[0] == plain.split("\n\n")[0]
+    few = with_controls().drop(columns=["dif", "rddt", "twin_flip_rate", "adr", "rrf"])
+    assert render_text(few, "vanilla").endswith(" The page has controls.\n")
+    rows = re.findall("<tr class=control>(.*)</tr>", page)
+    assert len(rows) == page.count("zhang_control") == 3  # one a level
+    for row in rows:
+        cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
+        assert cells[:2] == ["–", "zhang_control"]
+        assert cells[4].startswith("0.001 ")
+        assert cells[-1] == "zhang at strength 0"
+    assert "Grey: a method" in " ".join(page.split())
+    assert "Grey" not in render_html(board(), "vanilla")
+
+
+def test_the_page_says_where_parameters_come_from_and_who_uses_the_protected_attribute() -> None:
+    page = render_html(with_controls(), "vanilla")
+    head, *rows = (
+        re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in re.findall("<tr.*</tr>", page)
+    )
+    assert head[:4] == ["rank", "method", "preset", "uses protected"]
+    known = {row[1]: row[2:4] for row in rows if row[1] != "method"}
+    assert known["zhang"] == known["zhang_control"] == ["tuned", "fit"]
+    assert {tuple(said) for name, said in known.items() if "zhang" not in name} == {
+        ("default", "never")
+    }
+
+
+def test_noise_is_said_to_be_chance_alone() -> None:
+    table = board()
+    table = table.assign(noise=table["method"] == "thropt", rank=table["rank"].mask(
+        table["method"] == "thropt"))  # fmt: skip
+    lines = render_text(table, "vanilla").split("─\n")[1].split("\n\n")[0].splitlines()
+    (line,) = (line for line in lines if line.split()[1] == "thropt")
+    assert line.split()[0] == "–"
+    assert line.endswith("chance alone")
+    assert lines.index(line) == len(lines) - 2  # before the constant classifier
 
 
 def test_leaderboard_shows_missing_numbers_as_dashes() -> None:

@@ -25,9 +25,14 @@ KEY = {"study": "demo", "dataset": "synthfaces", "task": "tie", "design": "phi"}
 N = 80
 
 
-def plan_of(methods: dict[str, dict[str, Any]] | None = None, results: str = "results") -> Plan:
-    """Return the plan of one task at two levels with two seeds."""
-    raw = {**demo(), "seeds": [0, 1], "results": results}
+def plan_of(
+    methods: dict[str, dict[str, Any]] | None = None,
+    results: str = "results",
+    *,
+    controls: bool = False,
+) -> Plan:
+    """Return the plan of one task at two levels with two seeds, without matched controls."""
+    raw = {**demo(), "seeds": [0, 1], "results": results, "controls": controls}
     raw["tasks"] = {"tie": raw["tasks"]["smiling_by_necktie"]}
     raw["designs"] = {"phi": {"levels": [0.0, 0.5]}}
     raw["methods"] = METHODS if methods is None else methods
@@ -36,9 +41,11 @@ def plan_of(methods: dict[str, dict[str, Any]] | None = None, results: str = "re
     return Plan(load_config(raw))
 
 
-def comparing_of(methods: dict[str, dict[str, Any]] | None = None) -> Comparing:
+def comparing_of(
+    methods: dict[str, dict[str, Any]] | None = None, *, controls: bool = False
+) -> Comparing:
     """Return what is compared in that study."""
-    return TablePlan(plan_of(methods)).tabulate().comparing
+    return TablePlan(plan_of(methods, controls=controls)).tabulate().comparing
 
 
 def predictions() -> pd.DataFrame:

@@ -123,6 +123,60 @@ def test_holms_families_are_the_methods_of_one_comparison() -> None:
     assert np.isnan(chosen(TESTS, test="rddt")["p_holm"].iloc[0])
 
 
+TWO = {"vanilla": {}, "worse": {"kind": "zhang"}, "other": {"kind": "zhang"}}
+#: In the table of predictions, whose numbers each method has: `worse_control` equals vanilla.
+OF_TWO = {
+    "vanilla": "vanilla",
+    "worse": "worse",
+    "worse_control": "same",
+    "other": "thropt",
+    "other_control": "finetune",
+}
+
+
+def as_two(table: pd.DataFrame) -> pd.DataFrame:
+    parts = [chosen(table, method=like).assign(method=name) for name, like in OF_TWO.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def with_controls() -> pd.DataFrame:
+    """Return the tests of two methods with a strength, whose matched controls the study has."""
+    comparing = made.comparing_of(TWO, controls=True)
+    assert comparing.methods["tie"] == tuple(OF_TWO)
+    return compare(comparing, [], as_two(ONE_LEVEL), as_two(IMAGES))
+
+
+def test_a_method_is_compared_with_its_own_control_and_with_no_others() -> None:
+    tests = with_controls()
+    assert set(zip(tests["method"], tests["reference"], strict=True)) == {
+        ("worse", "worse_control"),
+        ("other", "other_control"),
+        *((method, "vanilla") for method in OF_TWO if method != "vanilla"),
+    }
+    own = chosen(tests, method="worse", reference="worse_control")
+    plain = chosen(tests, method="worse", reference="vanilla")
+    assert set(own["metric"]) == set(headline("comparisons"))
+    assert own["effect"].tolist() == plain["effect"].tolist()  # the control decides as vanilla
+    assert one(own, metric="accuracy")["effect"] < -0.2
+
+
+def test_controls_share_a_family_and_change_no_methods_p() -> None:
+    tests = with_controls()
+    without = compare(made.comparing_of(TWO), [], as_two(ONE_LEVEL), as_two(IMAGES))
+    against = tests["reference"] == "vanilla"
+    for family in (
+        ~against,
+        against & tests["method"].isin(TWO),
+        against & ~tests["method"].isin(TWO),
+    ):
+        for metric in ("equalized_odds", "rrf"):
+            rows = chosen(tests[family], metric=metric)
+            assert len(rows) == 2
+            assert rows["p_holm"].tolist() == pytest.approx(_holm(rows["p_value"].tolist()))
+            if family.equals(against & tests["method"].isin(TWO)):
+                assert rows["p_holm"].tolist() == chosen(without, metric=metric)["p_holm"].tolist()
+
+
 def test_tests_do_not_depend_on_other_methods_or_runs() -> None:
     again = compare(COMPARING, [], ONE_LEVEL, IMAGES)
     mine = chosen(TESTS, test="paired", level=0.0)

@@ -66,6 +66,30 @@ def test_a_method_without_the_number_that_ranks_is_not_ranked() -> None:
     assert got["vanilla"] == 2
 
 
+def test_controls_and_noise_have_no_rank_and_take_none() -> None:
+    """Not even with the best of all equalized odds: methods are ranked as if they were not."""
+    described = {
+        **DESCRIBED,
+        "same": DESCRIBED["same"].model_copy(update={"control_of": "worse", "preset": "tuned"}),
+        "thropt": DESCRIBED["thropt"].model_copy(update={"noise": True}),
+    }
+    odds = {"vanilla": 0.4, "finetune": 0.1, "same": 0.0, "thropt": 0.05, "worse": 0.5}
+    board = leaderboard(cell_metrics(odds), TESTS, tuple(made.METHODS), "vanilla", described)
+    got = ranks(board)
+    assert {m: got[m] for m in ("finetune", "vanilla", "worse")} == {
+        "finetune": 1,
+        "vanilla": 2,
+        "worse": 3,
+    }
+    assert got["same"] is pd.NA
+    assert got["thropt"] is pd.NA
+    assert list(got) == ["finetune", "vanilla", "worse", "same", "thropt"]
+    control = one(board, level=0.5, explainer="lrp", method="same")
+    assert (control["control_of"], control["preset"]) == ("worse", "tuned")
+    assert control["equalized_odds"] == pytest.approx(0.005)
+    conform(board, TABLES["leaderboard"])
+
+
 def test_rows_are_means_over_seeds() -> None:
     board = board_of(cell_metrics({"vanilla": 0.4, "worse": 0.5}))
     row = one(board, level=0.5, explainer="lrp", method="worse")
@@ -91,6 +115,7 @@ def test_one_seed_keeps_its_bootstrap_interval_within_bounds() -> None:
 
 
 COLUMNS = [
+    *("kind", "preset", "control_of", "uses_protected", "noise"),
     *("rank", "equalized_odds", "equalized_odds_low", "equalized_odds_high"),
     *("accuracy", "worst_group_accuracy", "rrf", "adr", "dif", "rddt", "twin_flip_rate"),
     *("equalized_odds_change", "equalized_odds_change_p", "n_seeds", "n_collapsed", "run"),
@@ -124,7 +149,7 @@ def test_a_registered_headline_metric_has_its_column_and_its_tests(
     register(monkeypatch, "precision", "accuracy", order=12)
     register(monkeypatch, "peak", "rrf", order=13)
     register(monkeypatch, "flips", "twin_flip_rate", order=14)
-    assert columns()[4:12] == [
+    assert columns()[9:17] == [
         *("accuracy", "worst_group_accuracy", "precision"),
         *("rrf", "adr", "dif", "rddt", "peak"),
     ]
@@ -141,7 +166,11 @@ def test_a_registered_headline_metric_has_its_column_and_its_tests(
         for name, like in (("precision", "accuracy"), ("peak", "rrf"))
     ]
     board = leaderboard(
-        pd.concat([cells, *more], ignore_index=True), tests, tuple(made.METHODS), "vanilla"
+        pd.concat([cells, *more], ignore_index=True),
+        tests,
+        tuple(made.METHODS),
+        "vanilla",
+        DESCRIBED,
     )
     assert board["precision"].tolist() == board["accuracy"].tolist()
     assert board["peak"].tolist() == board["rrf"].tolist()
@@ -154,7 +183,7 @@ def test_another_metric_may_rank_and_higher_may_be_better(monkeypatch: pytest.Mo
     mine = cells[cells["metric"] == "equalized_odds"].assign(metric="wellness")
     board = board_of(pd.concat([cells, mine], ignore_index=True))
     assert ranks(board) == {"worse": 1, "vanilla": 2, "finetune": 3}
-    assert columns()[:5] == [
+    assert columns()[5:10] == [
         *("rank", "wellness", "wellness_low", "wellness_high", "equalized_odds"),
     ]
     assert set(columns()[-5:-3]) == {"wellness_change", "wellness_change_p"}

@@ -10,7 +10,7 @@ from pydantic import Field
 from rightreasons.core.search import Passes, Range, Real
 from rightreasons.debias import Debiased
 from rightreasons.debias._decision import DecisionParams, pick_decision
-from rightreasons.debias._tuning import check_finite
+from rightreasons.debias._tuning import check_finite, run_notes
 
 if TYPE_CHECKING:
     from rightreasons.debias import Context
@@ -124,4 +124,4 @@ def trained_fresh(
     """Return the untrained vanilla network trained by `train_fresh`, with its decision."""
     model = context.fresh()
     history = train_fresh(context, model, params, name, loss=loss, sampler=sampler)
-    return decided(context, model, params, name, {"epochs": history})
+    return decided(context, model, params, name, run_notes(history))

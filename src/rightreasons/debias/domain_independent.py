@@ -9,6 +9,7 @@ from pydantic import Field
 from rightreasons.core.search import Real
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._fresh import BUDGET, LINE, FreshParams, decided, train_fresh
+from rightreasons.debias._tuning import run_notes
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +56,7 @@ def domain_independent(context: Context, params: DomainIndependentParams) -> Deb
         model.head.weight.copy_(weight)
         model.head.bias.copy_(bias)
     model.eval()
-    return decided(context, model, params, "domain_independent", {"epochs": history})
+    return decided(context, model, params, "domain_independent", run_notes(history))
 
 
 def own_head_loss(heads: TwoHeads, strength: float, label_smoothing: float) -> Loss:

@@ -9,6 +9,7 @@ from pydantic import Field
 from rightreasons.core.search import Choice, Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._fresh import BUDGET, LINE, FreshParams, decided, train_fresh
+from rightreasons.debias._tuning import run_notes
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +60,7 @@ def lff(context: Context, params: LfFParams) -> Debiased:
     weigh = Difficulty(context.train().target.to(context.device), params)
     loss = both_losses(pair, weigh, params.q, context.training.label_smoothing)
     history = train_fresh(context, pair, params, "lff", loss=loss)
-    return decided(context, pair.first, params, "lff", {"epochs": history})
+    return decided(context, pair.first, params, "lff", run_notes(history))
 
 
 class Difficulty:

@@ -111,20 +111,20 @@ def render_text(leaderboard: pd.DataFrame, original: str, below: Below | None = 
     rivals = leaderboard.groupby(BOARD)["method"].transform("nunique")
     controls = leaderboard["control_of"].notna()
     leaderboard = leaderboard[(rivals > 1) & ~controls]
-    blocks, shown, left_out = [], dict[Number, None](), bool(controls.any())
+    blocks, shown, cut = [], dict[Number, None](), False
     for title, board in _boards(leaderboard):
         columns = _columns(board)
         while (width := _width(board, columns)) > ROOM and len(columns) > 1:
-            columns, left_out = [c for c in columns if c.metric != columns[-1].metric], True
+            columns, cut = [c for c in columns if c.metric != columns[-1].metric], True
         shown |= dict.fromkeys(columns)
         blocks.append("\n".join([title, "", *_aligned(_rows(board, columns), width)]))
         if below is not None:
             blocks.append(fill(below.of(board), ROOM))
     if not blocks:
         return "The leaderboard is empty.\n"
-    words = (
-        _explanation(list(shown), original) + " The page has all columns and controls." * left_out
-    )
+    words = _explanation(list(shown), original)
+    if left_out := ["all columns"] * cut + ["controls"] * bool(controls.any()):
+        words += f" The page has {' and '.join(left_out)}."
     return "\n\n".join([*blocks, fill(words, ROOM)]) + "\n"
 
 
@@ -135,10 +135,13 @@ def render_html(leaderboard: pd.DataFrame, original: str, below: Below | None = 
         + (f"\n<p>{escape(below.of(board))}</p>" if below is not None else "")
         for title, board in _boards(leaderboard, every_level=True)
     )
+    words = _explanation(_columns(leaderboard), original)
+    if leaderboard["control_of"].notna().any():
+        words += " Grey: a method's own control, the same run at strength 0, which has no rank."
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>Leaderboard</title>'
         f"<style>{STYLE}</style></head>\n<body>\n<h1>Leaderboard</h1>\n"
-        f"<p>{escape(_explanation(_columns(leaderboard), original))}</p>\n"
+        f"<p>{escape(words)}</p>\n"
         f"{tables or '<p>The leaderboard is empty.</p>'}\n"
         "</body>\n</html>\n"
     )

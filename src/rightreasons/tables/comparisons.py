@@ -30,11 +30,12 @@ def tests(
     predictions: pd.DataFrame,
     images: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return all tests: those of the cells, and every method against the references.
+    """Return all tests: those of the cells, and every method against references and own control.
 
     Compared are the metrics with the headline "comparisons", on the same images; seeds are pooled.
     Holm's correction is over the methods of a family: one task, design, level, explainer,
-    reference and metric.
+    reference and metric, where methods against their own controls are one family. Matched controls
+    are a family of their own, and no method's p-value depends on whether there are any.
 
     Parameters
     ----------
@@ -55,10 +56,19 @@ def tests(
                 rows.append({**key, **names, **row})
     compared = pd.DataFrame(rows)
     if len(compared):
-        family = compared.groupby([*GROUP, "explainer", "reference", "metric"], dropna=False)
-        compared["p_holm"] = holm(compared["p_value"].to_numpy(), family.ngroup().to_numpy())
+        compared["p_holm"] = holm(compared["p_value"].to_numpy(), _families(compared, comparing))
         compared["significant"] = (compared["p_holm"] < 0.05).where(compared["p_holm"].notna())
     return pd.concat([*cells, compared], ignore_index=True)
+
+
+def _families(compared: pd.DataFrame, comparing: Comparing) -> np.ndarray:
+    """Return the number of each comparison's family, (n,)."""
+    matched = comparing.roles.matched
+    against = compared["reference"].mask(compared["reference"].isin(matched), "")
+    by = [*(compared[name] for name in (*GROUP, "explainer", "metric")), against]
+    return (
+        compared.groupby([*by, compared["method"].isin(matched)], dropna=False).ngroup().to_numpy()
+    )
 
 
 def _pairs(comparing: Comparing, task: str) -> list[tuple[str, str]]:

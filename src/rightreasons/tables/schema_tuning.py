@@ -21,8 +21,8 @@ OF_METHOD = (
         "uses_protected",
         WORD,
         "",
-        "where it uses the protected attribute: never, or train, fit, regions, decision; roi, masks, "
-        "twins where it is told its place or shown the image without it",
+        "where it uses the protected attribute: never, or train, fit, regions, decision; roi, "
+        "masks, twins where it is told its place or shown the image without it",
     ),
     Column("noise", pa.bool_(), "", "decides without a look at the image: chance alone"),
 )
