@@ -24,6 +24,9 @@ from study import ROOT, tiny
 
 GROUP = {"task": "smiling_by_necktie", "design": "phi", "level": "0", "seed": "0"}
 METHODS = ("finetune", "thropt", "mask_general")
+#: Where thropt's parameters are tried, and which choice that makes.
+TRIALS = {**GROUP, "seed": "7"}
+CHOICE = {"task": "smiling_by_necktie", "design": "phi", "at": "0", "method": "thropt"}
 
 
 def config(folder: Path) -> dict[str, Any]:
@@ -38,6 +41,8 @@ def config(folder: Path) -> dict[str, Any]:
     }
     # At quantile 1 nothing is masked: the method is vanilla's training once more.
     raw["methods"] = {"vanilla": {}, **{m: {} for m in METHODS}, "mask_general": {"quantile": 1}}
+    raw["methods"]["thropt"] = {"preset": "tuned"}
+    raw["tuning"] = {"trials": 2, "seeds": [7]}
     raw["sanity"] = {"images": 8, "stages": 2}
     raw["deterministic"] = True  # on a GPU too, "bit for bit" is meant
     return raw
@@ -72,16 +77,17 @@ def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     yield "twins", {"dataset": "synthfaces", "attribute": "Wearing_Necktie"}
     for dataset, region in plan.regions:
         yield "region", {"dataset": dataset, "region": region}
-    yield from ((stage, GROUP) for stage in ("split", "train"))
+    yield from ((stage, group) for group in (GROUP, TRIALS) for stage in ("split", "train"))
     for key in plan.fences:
         yield "fenced_region", dict(zip(("task", "design", "seeds", "region"), key, strict=True))
+    yield "tune", {**TRIALS, "method": "thropt"}
+    yield "choose", CHOICE
     yield from (("debias", {**GROUP, "method": method}) for method in METHODS)
     for method in ("vanilla", "finetune", "mask_general"):
         yield "explain", {**GROUP, "method": method, "explainers": "main"}
     yield "sanity", {**GROUP, "explainers": "main"}
     yield "measure", GROUP
-    tables = ("", "_feasibility", "_runtimes", "_regions", "_attribution", "_reliance", "_sanity")
-    yield from ((f"tabulate{name}", {}) for name in tables)
+    yield from ((stage, {}) for stage in STAGES if stage.startswith("tabulate"))
 
 
 def test_every_script_and_every_stage_is_run_here(rules: Rules) -> None:
