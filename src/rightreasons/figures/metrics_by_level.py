@@ -42,6 +42,8 @@ test is significant, the paler the fewer the seeds. Hollow crossed markers: a co
 with at least one seed.
 """
 COLUMNS = 4
+#: Entries of a legend for which a panel has room.
+FITTING = 9
 ENTRIES = 6  # in a line of the legend
 
 
@@ -99,9 +101,9 @@ def _grid(count: int) -> tuple[Figure, list[Axes]]:
 
 
 def _legend(figure: Figure, text: str, styles: dict[str, Style], crossed: bool) -> None:
-    """Write the title, and a legend: in the last panel's place where that is free, or above."""
+    """Write the title, and a legend: in the last panel's place where it is free and has room, or above."""
     handles, free = legend_handles(styles), -len(figure.axes) % COLUMNS
-    if free:
+    if free and len(handles) + crossed <= FITTING:
         rows = -(-len(figure.axes) // COLUMNS)
         axes = figure.add_subplot(rows, COLUMNS, rows * COLUMNS)
         title(figure, text)
