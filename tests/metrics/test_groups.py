@@ -70,6 +70,7 @@ def slow(data: list[Image]) -> dict[str, float]:
         "fpr_0": fpr[0],
         "fpr_1": fpr[1],
         "worst_group_accuracy": nan if missing else min(cells),
+        "cell_balanced_accuracy": nan if missing else sum(cells) / 4,
         "equalized_odds": nan if missing else max(both),
         "equal_opportunity_difference": both[0],
         "demographic_parity_difference": abs(parity[1] - parity[0]),
@@ -140,7 +141,7 @@ def test_a_constant_predictor_looks_fair_and_is_flagged(decision):
     for name in ("equalized_odds", "demographic_parity_difference", "equal_opportunity_difference"):
         assert value(name, counts) == 0
     assert value("constant_prediction", counts) == value("collapsed_prediction", counts) == 1
-    assert value("balanced_accuracy", counts) == 0.5
+    assert value("balanced_accuracy", counts) == value("cell_balanced_accuracy", counts) == 0.5
 
 
 def test_the_worst_case():
@@ -151,7 +152,7 @@ def test_the_worst_case():
 
 def test_an_empty_group_is_missing_and_no_zero():
     counts = counts_of([(1, 0, 1), (0, 0, 1), (0, 0, 0)])
-    for name in ("tpr_1", "fpr_1", "accuracy_1", *GAPS, "worst_group_accuracy"):
+    for name in ("tpr_1", "fpr_1", "accuracy_1", *GAPS, "worst_group_accuracy", "cell_balanced_accuracy"):
         assert math.isnan(value(name, counts)), name
     assert value("fpr_0", counts) == 0.5
 
