@@ -152,7 +152,14 @@ def test_the_worst_case():
 
 def test_an_empty_group_is_missing_and_no_zero():
     counts = counts_of([(1, 0, 1), (0, 0, 1), (0, 0, 0)])
-    for name in ("tpr_1", "fpr_1", "accuracy_1", *GAPS, "worst_group_accuracy", "cell_balanced_accuracy"):
+    for name in (
+        "tpr_1",
+        "fpr_1",
+        "accuracy_1",
+        *GAPS,
+        "worst_group_accuracy",
+        "cell_balanced_accuracy",
+    ):
         assert math.isnan(value(name, counts)), name
     assert value("fpr_0", counts) == 0.5
 

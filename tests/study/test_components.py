@@ -42,7 +42,7 @@ def test_a_config_names_its_components() -> None:
     write("mine.py", METHOD.format(name="mine"))
     study = load_config(config(components=["mine.py"]))
     assert study.components == ["mine.py"]
-    assert study.methods["own"] == {"kind": "mine"}
+    assert study.methods["own"] == {"kind": "mine", "preset": "default"}
 
 
 def test_a_component_that_no_file_of_the_study_registers_is_unknown() -> None:

@@ -85,7 +85,7 @@ def _set(config: dict[str, Any], path: str, value: Any) -> None:
             {"levels": [0.5, -1]},
             "designs.phi.levels: at -1 the debias images of smiling_by_necktie have no image in "
             "some cell of target and protected attribute, and thropt and thropt_group and "
-            "savani_aft need all cells. Use a level that is less extreme (such as -0.95)",
+            "dfr need all cells. Use a level that is less extreme (such as -0.95)",
         ),
         ("designs/phi", {"levels": [1], "select": "train"}, "choose select: balanced, or set"),
         ("tasks/smiling_by_necktie/dataset", "synth", "unknown dataset 'synth'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from rightreasons.core.errors import UserError
 from rightreasons.core.job import Files, Group, Job
 from rightreasons.splits import DESIGNS
 from rightreasons.stages.measure import MeasureJob
+from rightreasons.study.grid import TOGETHER
 from rightreasons.study.load import load_config, read_yaml
 from rightreasons.study.paths import FOLDERS
 from rightreasons.study.plan import Plan
@@ -61,7 +63,22 @@ def jobs_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         task, design, level = group.stream
         cell = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
         yield "sanity", {**cell, "explainers": explainers}
+    yield from tuning_of(plan)
     yield from ((name, {}) for name in tables_of(plan))
+
+
+def tuning_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the jobs of tuning: networks with other seeds, trials on them, and choices."""
+    grid = plan.grid
+    for task, design in (pair for pair in grid.pairs() if grid.tuned(pair[0])):
+        together = grid.tuned_together(design)
+        levels = [f"{level:g}" for level in together or grid.levels(design)]
+        for level, seed in itertools.product(levels, map(str, plan.study.tuning.seeds)):
+            cell = {"task": task, "design": design, "level": level, "seed": seed}
+            yield from ((stage, cell) for stage in ("split", "train"))
+            yield from (("tune", {**cell, "method": method}) for method in grid.tuned(task))
+        for at, method in itertools.product([TOGETHER] if together else levels, grid.tuned(task)):
+            yield "choose", {"task": task, "design": design, "at": at, "method": method}
 
 
 def tables_of(plan: Plan) -> list[str]:
@@ -72,6 +89,7 @@ def tables_of(plan: Plan) -> list[str]:
         "tabulate_attribution": grid.looks_away(),
         "tabulate_reliance": bool(grid.twinned()),
         "tabulate_sanity": bool(plan.sanity_cells()),
+        "tabulate_tuning": bool(grid.tuned()),
     }
     return [
         "tabulate",
@@ -89,6 +107,21 @@ def paths_of(files: Files) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize(("levels", "choices"), [("each", 4), ([0.0, 0.8], 2), ([0.8], 2)])
+def test_trials_run_with_the_tuning_seeds_alone_and_levels_may_share_a_choice(
+    levels: Any, choices: int
+) -> None:
+    jobs = list(jobs_of(Plan(load_config(tuned(levels)))))
+    tried = [wildcards for stage, wildcards in jobs if stage == "tune"]
+    assert {wildcards["seed"] for wildcards in tried} == {"7", "8"}
+    assert len(tried) == 2 * 2 * (1 if levels == [0.8] else 2)
+    assert sum(stage == "choose" for stage, _ in jobs) == choices
+    plan = Plan(load_config(tuned(levels)))
+    files = {plan.debias(group, "zhang").input.chosen for group in plan.grid.groups()}
+    assert len(files) == choices / 2
+    assert files == {plan.debias(g, "zhang_control").input.chosen for g in plan.grid.groups()}
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_input_is_some_jobs_output_and_every_output_is_one_jobs(path: Path) -> None:
     rules = Rules(Plan(load_config(read_yaml(path))))
@@ -100,10 +133,19 @@ def test_every_input_is_some_jobs_output_and_every_output_is_one_jobs(path: Path
     assert {str(table) for table in rules.tables().values()} <= set(made)
 
 
-@pytest.mark.parametrize("path", STUDIES[:1], ids=lambda path: path.stem)
-def test_every_job_is_received_as_it_was_described(path: Path) -> None:
+def tuned(levels: Any) -> dict[str, Any]:
+    """Return a study with tuned methods, whose levels have choices of their own, or one."""
+    methods = {"vanilla": {}, "zhang": {"preset": "tuned"}, "thropt": {"preset": "tuned"}}
+    return tiny(methods=methods, tuning={"trials": 2, "seeds": [7, 8], "levels": levels})
+
+
+KINDS = {"demo": read_yaml(STUDIES[0]), "tuned": tuned("each"), "tuned together": tuned([0.8])}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_job_is_received_as_it_was_described(kind: str) -> None:
     """Snakemake gives lists of paths by name and what was carried; nothing else."""
-    rules = Rules(Plan(load_config(read_yaml(path))))
+    rules = Rules(Plan(load_config(KINDS[kind])))
     for stage, wildcards in jobs_of(rules.plan):
         job = rules.job(stage, wildcards)
         got = type(job).received(job.input.named(), job.output.named(), job.carried())
@@ -111,9 +153,9 @@ def test_every_job_is_received_as_it_was_described(path: Path) -> None:
         assert job.code
 
 
-@pytest.mark.parametrize("path", STUDIES[:1], ids=lambda path: path.stem)
-def test_patterns_with_a_jobs_wildcards_are_its_outputs(path: Path) -> None:
-    rules = Rules(Plan(load_config(read_yaml(path))))
+@pytest.mark.parametrize("kind", KINDS)
+def test_patterns_with_a_jobs_wildcards_are_its_outputs(kind: str) -> None:
+    rules = Rules(Plan(load_config(KINDS[kind])))
     for stage, wildcards in jobs_of(rules.plan):
         patterns = rules.output(stage)
         filled = {name: str(pattern).format(**wildcards) for name, pattern in patterns.items()}

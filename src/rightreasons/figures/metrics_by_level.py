@@ -101,7 +101,7 @@ def _grid(count: int) -> tuple[Figure, list[Axes]]:
 
 
 def _legend(figure: Figure, text: str, styles: dict[str, Style], crossed: bool) -> None:
-    """Write the title, and a legend: in the last panel's place where it is free and has room, or above."""
+    """Write the title, and a legend: in the last panel's place where that has room, or above."""
     handles, free = legend_handles(styles), -len(figure.axes) % COLUMNS
     if free and len(handles) + crossed <= FITTING:
         rows = -(-len(figure.axes) // COLUMNS)

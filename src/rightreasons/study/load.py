@@ -189,7 +189,8 @@ def _check_cells(study: StudyConfig) -> None:
     """Raise UserError for a method that needs all cells at a level that leaves one empty."""
     grid = Grid(study)
     for task, design in grid.pairs():
-        needy = [method for method in grid.methods(task) if _needs_cells(grid, method)]
+        named = (method for method in grid.methods(task) if not grid.control_of(method))
+        needy = [method for method in named if _needs_cells(grid, method)]
         empty = [level for level in grid.levels(design) if grid.leaves_empty(design, level)]
         if needy and empty:
             levels, ones = ", ".join(f"{level:g}" for level in empty), " and ".join(needy)
