@@ -44,7 +44,8 @@ with at least one seed.
 COLUMNS = 4
 #: Entries of a legend for which a panel has room.
 FITTING = 9
-ENTRIES = 6  # in a line of the legend
+ENTRIES = 6  # at most in a line of the legend
+ROOM = 100  # characters of such a line, five for each entry's mark among them
 
 
 @FIGURES.register(
@@ -109,10 +110,21 @@ def _legend(figure: Figure, text: str, styles: dict[str, Style], crossed: bool) 
         title(figure, text)
         draw_legend(figure, handles, crossed=crossed, axes=axes)
     else:
-        lines = -(-(len(handles) + crossed) // ENTRIES)
+        columns = _columns([*styles, *["constant classifier"] * crossed])
+        lines = -(-(len(handles) + crossed) // columns)
         figure.set_figheight(figure.get_figheight() + 0.16 * lines)
         place = title_above(figure, text, lines)
-        draw_legend(figure, handles, crossed=crossed, ncols=ENTRIES, **place)
+        draw_legend(figure, handles, crossed=crossed, ncols=columns, **place)
+
+
+def _columns(names: list[str]) -> int:
+    """Return how many columns of names fit on the page, filled one after the other."""
+    for columns in range(min(ENTRIES, len(names)), 1, -1):
+        tall = -(-len(names) // columns)
+        parts = [names[i : i + tall] for i in range(0, len(names), tall)]
+        if sum(max(map(len, part)) + 5 for part in parts) <= ROOM:
+            return columns
+    return 1
 
 
 def _lines(
