@@ -38,10 +38,12 @@ import psutil
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "tests/helpers"))
 
+from rightreasons.study.grid import Grid  # noqa: E402
+from rightreasons.study.load import load_config  # noqa: E402
 from study import Workspace, demo  # noqa: E402
 
 PROTECTED = ("Wearing_Necktie", "Wearing_Hat", "Eyeglasses")
-REPORT_JOBS = 29  # data, patch classifiers, tables and figures of one task
+REPORT_JOBS = 31  # data, patch classifiers, tables and figures of one task
 TOUCH = (
     "from snakemake.executors import touch; touch.Executor.SLEEPING_TIME = 0; "
     "from snakemake.cli import main; main()"
@@ -65,9 +67,8 @@ def grid(jobs: int) -> dict[str, Any]:
 
 def jobs_per_group(config: dict[str, Any]) -> int:
     """Return the jobs of a group: a split, a measurement, models, the maps of those that differ."""
-    methods, sets = config["methods"], config["explain"]["sets"]
-    deciding = [name for name in methods if name.startswith("thropt")]
-    return 2 + len(methods) + (len(methods) - len(deciding)) * len(sets)
+    grid, (task, *_) = Grid(load_config(config)), config["tasks"]
+    return 2 + len(grid.methods(task)) + len(grid.models(task)) * len(grid.sets(task))
 
 
 class Run:

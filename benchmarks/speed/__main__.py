@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import explainers, methods, metrics, pool, regions, searches, train
+from . import explainers, losses, methods, metrics, pool, regions, searches, train
 from .measure import Comparison, compare, cores
 from .options import Options
 from .report import markdown, table
@@ -20,7 +20,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "pool": (pool.comparisons,),
     "input": (train.inputs,),
     "train": (train.training,),
-    "methods": (methods.comparisons, searches.comparisons),
+    "methods": (methods.comparisons, losses.comparisons, searches.comparisons),
     "explainers": (explainers.comparisons,),
     "metrics": (metrics.comparisons,),
     "regions": (regions.comparisons,),
