@@ -35,7 +35,7 @@ class AdversarialTuning:
     cells, so that what debiases is the critic and not a rebalanced training set. In critic steps
     the model is in eval mode, in model steps in training mode. The critic has a random stream of
     its own: the model's batches are the same whatever the critic does. With strength 0 there is
-    no critic, and what is left is plain fine-tuning.
+    no critic, and what is left is plain fine-tuning on the same batches.
 
     Parameters
     ----------

@@ -44,6 +44,7 @@ class RejectOptionParams(Params):
     changes="decision",
     uses_protected=("fit", "decision"),
     random=False,
+    small={"tolerance": 0.2},  # else the width may be 0
     search={"width": Real(0.0, 0.49, zero=0.125)},
     knob="width",
     inert=True,

@@ -9,6 +9,11 @@ from rightreasons.debias._savani_params import PRESETS, SavaniAftParams
 from rightreasons.debias._thresholds import check_cells
 from rightreasons.debias._tuning import check_finite
 
+SAME_BATCHES = (
+    "at strength 0 batches are drawn by cells and weighted back as with the critic: a run and its "
+    "control differ in the critic alone"
+)
+
 
 @METHODS.register(
     "savani_aft",
@@ -18,6 +23,7 @@ from rightreasons.debias._tuning import check_finite
     uses_protected=("fit",),
     all_cells=True,
     small={"steps": 4, "rounds": 2, "critic_warmup": 20},
+    exempt={"test_the_protected_attribute_does_not_matter_at_strength_zero": SAME_BATCHES},
     presets=PRESETS,
     search={
         "steps": Passes(each=1.75),
