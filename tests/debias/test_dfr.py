@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from fresh_runs import DEBIAS, make, run
 from planted import planted
 from planted import run as outcome
 from rightreasons.contracts.fakes import CPU, biased_images, cells, make_context
@@ -15,7 +16,6 @@ from rightreasons.core.errors import UserError
 from rightreasons.debias import Context
 from rightreasons.debias.dfr import DFRParams, _balanced, last_layer
 from rightreasons.learning.training import extract_features, predict_logits
-from runs import DEBIAS, make, run
 
 RNG = np.random.default_rng(3)
 TARGET, PROTECTED = cells(80, 0.6)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from fresh_runs import TRAIN, make, run, same
 from planted import planted
 from planted import run as outcome
 from rightreasons.contracts.fakes import CPU
@@ -13,7 +14,6 @@ from rightreasons.debias import Context
 from rightreasons.debias._pairs import TwoHeads
 from rightreasons.debias.domain_independent import own_head_loss
 from rightreasons.learning.training import batches
-from runs import TRAIN, make, run, same
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import copy
 import pytest
 import torch
 
+from fresh_runs import TRAIN, TRAINING, make, run, same
 from rightreasons.contracts.fakes import CPU, biased_images, quiet
 from rightreasons.core.seeds import torch_generator
 from rightreasons.debias import Context
 from rightreasons.learning.training import train
-from runs import TRAIN, TRAINING, make, run, same
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from fresh_runs import make, run, same
 from planted import images, network, planted
 from planted import run as outcome
 from rightreasons.contracts.fakes import make_context
@@ -13,7 +14,6 @@ from rightreasons.debias import Context, _cells
 from rightreasons.debias.group_dro import CellWeights
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
-from runs import make, run, same
 
 STEPS, RATE = 150, 0.1
 

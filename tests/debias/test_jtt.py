@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fresh_runs import TRAIN, make, run, same
 from planted import planted
 from planted import run as outcome
 from rightreasons.contracts.fakes import CPU
 from rightreasons.debias import Context, _cells
 from rightreasons.debias.jtt import JTTParams, first_errors
 from rightreasons.learning.images import normalise
-from runs import TRAIN, make, run, same
 
 
 @pytest.fixture(scope="module")

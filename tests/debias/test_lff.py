@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from fresh_runs import TRAIN, TRAINING, make, run, same
 from planted import network, planted
 from planted import run as outcome
 from rightreasons.contracts.fakes import CPU
@@ -17,7 +18,6 @@ from rightreasons.debias._pairs import Pair
 from rightreasons.debias.lff import Difficulty, LfFParams, both_losses
 from rightreasons.learning.images import LabelledImages
 from rightreasons.learning.training import Batch, batches, make_optimizer
-from runs import TRAIN, TRAINING, make, run, same
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from fresh_runs import TRAIN, make, run, same
 from planted import planted
 from planted import run as outcome
 from rightreasons.contracts.fakes import CPU
@@ -15,7 +16,6 @@ from rightreasons.debias import Context
 from rightreasons.debias._discrepancy import Kernel, discrepancy
 from rightreasons.debias.mmd import MMDParams, penalised
 from rightreasons.learning.training import batches
-from runs import TRAIN, make, run, same
 
 KERNELS = ("rbf", "linear")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from fresh_runs import TRAIN, make, run, same
 from rightreasons.contracts.fakes import biased_images
 from rightreasons.debias import Context
 from rightreasons.debias._cells import (
@@ -18,7 +19,6 @@ from rightreasons.debias._cells import (
     subset,
 )
 from rightreasons.debias.resampling import ResamplingParams, levelling_sampler
-from runs import TRAIN, make, run, same
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from fresh_runs import TRAIN, make, run, same
 from rightreasons.contracts.fakes import CPU, biased_images
 from rightreasons.debias import Context
 from rightreasons.debias.reweighting import independence_weights, weighted_loss
 from rightreasons.learning.images import LabelledImages
 from rightreasons.learning.training import batches
-from runs import TRAIN, make, run, same
 
 
 @pytest.fixture(scope="module")
