@@ -9,7 +9,8 @@ import torch
 
 from rightreasons.contracts.fakes import biased_images, make_context, trained
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._perturbed import Judge, PerturbedParams, Tried, fairest
+from rightreasons.debias._perturbed import Judge, PerturbedParams, fairest
+from rightreasons.debias._thresholds import Choice
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.decisions import Decision
 from rightreasons.models.classifier import Classifier
@@ -51,8 +52,8 @@ def test_at_scale_0_the_network_is_vanilla(vanilla: Classifier, context: Context
         assert torch.equal(debiased.model.state_dict()[key], value), key
 
 
-def tried(*pairs: tuple[float, float]) -> list[Tried]:
-    return [Tried(0.5, gap, accuracy) for gap, accuracy in pairs]
+def tried(*pairs: tuple[float, float]) -> list[Choice]:
+    return [Choice(0.5, gap, accuracy) for gap, accuracy in pairs]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def tried(*pairs: tuple[float, float]) -> list[Tried]:
     ],
 )
 def test_the_fairest_of_the_accurate_networks_is_taken(
-    networks: list[Tried], tolerance: float, best: int
+    networks: list[Choice], tolerance: float, best: int
 ) -> None:
     assert fairest(networks, tolerance) == best
 

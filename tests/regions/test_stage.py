@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from rightreasons.core.errors import UserError
+from rightreasons.regions.map_index import how_often, index_maps
 from rightreasons.regions.params import RegionParams
 from rightreasons.regions.rois import Masks, rectangle_mask, task_roi
-from rightreasons.regions.stage import Labels, how_often, index_maps, labels
+from rightreasons.regions.stage import Labels, labels
 
 PARAMS = RegionParams(patch=4, positions=9)
 

@@ -17,7 +17,7 @@ import pytest
 
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS, open_context
-from rightreasons.regions.fence import HELD_OUT
+from rightreasons.splits import HELD_OUT
 from rightreasons.stages.debias import DebiasJob
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan

@@ -63,10 +63,7 @@ def leace_eraser(
     read = np.linalg.pinv(covariance, rcond=1e-9, hermitian=True) @ write
     scale = write @ read
     if not scale > 1e-12:
-        raise UserError(
-            f"{what}: the features do not depend on the protected attribute at all, so there is "
-            "nothing to erase. The network may be constant; look at vanilla's predictions."
-        )
+        raise _nothing(what)
     return read / scale, write, mean
 
 
@@ -127,8 +124,12 @@ def inlp_directions(
             break
         found = np.concatenate([found, normal[None] / length])
     if not len(found):
-        raise UserError(
-            f"{what}: the features do not depend on the protected attribute at all, so there is "
-            "nothing to erase. The network may be constant; look at vanilla's predictions."
-        )
+        raise _nothing(what)
     return found
+
+
+def _nothing(what: str) -> UserError:
+    return UserError(
+        f"{what}: the features do not depend on the protected attribute at all, so there is "
+        "nothing to erase. The network may be constant; look at vanilla's predictions."
+    )

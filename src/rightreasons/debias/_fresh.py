@@ -14,7 +14,8 @@ from rightreasons.debias._tuning import check_finite, run_notes
 
 if TYPE_CHECKING:
     from rightreasons.debias import Context
-    from rightreasons.learning.training import Loss, Sampler
+    from rightreasons.learning.images import LabelledImages
+    from rightreasons.learning.training import Change, Loss, Sampler
     from rightreasons.models.classifier import Classifier
 
 
@@ -46,11 +47,13 @@ LINE = (0, (5, 1))
 def train_fresh(
     context: Context,
     model: Classifier,
-    params: FreshParams,
+    params: DecisionParams,
     name: str,
     *,
+    data: LabelledImages | None = None,
     loss: Loss | None = None,
     sampler: Sampler | None = None,
+    change: Change | None = None,
 ) -> list[dict[str, float]]:
     """Train `model` in place on the train split, as vanilla was where nothing says otherwise.
 
@@ -64,13 +67,17 @@ def train_fresh(
     model
         An untrained network, such as `context.fresh()`.
     params
-        What may differ from vanilla's training; None there is vanilla's value.
+        What may differ from vanilla's training (`BUDGET`); what is None or not there is vanilla's.
     name
         The method's name in the study.
+    data
+        Other images than those of the train split.
     loss
         From model and batch to a number (); cross-entropy without.
     sampler
         Picks and orders the images of an epoch; each comes once without.
+    change
+        What is done to the images of a batch first.
 
     Returns
     -------
@@ -84,16 +91,17 @@ def train_fresh(
     """
     from rightreasons.learning.training import train
 
-    own = {key: getattr(params, key) for key in ("epochs", "learning_rate", "weight_decay")}
+    own = {key: getattr(params, key, None) for key in BUDGET}
     return train(
         model,
-        context.train(),
+        context.train() if data is None else data,
         context.training.model_copy(update={k: v for k, v in own.items() if v is not None}),
         generator=context.vanilla_generator(),
         device=context.device,
         progress=context.progress,
         loss=loss,
         sampler=sampler,
+        change=change,
         description=f"methods.{name}",
     )
 

@@ -11,8 +11,9 @@ from pydantic import Field
 from rightreasons.core.search import Passes, Real, Space
 from rightreasons.core.seeds import generator_of
 from rightreasons.debias import Debiased
-from rightreasons.debias._decision import DecisionParams, pick_decision
-from rightreasons.debias._tuning import check_finite, run_notes
+from rightreasons.debias._decision import DecisionParams
+from rightreasons.debias._fresh import decided, train_fresh
+from rightreasons.debias._tuning import run_notes
 
 if TYPE_CHECKING:
     import torch
@@ -101,24 +102,9 @@ def retrain(
     UserError
         Where loss or weights are not finite.
     """
-    from rightreasons.learning.training import train
-
     model = context.fresh()
-    budget = {key: getattr(params, key) for key in ("epochs", "learning_rate")}
-    chosen = {key: value for key, value in budget.items() if value is not None}
-    history = train(
-        model,
-        data,
-        context.training.model_copy(update=chosen),
-        generator=context.vanilla_generator(),
-        device=context.device,
-        progress=context.progress,
-        change=change,
-        description=f"methods.{name}",
-    )
-    check_finite(context, model, name)
-    decision, chosen = pick_decision(context, model, params, name)
-    return Debiased(model, decision, {**run_notes(history), **chosen})
+    history = train_fresh(context, model, params, name, data=data, change=change)
+    return decided(context, model, params, name, run_notes(history))
 
 
 def general_region(context: Context, quantile: float) -> Region:

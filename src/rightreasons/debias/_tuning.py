@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -10,9 +11,11 @@ from rightreasons.core.errors import UserError
 from rightreasons.debias._decision import DecisionParams
 
 if TYPE_CHECKING:
+    import torch
+
     from rightreasons.debias import Context
     from rightreasons.learning.config import TrainingConfig
-    from rightreasons.learning.training import Loss
+    from rightreasons.learning.training import Batch, Loss
     from rightreasons.models.classifier import Classifier
 
 
@@ -123,6 +126,26 @@ def fine_tune(
 def run_notes(history: list[dict[str, float]]) -> dict[str, Any]:
     """Return what a method's notes say of its training: `steps` in all, and the passes."""
     return {"steps": sum(int(record["steps"]) for record in history), "epochs": history}
+
+
+#: From model and batch to the logits (B, 2) and the number () that is penalised.
+Measured = Callable[["Classifier", "Batch"], "tuple[torch.Tensor, torch.Tensor]"]
+
+
+def penalised(
+    context: Context, strength: float, measured: Measured, seen: list[torch.Tensor]
+) -> Loss:
+    """Return cross-entropy + `strength` times a penalty; each step's penalty is added to `seen`."""
+    import torch.nn.functional as F
+
+    smoothing = context.training.label_smoothing
+
+    def loss(model: Classifier, batch: Batch) -> torch.Tensor:
+        logits, penalty = measured(model, batch)
+        seen.append(penalty.detach())
+        return F.cross_entropy(logits, batch.target, label_smoothing=smoothing) + strength * penalty
+
+    return loss
 
 
 def check_finite(context: Context, model: Classifier, name: str) -> None:

@@ -9,13 +9,13 @@ from pydantic import Field
 from rightreasons.core.search import Choice, Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._decision import pick_decision
-from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
+from rightreasons.debias._tuning import Measured, TuningParams, fine_tune, penalised, run_notes
 
 if TYPE_CHECKING:
     import torch
 
     from rightreasons.debias._guidance import Mapped
-    from rightreasons.learning.training import Batch, Loss
+    from rightreasons.learning.training import Batch
     from rightreasons.models.classifier import Classifier
 
 
@@ -66,28 +66,21 @@ def map_guidance(context: Context, params: MapGuidanceParams) -> Debiased:
     model = context.vanilla()
     shares: list[torch.Tensor] = []
     with maps_of(model, params.map, params.layer) as mapped:
-        loss = _guided(context, params.strength, mapped, shares)
+        loss = penalised(context, params.strength, _measured(context, mapped), shares)
         history = fine_tune(context, model, params, "map_guidance", loss)
     notes = {**run_notes(history), "energy": [float(shares[0]), float(shares[-1])]}
     decision, chosen = pick_decision(context, model, params, "map_guidance")
     return Debiased(model, decision, {**notes, **chosen})
 
 
-def _guided(context: Context, strength: float, mapped: Mapped, shares: list[torch.Tensor]) -> Loss:
-    """Return cross-entropy + strength energy; each step's energy is added to `shares`."""
-    import torch.nn.functional as F
-
+def _measured(context: Context, mapped: Mapped) -> Measured:
+    """Return logits and the share of the maps' energy inside the region."""
     from rightreasons.debias._guidance import energy_inside, region_of
 
     roi = context.roi("debias")
 
-    def loss(model: Classifier, batch: Batch) -> torch.Tensor:
+    def measured(model: Classifier, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         logits, maps = mapped(batch)
-        share = energy_inside(maps, region_of(roi, batch))
-        shares.append(share.detach())
-        error = F.cross_entropy(
-            logits, batch.target, label_smoothing=context.training.label_smoothing
-        )
-        return error + strength * share
+        return logits, energy_inside(maps, region_of(roi, batch))
 
-    return loss
+    return measured

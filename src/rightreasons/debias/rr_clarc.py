@@ -10,12 +10,12 @@ from rightreasons.core.search import Choice, Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._clarc import CAV_SEARCH, LAYER, CavParams, features_of, protected_cav
 from rightreasons.debias._decision import pick_decision
-from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
+from rightreasons.debias._tuning import Measured, TuningParams, fine_tune, penalised, run_notes
 
 if TYPE_CHECKING:
     import torch
 
-    from rightreasons.learning.training import Batch, Loss
+    from rightreasons.learning.training import Batch
     from rightreasons.models.classifier import Classifier
 
 
@@ -85,34 +85,24 @@ def rr_clarc(context: Context, params: RRClarcParams) -> Debiased:
     direction = torch.as_tensor(cav.direction, dtype=torch.float32, device=context.device)
     penalties: list[torch.Tensor] = []
     with captured(layer_of(model, params.layer)) as outputs, frozen(model, params.freeze):
-        loss = _penalised(context, params, direction, outputs, penalties)
+        measured = _measured(params, direction, outputs)
+        loss = penalised(context, params.strength, measured, penalties)
         history = fine_tune(context, model, params, "rr_clarc", loss)
     ends = [float(penalties[0]), float(penalties[-1])]
     decision, chosen = pick_decision(context, model, params, "rr_clarc")
     return Debiased(model, decision, {**notes, **run_notes(history), "penalty": ends, **chosen})
 
 
-def _penalised(
-    context: Context,
-    params: RRClarcParams,
-    direction: torch.Tensor,
-    outputs: list[torch.Tensor],
-    penalties: list[torch.Tensor],
-) -> Loss:
-    """Return cross-entropy + lambda penalty; each step's penalty is added to `penalties`."""
-    import torch.nn.functional as F
-
+def _measured(
+    params: RRClarcParams, direction: torch.Tensor, outputs: list[torch.Tensor]
+) -> Measured:
+    """Return logits and how sensitive they are along the direction, at the layer of `outputs`."""
     from rightreasons.debias._gradient_penalty import right_reason_penalty
 
-    def loss(model: Classifier, batch: Batch) -> torch.Tensor:
+    def measured(model: Classifier, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         logits = model(batch.inputs)
-        penalty = right_reason_penalty(
+        return logits, right_reason_penalty(
             logits, batch.target, outputs[0], direction, params.output, params.penalty
         )
-        penalties.append(penalty.detach())
-        error = F.cross_entropy(
-            logits, batch.target, label_smoothing=context.training.label_smoothing
-        )
-        return error + params.strength * penalty
 
-    return loss
+    return measured

@@ -9,12 +9,12 @@ from pydantic import Field
 from rightreasons.core.search import Choice, Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
 from rightreasons.debias._decision import pick_decision
-from rightreasons.debias._tuning import TuningParams, fine_tune, run_notes
+from rightreasons.debias._tuning import Measured, TuningParams, fine_tune, penalised, run_notes
 
 if TYPE_CHECKING:
     import torch
 
-    from rightreasons.learning.training import Batch, Loss
+    from rightreasons.learning.training import Batch
     from rightreasons.models.classifier import Classifier
 
 
@@ -54,29 +54,22 @@ def rrr(context: Context, params: RRRParams) -> Debiased:
     """Return vanilla fine-tuned with cross-entropy + lambda sum_roi (d/dx sum_k log p_k)^2."""
     model = context.vanilla()
     penalties: list[torch.Tensor] = []
-    loss = _penalised(context, params.strength, penalties)
+    loss = penalised(context, params.strength, _measured(context), penalties)
     history = fine_tune(context, model, params, "rrr", loss)
     notes = {**run_notes(history), "penalty": [float(penalties[0]), float(penalties[-1])]}
     decision, chosen = pick_decision(context, model, params, "rrr")
     return Debiased(model, decision, {**notes, **chosen})
 
 
-def _penalised(context: Context, strength: float, penalties: list[torch.Tensor]) -> Loss:
-    """Return cross-entropy + strength penalty; each step's penalty is added to `penalties`."""
-    import torch.nn.functional as F
-
+def _measured(context: Context) -> Measured:
+    """Return logits and the squared gradient of their log-probabilities inside the region."""
     from rightreasons.debias._guidance import region_of, right_reasons
 
     roi = context.roi("debias")
 
-    def loss(model: Classifier, batch: Batch) -> torch.Tensor:
+    def measured(model: Classifier, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         pixels = batch.inputs.detach().requires_grad_()
         logits = model(pixels)
-        penalty = right_reasons(logits, pixels, region_of(roi, batch))
-        penalties.append(penalty.detach())
-        error = F.cross_entropy(
-            logits, batch.target, label_smoothing=context.training.label_smoothing
-        )
-        return error + strength * penalty
+        return logits, right_reasons(logits, pixels, region_of(roi, batch))
 
-    return loss
+    return measured

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from rightreasons.core.search import Passes, Real
 from rightreasons.debias import METHODS, Context, Debiased
-from rightreasons.debias._perturbed import OWN_THRESHOLDS, Judge, PerturbedParams, Tried, fairest
+from rightreasons.debias._perturbed import OWN_THRESHOLDS, Judge, PerturbedParams, fairest
+from rightreasons.debias._thresholds import Choice as Judged
 from rightreasons.debias._tuning import check_finite
 from rightreasons.learning.decisions import Decision
 
@@ -116,8 +117,8 @@ def _searched(
     layer: torch.Tensor,
     judge: Judge,
     params: SavaniLwoParams,
-    vanilla: Tried,
-) -> list[tuple[Change, Tried]]:
+    vanilla: Judged,
+) -> list[tuple[Change, Judged]]:
     """Return all that was tried for a layer, vanilla first; the model is as before."""
     import torch
 

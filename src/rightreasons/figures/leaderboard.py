@@ -24,6 +24,11 @@ bootstrap over the same images, Holm-corrected p < 0.05).
 ALPHA = 0.05
 BOARD = ["task", "design", "level"]
 DASH = "–"
+USES = (
+    "Uses protected: which labels of the protected attribute a method is given, those of the train "
+    "or of the debias split (fit), that of the image that is decided on (decision), or its place "
+    "(roi, masks, regions) or the image without it (twins)."
+)
 ROOM = 100  # characters of a line of text
 STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 1.5em; color: #222; background: #fff; }
@@ -135,7 +140,7 @@ def render_html(leaderboard: pd.DataFrame, original: str, below: Below | None = 
         + (f"\n<p>{escape(below.of(board))}</p>" if below is not None else "")
         for title, board in _boards(leaderboard, every_level=True)
     )
-    words = _explanation(_columns(leaderboard), original)
+    words = f"{_explanation(_columns(leaderboard), original)} {USES}"
     if leaderboard["control_of"].notna().any():
         words += " Grey: a method's own control, the same run at strength 0, which has no rank."
     return (

@@ -66,8 +66,8 @@ def mean_attribution_maps(given: Given, params: Params) -> Figure:
 
 def _known(given: Given) -> dict[str, Array]:
     """Return how often each pixel (H, W) is in the known region of an attribute, by attribute."""
+    from rightreasons.regions.map_index import how_often
     from rightreasons.regions.rois import task_roi
-    from rightreasons.regions.stage import how_often
 
     masks = np.load(given.files["masks"][0], mmap_mode="r")
     names, shape = read_json(given.files["pool"][0])["mask_names"], given.images().shape[1:3]

@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.errors import UserError
-
-#: Roles whose images no method may depend on.
-HELD_OUT = ("test", "select")
+from rightreasons.splits import HELD_OUT
 
 
 def open_rows(index: pd.DataFrame, splits: list[pd.DataFrame]) -> np.ndarray:

@@ -99,7 +99,10 @@ class OpenCell:
 
     @classmethod
     def of(cls, job: CellJob, progress: Progress) -> OpenCell:
-        """Open a job's files. Raises what `open_cell` does."""
+        """Open a job's files.
+
+        Raises UserError where attribution maps were made with images that the split holds out.
+        """
         import pandas as pd
 
         from rightreasons.artifacts.injected import open_images, open_twins
@@ -110,11 +113,11 @@ class OpenCell:
         images = open_images(job.input.images, job.artifact)
         twins = open_twins(images, job.input.twins)
         predictions = pd.read_parquet(job.input.original_predictions)
-        context = open_cell(job, images, twins, split, predictions, original, progress)
+        context = _context(job, images, twins, split, predictions, original, progress)
         return cls(context, images, twins, split, predictions, original)
 
 
-def open_cell(
+def _context(
     job: CellJob,
     images: np.ndarray,
     twins: np.ndarray | None,
@@ -123,28 +126,7 @@ def open_cell(
     original: dict[str, Any],
     progress: Progress,
 ) -> Context:
-    """Return what the job's method may use.
-
-    Parameters
-    ----------
-    job
-        Its method says what it needs.
-    images, twins : uint8 (N, H, W, 3)
-        The pool, and its twins if there are any.
-    split
-        The group's split.
-    predictions
-        Vanilla's.
-    original
-        Vanilla's metadata.
-    progress
-        Wraps an iterable in a progress bar.
-
-    Raises
-    ------
-    UserError
-        Where attribution maps were made with images that the split holds out.
-    """
+    """Return what the job's method may use: the method says what it needs."""
     import numpy as np
 
     from rightreasons.debias import open_context
@@ -170,14 +152,17 @@ def open_cell(
     )
 
 
-def labels_of(job: CellJob, split: pd.DataFrame) -> dict[str, int | bool]:
-    """Return how many labels the job's method uses, as `learning.records.labels_used` has it."""
+def labels_of(job: CellJob, given: dict[str, Any], split: pd.DataFrame) -> dict[str, int | bool]:
+    """Return how many labels the job's method used, as `learning.records.labels_used` has it.
+
+    given: the parameters that it ran with, which tuning may have chosen.
+    """
     from rightreasons.core.files import read_json
     from rightreasons.debias import places
     from rightreasons.learning.records import labels_used
 
     method = METHODS[job.method.kind]
-    params = method.params.model_validate(job.method.params)
+    params = method.params.model_validate(given)
     protected = places(method, params, "uses_protected")
     maps = {file for file in (job.input.region, job.input.roi_region) if file is not None}
     return labels_used(

@@ -66,7 +66,7 @@ def debias(job: DebiasJob, running: Running) -> None:
             "method": {"kind": job.method.kind, **params},
             "preset": job.preset,
             "trial": chosen.get("trial"),
-            "labels": labels_of(job, cell.split),
+            "labels": labels_of(job, params, cell.split),
             "image_passes": passes.images,
             "model": cell.original["model"],
             "notes": made.notes,

@@ -52,6 +52,7 @@ def region(job: RegionJob, running: Running) -> None:
     from rightreasons.core.arrays import write_array
     from rightreasons.core.files import write_json, write_parquet
     from rightreasons.regions import stage
+    from rightreasons.regions.map_index import index_maps
 
     images = open_images(job.input.images, job.artifact)
     index = pd.read_parquet(job.input.index)
@@ -68,7 +69,7 @@ def region(job: RegionJob, running: Running) -> None:
     mean = stage.mean_map(confidence)
     write_array(mean, out.mean)
     known = known_regions(job, images)
-    maps = stage.index_maps(confidence, mean, known, data, chosen, images.shape[1], job.quantile)
+    maps = index_maps(confidence, mean, known, data, chosen, images.shape[1], job.quantile)
     write_parquet(maps.assign(**key), out.maps)
     write_json({**record, **key, "known": job.known}, out.region)
 

@@ -197,9 +197,7 @@ class TablePlan:
     def tuning(self) -> TuningTablesJob:
         """Return the job that makes the tables of trials and choices."""
         tuning = self.tuned
-        keys = [
-            (key, method) for key in tuning.keys_of_choices() for method in self.grid.tuned(key[0])
-        ]
+        keys = [(key, method) for key in tuning.choices() for method in self.grid.tuned(key[0])]
         return TuningTablesJob(
             input=TuningTablesInput(
                 provenance=self.made.provenance,

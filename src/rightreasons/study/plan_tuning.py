@@ -59,22 +59,14 @@ class TuningPlan:
             tolerance=self.study.tuning.tolerance,
         )
 
-    def keys_of_choices(self) -> list[tuple[str, str, str]]:
+    def choices(self) -> list[tuple[str, str, str]]:
         """Return task, design and level (or TOGETHER) of all choices."""
         found = [(g.task, g.design, self.grid.tuned_at(g)) for g in self.grid.groups()]
         return [key for key in dict.fromkeys(found) if self.grid.tuned(key[0])]
 
-    def choices(self) -> list[ChooseJob]:
-        """Return the jobs that choose parameters."""
-        return [
-            self.choose(*key, method)
-            for key in self.keys_of_choices()
-            for method in self.grid.tuned(key[0])
-        ]
-
     def groups(self) -> list[Group]:
         """Return the groups of all trials."""
-        return [group for key in self.keys_of_choices() for group in self.grid.tuning_groups(*key)]
+        return [group for key in self.choices() for group in self.grid.tuning_groups(*key)]
 
     def served(self, key: tuple[str, str, str]) -> tuple[float, ...]:
         """Return the levels that a choice is for."""

@@ -76,20 +76,21 @@ def judge(predictions: pd.DataFrame) -> dict[str, float]:
     Parameters
     ----------
     predictions
-        A row per image: target, protected, decision, score (and what else metrics ask for).
+        A row per image: target, protected, chance (how often 1 is decided) and score.
 
     Returns
     -------
     dict
         By name; `loss` is the mean cross-entropy of the scores, kept away from 0 and 1 by 1e-7.
     """
-    from rightreasons.metrics.compute import group_rows, resolve
+    from rightreasons.metrics import METRICS
+    from rightreasons.metrics._groups import count_cells
 
-    known = resolve()
-    rows = group_rows(
-        {name: known[name] for name in JUDGED}, predictions=predictions, seed=0, replicates=2
-    )
+    columns = [predictions[name].to_numpy() for name in ("target", "protected", "chance")]
+    counts = count_cells(*columns)
+    metrics = [METRICS[name] for name in JUDGED]
+    values = {metric.name: float(metric.run(counts, metric.params())) for metric in metrics}
     score = predictions["score"].to_numpy(np.float64).clip(1e-7, 1 - 1e-7)
     target = predictions["target"].to_numpy()
     loss = -np.log(np.where(target == 1, score, 1 - score)).mean()
-    return {**{row["metric"]: float(row["value"]) for row in rows}, "loss": float(loss)}
+    return {**values, "loss": float(loss)}
