@@ -11,7 +11,6 @@ import pytest
 from scipy import stats as scipy_stats
 
 from rightreasons.metrics import METRICS
-from rightreasons.metrics._groups import count_cells
 from rightreasons.statistics import bootstrap
 from rightreasons.statistics.associations import fairness_saliency_regression, rank_correlation
 from rightreasons.statistics.bootstrap import (
@@ -22,11 +21,14 @@ from rightreasons.statistics.bootstrap import (
     resample_weights,
 )
 from rightreasons.statistics.paired import (
-    PairedPredictions,
+    Judged,
+    compare_images,
+    compare_predictions,
+    draws_of,
     holm,
-    paired_group_bootstrap,
-    paired_image_test,
+    resampled,
 )
+from rightreasons.statistics.seeds import seed_effect, shared_by_images, shared_by_replicates
 from rightreasons.statistics.student import mean_interval, t_quantile, t_test, wilcoxon_test
 
 nan = math.nan
@@ -175,162 +177,155 @@ def test_paired_images_against_scipy():
     d = rng(0).normal(0.1, 1, 50)
     reference = scipy_stats.ttest_1samp(d, 0)
     interval = reference.confidence_interval()
-    for images in (None, [f"image{k}" for k in range(50)]):
-        got = paired_image_test(np.append(d, nan), images=images and [*images, "none"], seeds=2)
-        assert (got.effect, got.statistic, got.p_value) == pytest.approx(
-            (d.mean(), reference.statistic, reference.pvalue)
-        )
-        assert (got.ci_low, got.ci_high) == pytest.approx((interval.low, interval.high))
-        assert got.wilcoxon_p == pytest.approx(scipy_stats.wilcoxon(d).pvalue)
-        assert (got.n, got.seeds) == (50, 2)
+    by_seed, got = compare_images(np.append(d, nan)[None])
+    assert (got.effect, got.statistic, got.p_value) == pytest.approx(
+        (d.mean(), reference.statistic, reference.pvalue)
+    )
+    assert (got.ci_low, got.ci_high) == pytest.approx((interval.low, interval.high))
+    assert got.wilcoxon_p == pytest.approx(scipy_stats.wilcoxon(d).pvalue)
+    assert (got.unit, got.n, got.seeds, got.df) == ("image", 50, 1, 49)
+    assert (by_seed.unit, by_seed.effect, by_seed.seeds) == ("seed", got.effect, 1)
+    assert math.isnan(by_seed.p_value)
 
 
 def test_the_same_image_five_times_is_one_observation():
     d = rng(0).normal(0.1, 1, 40)
-    once = paired_image_test(d)
-    five = paired_image_test(np.tile(d, 5), images=np.tile(np.arange(40), 5), seeds=5)
+    (_, once), (by_seed, five) = compare_images(d[None]), compare_images(np.tile(d, (5, 1)))
     assert five.n == 200
     assert five.effect == pytest.approx(once.effect)
     assert five.p_value == pytest.approx(once.p_value)
     assert (five.ci_low, five.ci_high) == pytest.approx((once.ci_low, once.ci_high))
+    # Seeds that do not differ at all leave the variance that the images give.
+    assert by_seed.statistic == pytest.approx(once.statistic)
+    assert by_seed.df == 4
 
 
 def test_paired_images_at_the_edges():
-    assert paired_image_test(np.zeros(5)).p_value == 1
-    assert paired_image_test(np.zeros(5)).effect == 0
-    certain = paired_image_test(np.full(5, 0.25))
+    nothing = compare_images(np.zeros((2, 5)))
+    assert [(one.effect, one.p_value) for one in nothing] == [(0, 1), (0, 1)]
+    by_seed, certain = compare_images(np.full((2, 5), 0.25))
     assert (certain.p_value, certain.ci_low, certain.ci_high) == (0, 0.25, 0.25)
-    one = paired_image_test(np.array([0.4, nan]))
+    assert (by_seed.effect, by_seed.ci_low, by_seed.ci_high) == (0.25, 0.25, 0.25)
+    assert math.isnan(by_seed.p_value)  # no variance says how far it can be trusted
+    _, one = compare_images(np.array([[0.4, nan]]))
     assert (one.effect, one.n) == (0.4, 1)
     assert math.isnan(one.p_value)
-    assert math.isnan(paired_image_test(np.full(3, nan)).effect)
+    assert math.isnan(compare_images(np.full((1, 3), nan))[1].effect)
 
 
-def pair(seed: int, *, n: int = 300, bias: float = 0.0, reference_bias: float = 0.0):
+def judged(seed: int, *, n: int = 300, bias: float = 0.0, images: str | None = None) -> Judged:
+    """Return predictions on n images; those of equal seeds differ by their bias alone."""
     source = rng(seed)
     target, protected = source.integers(0, 2, (2, n))
     noise = source.normal(size=n) * 0.2
-    scores = [
-        np.clip(0.5 + 0.3 * (target - 0.5) + b * (protected - 0.5) + noise, 0, 1)
-        for b in (bias, reference_bias)
-    ]
-    chances = [(s >= 0.5).astype(float) for s in scores]
-    return PairedPredictions(target, protected, *chances, *scores)
+    score = np.clip(0.5 + 0.3 * (target - 0.5) + bias * (protected - 0.5) + noise, 0, 1)
+    names = np.array([f"{images or seed} {k:04d}" for k in range(n)])
+    return Judged(target, protected, (score >= 0.5).astype(float), score, names)
 
 
-def compare(pairs, name, **options):
+def difference(methods, references, name, replicates=1000):
+    """Return by seed and by image what differs between two methods' models of some seeds."""
     metric = METRICS[name]
-    return paired_group_bootstrap(
-        pairs, metric=metric, params=metric.params(), rng=rng(9), **options
+    draws = draws_of([*methods, *references], seed=9, replicates=replicates)
+    mine, its = (
+        resampled(models, metric=metric, params=metric.params(), draws=draws)
+        for models in (methods, references)
     )
+    return compare_predictions(mine - its)
+
+
+def value_of(one: Judged, name: str, k=slice(None)) -> float:
+    """Return accuracy, equalized odds or AUROC of some images, from their definitions."""
+    target, protected, chance = one.target[k], one.protected[k], one.chance[k]
+    if name == "accuracy":
+        return float(np.where(target == 1, chance, 1 - chance).mean())
+    if name == "auroc":
+        above = one.score[k][target == 1][:, None] - one.score[k][target == 0]
+        return float(np.mean((above > 0) + 0.5 * (above == 0)))
+    rate = [[chance[(target == t) & (protected == a)].mean() for a in (0, 1)] for t in (0, 1)]
+    return max(abs(first - second) for first, second in rate)
+
+
+def redrawn(models, references, name, times=2000):
+    """Return differences over seeds in samples of images that are the same for all seeds."""
+    source, one = rng(5), models[0]
+    strata = 2 * one.target + one.protected
+    members = [np.flatnonzero(strata == s) for s in range(4)]
+    samples = []
+    for _ in range(times):
+        k = np.concatenate([source.choice(m, len(m)) for m in members])
+        pairs = zip(models, references, strict=True)
+        samples.append([value_of(a, name, k) - value_of(b, name, k) for a, b in pairs])
+    return np.array(samples)
 
 
 @pytest.mark.parametrize("name", ["equalized_odds", "accuracy", "auroc", "ece"])
 def test_the_same_predictions_do_not_differ(name):
-    got = compare([pair(0), pair(1)], name, replicates=99)
-    assert (got.effect, got.ci_low, got.ci_high, got.p_value) == (0, 0, 0, 1)
-    assert (got.n, got.seeds) == (600, 2)
+    models = [judged(0), judged(1)]
+    for got in difference(models, models, name, 99):
+        assert (got.effect, got.ci_low, got.ci_high, got.p_value) == (0, 0, 0, 1)
+        assert (got.n, got.seeds) == (600, 2)
 
 
 def test_the_same_lottery_does_not_differ():
-    data = pair(0)
-    chance = rng(2).choice([0.0, 1 / 3, 0.7, 0.1, 1.0], len(data.target))
-    same = PairedPredictions(
-        data.target, data.protected, chance, chance.copy(), data.score, data.score
-    )
-    got = compare([same], "equalized_odds", replicates=499)
+    chance = rng(2).choice([0.0, 1 / 3, 0.7, 0.1, 1.0], 300)
+    first, second = replace(judged(0), chance=chance), replace(judged(0), chance=chance.copy())
+    _, got = difference([first], [second], "equalized_odds", 499)
     assert (got.effect, got.ci_low, got.ci_high, got.p_value) == (0, 0, 0, 1)
 
 
 def test_a_large_difference_is_found():
-    pairs = [pair(seed, bias=0.0, reference_bias=0.5) for seed in range(3)]
-    got = compare(pairs, "equalized_odds", replicates=999)
-    odds = METRICS["equalized_odds"]
+    models, references = ([judged(s, bias=b) for s in range(3)] for b in (0.0, 0.5))
+    by_seed, got = difference(models, references, "equalized_odds", 999)
     differences = [
-        odds.run(count_cells(p.target, p.protected, p.chance), None)
-        - odds.run(count_cells(p.target, p.protected, p.reference_chance), None)
-        for p in pairs
+        value_of(a, "equalized_odds") - value_of(b, "equalized_odds")
+        for a, b in zip(models, references, strict=True)
     ]
     assert got.effect == pytest.approx(np.mean(differences))
     assert got.effect < -0.3
     assert got.ci_low < got.effect < got.ci_high < 0
     assert got.p_value == pytest.approx(2 / 1000)
+    assert got.at_floor
+    # Images of their own: the seeds' variance is all.
+    assert by_seed.effect == pytest.approx(got.effect)
+    assert by_seed.p_value == pytest.approx(scipy_stats.ttest_1samp(differences, 0).pvalue, rel=0.2)
+    assert not by_seed.at_floor
 
 
 def test_pairing_counts():
     """Decisions that agree on most images have a narrower interval than unpaired ones would."""
-    data = pair(0, bias=0.1, reference_bias=0.12, n=400)
-    shuffled = PairedPredictions(
-        data.target, data.protected, data.chance, pair(1, n=400).chance, data.score, data.score
-    )
-    paired, unpaired = (compare([p], "accuracy") for p in (data, shuffled))
+    data, near = judged(0, bias=0.1, n=400), judged(0, bias=0.12, n=400)
+    other = replace(near, chance=judged(1, n=400).chance)
+    (_, paired), (_, unpaired) = (difference([data], [b], "accuracy") for b in (near, other))
     assert paired.ci_high - paired.ci_low < 0.5 * (unpaired.ci_high - unpaired.ci_low)
 
 
-def test_paired_counts_equal_paired_images():
-    """Joint counts give the bootstrap that drawing whole images gives (here in a loop)."""
-    data = pair(0, bias=0.2, reference_bias=0.4, n=150)
-    got = compare([data], "equalized_odds", replicates=4000)
-    odds, source = METRICS["equalized_odds"], rng(5)
-    strata = 2 * data.target + data.protected
-    members = [np.flatnonzero(strata == s) for s in range(4)]
-    sample = []
-    for _ in range(3000):
-        k = np.concatenate([source.choice(m, len(m)) for m in members])
-        method, reference = (
-            odds.run(count_cells(data.target[k], data.protected[k], d[k]), None)
-            for d in (data.chance, data.reference_chance)
-        )
-        sample.append(method - reference)
-    low, high = np.quantile(sample, [0.025, 0.975])
-    assert (got.ci_low, got.ci_high) == pytest.approx((low, high), abs=0.02)
-
-
-def test_paired_lotteries_equal_paired_images():
-    """Chances of deciding 1 in place of decisions: again the bootstrap of whole images."""
-    data = pair(0, n=150)
-    chance = rng(1).choice([0.0, 0.3, 0.8, 1.0], 150)
-    data = PairedPredictions(
-        data.target, data.protected, chance, data.reference_chance, data.score, data.score
-    )
-    got = compare([data], "equalized_odds", replicates=4000)
-    odds, source = METRICS["equalized_odds"], rng(5)
-
-    def gap(k, chances):
-        tables = [chances[k][(data.target[k] == t) & (data.protected[k] == a)].mean()
-                  for t in (0, 1) for a in (0, 1)]  # fmt: skip
-        return max(abs(tables[1] - tables[0]), abs(tables[3] - tables[2]))
-
-    everything = np.arange(150)
-    expected = gap(everything, chance) - gap(everything, data.reference_chance)
+@pytest.mark.parametrize("lottery", [False, True])
+def test_counts_equal_images(lottery):
+    """Counts of drawn images give the bootstrap that drawing whole images gives, in a loop."""
+    data, other = judged(0, bias=0.2, n=150), judged(0, bias=0.4, n=150)
+    if lottery:
+        data = replace(data, chance=rng(1).choice([0.0, 0.3, 0.8, 1.0], 150))
+    _, got = difference([data], [other], "equalized_odds", 4000)
+    expected = value_of(data, "equalized_odds") - value_of(other, "equalized_odds")
     assert got.effect == pytest.approx(expected)
-    assert got.effect == pytest.approx(
-        odds.run(count_cells(data.target, data.protected, chance), None)
-        - odds.run(count_cells(data.target, data.protected, data.reference_chance), None)
-    )
-    members = [np.flatnonzero(2 * data.target + data.protected == s) for s in range(4)]
-    sample = []
-    for _ in range(3000):
-        k = np.concatenate([source.choice(m, len(m)) for m in members])
-        sample.append(gap(k, chance) - gap(k, data.reference_chance))
-    low, high = np.quantile(sample, [0.025, 0.975])
+    low, high = np.quantile(redrawn([data], [other], "equalized_odds"), [0.025, 0.975])
     assert (got.ci_low, got.ci_high) == pytest.approx((low, high), abs=0.02)
-
-
-def known(pair):
-    return replace(pair, images=np.arange(len(pair.target)))
 
 
 @pytest.mark.parametrize("name", ["equalized_odds", "auroc"])
 def test_seeds_of_the_same_images_are_no_more_images(name):
     """Five seeds with the same predictions tell what one does."""
-    one = pair(0, bias=0.1, reference_bias=0.3)
+    one, other = judged(0, bias=0.1), judged(0, bias=0.3)
+    apart = [
+        [replace(m, images=np.char.add(f"{k} ", m.images)) for k in range(5)] for m in (one, other)
+    ]
     widths = [
         got.ci_high - got.ci_low
-        for got in (
-            compare([known(one)], name),
-            compare([known(one)] * 5, name),
-            compare([one] * 5, name),
+        for _, got in (
+            difference([one], [other], name),
+            difference([one] * 5, [other] * 5, name),
+            difference(*apart, name),
         )
     ]
     assert widths[1] == pytest.approx(widths[0], rel=0.15)
@@ -340,68 +335,127 @@ def test_seeds_of_the_same_images_are_no_more_images(name):
 @pytest.mark.parametrize("name", ["accuracy", "auroc"])
 def test_shared_images_are_drawn_once_for_all_seeds(name):
     """Against a loop that draws images and takes them in every seed, whose decisions differ."""
-    first, source = pair(0, bias=0.2, reference_bias=0.4, n=150), rng(5)
-    pairs = [known(first)]
-    for _ in range(2):
-        scores = [
-            np.clip(s + source.normal(size=150) * 0.1, 0, 1)
-            for s in (first.score, first.reference_score)
-        ]
-        decisions = [(s >= 0.5).astype(int) for s in scores]
-        pairs.append(known(PairedPredictions(first.target, first.protected, *decisions, *scores)))
-    got = compare(pairs, name, replicates=3000)
-
-    def value(p, k, side):
-        if name == "accuracy":
-            return np.mean(getattr(p, f"{side}chance")[k] == p.target[k])
-        score, target = getattr(p, f"{side}score")[k], p.target[k]
-        above = score[target == 1][:, None] - score[target == 0]
-        return np.mean((above > 0) + 0.5 * (above == 0))
-
-    strata = 2 * first.target + first.protected
-    members = [np.flatnonzero(strata == s) for s in range(4)]
-    sample = []
-    for _ in range(2000):
-        k = np.concatenate([source.choice(m, len(m)) for m in members])
-        sample.append(np.mean([value(p, k, "") - value(p, k, "reference_") for p in pairs]))
-    low, high = np.quantile(sample, [0.025, 0.975])
-    width = high - low
-    assert got.ci_low == pytest.approx(low, abs=0.1 * width)
-    assert got.ci_high == pytest.approx(high, abs=0.1 * width)
-    every = np.arange(150)
-    assert got.effect == pytest.approx(
-        np.mean([value(p, every, "") - value(p, every, "reference_") for p in pairs])
-    )
+    source, methods, references = rng(5), [], []
+    for models, bias in ((methods, 0.2), (references, 0.4)):
+        first = judged(0, bias=bias, n=150)
+        for _ in range(3):
+            score = np.clip(first.score + source.normal(size=150) * 0.1, 0, 1)
+            models.append(replace(first, score=score, chance=(score >= 0.5) * 1.0))
+    by_seed, got = difference(methods, references, name, 3000)
+    samples = redrawn(methods, references, name)
+    low, high = np.quantile(samples.mean(axis=1), [0.025, 0.975])
+    assert got.ci_low == pytest.approx(low, abs=0.1 * (high - low))
+    assert got.ci_high == pytest.approx(high, abs=0.1 * (high - low))
+    pairs = zip(methods, references, strict=True)
+    points = np.array([value_of(a, name) - value_of(b, name) for a, b in pairs])
+    assert got.effect == pytest.approx(points.mean())
+    # By seed: the variance over seeds, and what two seeds share through their images.
+    covariance = np.cov(samples.T)
+    shared = np.mean([covariance[i, j] for i in range(3) for j in range(3) if i != j])
+    error = np.sqrt(points.var(ddof=1) / 3 + shared)
+    assert points.mean() / by_seed.statistic == pytest.approx(error, rel=0.1)
+    assert by_seed.p_value == pytest.approx(2 * scipy_stats.t.sf(abs(by_seed.statistic), 2))
 
 
 def test_no_difference_is_seldom_found():
     """Two models with the same biases, each with its own noise: p below 0.1 about as often."""
     found = 0
     for seed in range(100):
-        a, b = pair(2 * seed, n=200, bias=0.2), pair(2 * seed, n=200, bias=0.2)
-        noise = rng(seed).normal(size=(2, 200)) * 0.15
-        chances = [(p.score + e >= 0.5) * 1.0 for p, e in zip((a, b), noise, strict=True)]
-        data = PairedPredictions(a.target, a.protected, *chances, a.score, b.score)
-        found += compare([data], "accuracy", replicates=199).p_value < 0.1
+        first, noise = judged(2 * seed, n=200, bias=0.2), rng(seed).normal(size=(2, 200)) * 0.15
+        a, b = (replace(first, chance=(first.score + e >= 0.5) * 1.0) for e in noise)
+        found += difference([a], [b], "accuracy", 199)[1].p_value < 0.1
     assert scipy_stats.binomtest(found, 100, 0.1).pvalue > 0.01
 
 
 def test_seeds_without_the_metric_are_left_out():
-    whole = pair(0, bias=0.3)
-    lost = PairedPredictions(
-        whole.target, np.zeros_like(whole.protected), whole.chance, whole.chance,
-        whole.score, whole.score,
+    whole, same = judged(0, bias=0.3), judged(1)
+    lost = replace(same, protected=np.zeros_like(same.protected))
+    assert difference([whole, lost], [whole, lost], "equalized_odds")[1].seeds == 1
+    for nothing in difference([lost], [lost], "equalized_odds"):
+        assert math.isnan(nothing.effect)
+        assert math.isnan(nothing.p_value)
+        assert (nothing.n, nothing.seeds) == (0, 0)
+
+
+def test_an_image_has_one_stratum():
+    one = judged(0)
+    with pytest.raises(ValueError, match="two strata"):
+        draws_of([one, replace(one, target=1 - one.target)], seed=0, replicates=9)
+
+
+# Over seeds
+
+
+def test_seed_effect_without_shared_images_is_the_t_test():
+    d = np.array([0.1, 0.3, nan, -0.05, 0.2])
+    reference = scipy_stats.ttest_1samp(d[~np.isnan(d)], 0)
+    interval = reference.confidence_interval()
+    got = seed_effect(d, shared=-1.0)  # a negative estimate counts as 0
+    assert (got.value, got.low, got.high, got.statistic, got.df, got.p_value, got.seeds) == (
+        pytest.approx(
+            (d[~np.isnan(d)].mean(), interval.low, interval.high, reference.statistic, 3,
+             reference.pvalue, 4)
+        )
     )  # fmt: skip
-    assert compare([whole, lost], "equalized_odds").seeds == 1
-    nothing = compare([lost], "equalized_odds")
-    assert math.isnan(nothing.effect)
-    assert math.isnan(nothing.p_value)
-    assert (nothing.n, nothing.seeds) == (0, 0)
+
+
+def test_seed_effect_of_few_seeds():
+    assert math.isnan(seed_effect(np.array([nan])).value)
+    one = seed_effect(np.array([0.4, nan]), shared=0.1)
+    assert (one.value, one.seeds) == (0.4, 1)
+    assert math.isnan(one.low)
+    assert math.isnan(one.p_value)
+
+
+def test_shared_covariance_by_hand():
+    """Two seeds with the images a, b, c and b, c, d: b and c are what they share."""
+    values = np.array([[1.0, 2.0, 4.0, nan], [nan, 3.0, 7.0, 2.0]])
+    means = (7 / 3, 4.0)
+    by_hand = sum((values[0, k] - means[0]) * (values[1, k] - means[1]) for k in (1, 2))
+    assert shared_by_images(values) == pytest.approx(by_hand / 9 * 2 / 1)
+    assert shared_by_images(values[:1]) == 0
+    assert shared_by_images(np.array([[1.0, nan], [nan, 2.0]])) == 0
+    assert shared_by_replicates(values[:, 1:3]) == pytest.approx(np.cov(values[:, 1:3])[0, 1])
+    assert shared_by_replicates(values[:1]) == 0
+
+
+@pytest.mark.parametrize("seeds", [3, 10])
+def test_crossed_effects_are_unbiased(seeds):
+    """Variance of the mean over seeds and images, from simulated crossed random effects."""
+    source, images, totals, means = rng(3), 60, [], []
+    for _ in range(600):
+        d = (
+            source.normal(0, 0.3, (seeds, 1))
+            + source.normal(0, 1, (1, images))
+            + source.normal(0, 2, (seeds, images))
+        )
+        means.append(d.mean())
+        own = d.mean(axis=1).var(ddof=1) / seeds
+        totals.append(own + shared_by_images(d))
+    expected = 0.09 / seeds + 1 / images + 4 / (images * seeds)
+    assert np.mean(totals) == pytest.approx(expected, rel=0.08)
+    assert np.var(means) == pytest.approx(expected, rel=0.2)
+
+
+def test_no_effect_over_seeds_is_seldom_found():
+    """Retrained models on the same images: p below 0.05 in no more than 5 % of the studies."""
+    source, found = rng(8), 0
+    for _ in range(400):
+        d = source.normal(0, 0.1, (3, 1)) + source.normal(0, 1, (3, 50))
+        found += compare_images(d)[0].p_value < 0.05
+    assert found <= scipy_stats.binom.ppf(0.99, 400, 0.05)
 
 
 def test_holm_by_hand():
     """0.01, 0.04, 0.03 in order: 3 x 0.01, 2 x 0.03, then at least as much as the one before."""
     assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_holm_against_statsmodels():
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.append(rng(0).random(12) ** 4, [0.01, 0.01, 1.0])
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=1e-14)
 
 
 def test_holm_within_families_and_around_missing_tests():

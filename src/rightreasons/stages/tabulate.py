@@ -64,9 +64,11 @@ class TabulateJob(CellsJob):
 
 def tabulate(job: TabulateJob, running: Running) -> None:
     """Collect, compare, rank, write."""
+    import pandas as pd
+
     from rightreasons.tables import tabulate as tables
     from rightreasons.tables.associations import associations
-    from rightreasons.tables.comparisons import tests
+    from rightreasons.tables.comparisons import GROUP, level_tests
     from rightreasons.tables.leaderboard import leaderboard
     from rightreasons.tables.schema import read_table
 
@@ -85,12 +87,12 @@ def tabulate(job: TabulateJob, running: Running) -> None:
     write("image_metrics", tables.parts(files.image_metrics, progress))
     write("cell_metrics", tables.parts(files.cell_metrics, progress))
     numbers = read_table(job.output.cell_metrics)
-    tested = tests(
-        job.comparing,
-        list(tables.parts(files.tests, progress)),
-        read_table(job.output.predictions),
-        read_table(job.output.image_metrics),
-    )
+    predicted = read_table(job.output.predictions)
+    images = dict(list(read_table(job.output.image_metrics).groupby(GROUP)))
+    compared = [
+        level_tests(job.comparing, part, images[key]) for key, part in predicted.groupby(GROUP)
+    ]
+    tested = pd.concat([*tables.parts(files.tests, progress), *compared], ignore_index=True)
     write("tests", [tested])
     original = job.comparing.roles.original
     order = list(dict.fromkeys(method for names in job.methods.values() for method in names))

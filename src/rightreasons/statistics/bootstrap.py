@@ -181,6 +181,56 @@ def resample_weights(
         yield counts.reshape(size, len(strata))
 
 
+class ImageDraws:
+    """Bootstrap draws of test images, the same for every model that is judged on them.
+
+    Images are drawn with replacement within their strata. Each loop over the draws gives the same
+    ones, so that models, seeds and metrics are compared on equal samples.
+
+    Parameters
+    ----------
+    images : (N,)
+        Ids; the order of the draws' columns is that of the sorted ids.
+    strata : (N,)
+        An integer per image.
+    seed
+        Of the draws.
+    replicates
+        B.
+
+    Raises
+    ------
+    ValueError
+        Where an image has two strata.
+    """
+
+    def __init__(self, images: Array, strata: Array, *, seed: int, replicates: int) -> None:
+        self.images, first = np.unique(images, return_index=True)
+        self.replicates, self._seed, self._strata = replicates, seed, strata[first]
+        if (self._strata[self.columns(images)] != strata).any():
+            raise ValueError("an image is in two strata")
+        self._kept: list[Array] = []
+
+    def columns(self, images: Array) -> Array:
+        """Return the columns of some images, (n,)."""
+        return np.searchsorted(self.images, images)
+
+    def __iter__(self) -> Iterator[Array]:
+        """Yield how often each image is drawn, float64 (b, N); the b add up to `replicates`."""
+        if self._kept:
+            yield from self._kept
+            return
+        keep = self.replicates * len(self.images) <= 4 * CHUNK
+        rng = np.random.default_rng(self._seed)
+        made = []
+        for weights in resample_weights(self._strata, rng=rng, replicates=self.replicates):
+            part = weights.astype(np.float64)
+            if keep:
+                made.append(part)
+            yield part
+        self._kept = made
+
+
 def chunks(replicates: int, size: int) -> list[int]:
     """Split `replicates` rows of `size` numbers into chunks of at most CHUNK numbers."""
     rows = max(1, CHUNK // max(size, 1))

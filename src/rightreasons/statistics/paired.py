@@ -1,4 +1,11 @@
-"""A method against its reference on the same images: tests, intervals, Holm's correction.
+"""A method against its reference on the same images and seeds.
+
+A comparison is tested in two ways, which answer two questions:
+
+- by seed: would the method differ from its reference in other training runs, on other images?
+  The unit is the seed (`statistics/seeds.py`).
+- by image: do *these* models differ, on other images? Seeds are pooled, images are drawn. A
+  retrained copy of one method differs from it in this sense, too: it says nothing of methods.
 
 What cannot be computed is missing (NaN).
 """
@@ -7,196 +14,237 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from rightreasons.statistics.bootstrap import (
-    percentile_interval,
-    resample_sums,
-    resample_weights,
-)
+from rightreasons.statistics.bootstrap import ImageDraws, percentile_interval
+from rightreasons.statistics.seeds import seed_effect, shared_by_images, shared_by_replicates
 from rightreasons.statistics.student import t_interval, t_statistic, wilcoxon_test
 
 if TYPE_CHECKING:
     from rightreasons.core.registry import Component, Params
 
 Array = np.ndarray
+Unit = Literal["seed", "image"]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A method minus its reference on the same images.
+    """A method minus its reference.
 
     Parameters
     ----------
+    unit
+        What the claim generalises over: "seed" (training runs and images) or "image".
     effect
-        The mean difference.
+        The mean difference over seeds.
     ci_low, ci_high
         Its 95 % interval.
-    statistic
-        t, NaN for a bootstrap.
+    statistic, df
+        Student's t and its degrees of freedom, NaN for a bootstrap.
     p_value
         Two-sided, of no difference.
+    at_floor
+        Whether p is the smallest that a bootstrap of this size can give: a bound.
     n
         Images, of all seeds together.
     seeds
         Number of seeds.
     wilcoxon_statistic, wilcoxon_p
-        Signed-rank test of the same, NaN for a bootstrap.
-    test
-        Which test it is.
+        Signed-rank test of the images' means over seeds; NaN by seed and for a bootstrap.
     """
 
+    unit: Unit
     effect: float
     ci_low: float
     ci_high: float
     statistic: float
+    df: float
     p_value: float
+    at_floor: bool
     n: int
     seeds: int
-    wilcoxon_statistic: float
-    wilcoxon_p: float
-    test: str
+    wilcoxon_statistic: float = np.nan
+    wilcoxon_p: float = np.nan
 
 
-def paired_image_test(
-    differences: Array, *, images: Sequence[str] | Array | None = None, seeds: int = 1
-) -> Comparison:
+def compare_images(differences: Array) -> tuple[Comparison, Comparison]:
     """Test the differences of a metric per image, method minus reference, against 0.
-
-    The test speaks of these models; whether new training runs would differ likewise,
-    `mean_interval` over seeds shows.
 
     Parameters
     ----------
-    differences : (N,)
-        Missing ones are left out.
-    images : (N,)
-        Image ids, where an image occurs once per seed. Its differences are then one cluster
-        (cluster-robust t-test; Wilcoxon on the clusters' means), as they are no independent
-        observations. Without ids, or with each id once, this is the paired t-test.
-    seeds
-        Number of seeds, which is only recorded.
+    differences : (S, N)
+        A row per seed and a column per image; missing where a seed lacks the image or the image
+        the number.
 
     Returns
     -------
-    Comparison
-        Missing for fewer than two images.
+    by seed, by image : Comparison
+        By image, an image's differences are one cluster (cluster-robust t-test), as they are no
+        independent observations; with one seed this is the paired t-test. Missing for fewer than
+        two images. By seed, missing for fewer than two seeds.
     """
     known = ~np.isnan(differences)
-    d = differences[known]
-    ids = np.arange(len(d)) if images is None else np.asarray(images)[known]
-    _, cluster = np.unique(ids, return_inverse=True)
-    size, total = np.bincount(cluster), np.bincount(cluster, weights=d)
-    mean, error = float(total.sum() / max(len(d), 1)), np.nan
+    n = known.sum(axis=1)
+    means = np.full(len(n), np.nan)
+    np.divide(np.where(known, differences, 0).sum(axis=1), n, out=means, where=n > 0)
+    by_seed = _by_seed(means, shared_by_images(differences), int(n.sum()))
+    return by_seed, _clustered(differences, known)
+
+
+def _clustered(differences: Array, known: Array) -> Comparison:
+    """Return the cluster-robust t-test of the mean of (S, N), a cluster per image."""
+    size = known.sum(axis=0)
+    total = np.where(known, differences, 0).sum(axis=0)[size > 0]
+    size, count = size[size > 0], int(known.sum())
+    mean, error = float(total.sum() / max(count, 1)), np.nan
     if len(size) > 1:
         spread = ((total - size * mean) ** 2).sum() * len(size) / (len(size) - 1)
-        error = float(np.sqrt(spread) / len(d)) if np.ptp(d) else 0.0
-    t, p = t_statistic(mean, error, len(size) - 1, "two-sided")
+        error = float(np.sqrt(spread) / count) if np.ptp(differences[known]) else 0.0
+    df = len(size) - 1
+    t, p = t_statistic(mean, error, df, "two-sided")
     interval = t_interval(mean, error, len(size))
     rank_sum, rank_p = wilcoxon_test(total / size)
     return Comparison(
-        effect=mean if len(d) else np.nan,
+        unit="image",
+        effect=mean if count else np.nan,
         ci_low=interval.low,
         ci_high=interval.high,
         statistic=t,
+        df=df if len(size) > 1 else np.nan,
         p_value=p,
-        n=len(d),
-        seeds=seeds,
+        at_floor=False,
+        n=count,
+        seeds=int(known.any(axis=1).sum()),
         wilcoxon_statistic=rank_sum,
         wilcoxon_p=rank_p,
-        test="paired t-test",
     )
 
 
 @dataclass(frozen=True, eq=False)
-class PairedPredictions:
-    """Predictions of a method and its reference on the same N images, for one seed.
+class Judged:
+    """One seed's predictions on N test images.
 
     Parameters
     ----------
     target, protected : int (N,)
         The labels, 0 or 1.
-    chance, reference_chance : (N,), in [0, 1]
-        How often the method and the reference decide 1: 0 or 1 unless a lottery decides, of which
-        the expectation counts.
-    score, reference_score : (N,), in [0, 1]
-        P(target = 1) by the method and by the reference.
+    chance : (N,), in [0, 1]
+        How often 1 is decided: 0 or 1 unless a lottery decides, of which the expectation counts.
+    score : (N,), in [0, 1]
+        P(target = 1).
     images : (N,)
-        Their ids, rising; None where seeds have images of their own.
+        Their ids.
     """
 
     target: Array
     protected: Array
     chance: Array
-    reference_chance: Array
     score: Array
-    reference_score: Array
-    images: Array | None = None
+    images: Array
 
 
-def paired_group_bootstrap(
-    pairs: Sequence[PairedPredictions],
-    *,
-    metric: Component,
-    params: Params,
-    rng: np.random.Generator,
-    replicates: int = 1000,
-) -> Comparison:
-    """Test the difference of a metric of predictions, method minus reference, against 0.
-
-    Images are drawn within target x protected, for method and reference alike, and differences are
-    averaged over seeds. Where all seeds have the same images, one draw is for all of them: they are
-    no independent samples. Otherwise each seed's are drawn by themselves. The two-sided p is
-    2 min(P(d* <= 0), P(d* >= 0)), each with 1 added to both counts, so it is never below
-    2 / (replicates + 1).
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """A metric of predictions by seed, and what it is in other samples of the test images.
 
     Parameters
     ----------
-    pairs
-        One per seed. Seeds where the metric is missing are left out.
+    points : (S,)
+        One per seed, NaN where it is missing.
+    samples : (S, B)
+        The same draws of images for all seeds, methods and metrics.
+    n : int (S,)
+        Images.
+    """
+
+    points: Array
+    samples: Array
+    n: Array
+
+    def __sub__(self, other: Resampled) -> Resampled:
+        """Return the differences on the same images.
+
+        Rounded, so that equal rates reached by different sums do not differ.
+        """
+        points = np.round(self.points - other.points, 12)
+        return Resampled(points, np.round(self.samples - other.samples, 12), self.n)
+
+
+def draws_of(models: Sequence[Judged], *, seed: int, replicates: int) -> ImageDraws:
+    """Return draws of all seeds' test images, within target x protected."""
+    return ImageDraws(
+        np.concatenate([one.images for one in models]),
+        np.concatenate([2 * one.target + one.protected for one in models]),
+        seed=seed,
+        replicates=replicates,
+    )
+
+
+def resampled(
+    models: Sequence[Judged], *, metric: Component, params: Params, draws: ImageDraws
+) -> Resampled:
+    """Return a metric of predictions of one method's models and its bootstrap samples.
+
+    Parameters
+    ----------
+    models
+        One per seed.
     metric
         A registered metric that needs counts or scores.
     params
         Its parameters.
-    rng
-        Draws the replicates.
-    replicates
-        Number of bootstrap samples.
+    draws
+        Of the images of all seeds. An image that several seeds have is drawn for all of them at
+        once: they are no independent samples.
+    """
+    of_metric = _of_counts if metric.traits["needs"] == "counts" else _of_scores
+    points, samples = of_metric(models, metric, params, draws)
+    return Resampled(points, samples, np.array([len(one.target) for one in models]))
+
+
+def compare_predictions(values: Resampled) -> tuple[Comparison, Comparison]:
+    """Test numbers of predictions, such as differences of two methods, against 0.
+
+    By image the two-sided p is 2 min(P(d* <= 0), P(d* >= 0)), each with 1 added to both counts, so
+    it is never below 2 / (B + 1).
+
+    Parameters
+    ----------
+    values
+        Seeds where the metric is missing are left out.
 
     Returns
     -------
-    Comparison
-        With a percentile interval; missing where no seed has the metric.
+    by seed, by image : Comparison
+        By image with a percentile interval; missing where no seed has the metric. By seed, missing
+        for fewer than two seeds.
 
     References
     ----------
     Davison and Hinkley 1997.
     """
-    draw = _paired_counts if metric.traits["needs"] == "counts" else _paired_scores
-    shared = _same_images(pairs)
-    sets = [list(pairs)] if shared else [[pair] for pair in pairs]
-    found = [one for some in sets for one in draw(some, metric, params, rng, replicates)]
-    results = [(len(pair.target), *one) for pair, one in zip(pairs, found, strict=True)]
-    used = [result for result in results if not np.isnan(result[1])]
-    effect, sample = np.nan, np.empty(0)
-    if used:
-        effect = float(np.mean([point for _, point, _ in used]))
-        sample = np.mean([sample for _, _, sample in used], axis=0)
-    interval = percentile_interval(effect, sample, n=sum(size for size, _, _ in used))
-    return Comparison(
+    used = ~np.isnan(values.points)
+    n, points, samples = int(values.n[used].sum()), values.points[used], values.samples[used]
+    by_seed = _by_seed(points, shared_by_replicates(samples), n)
+    effect = float(points.mean()) if len(points) else np.nan
+    sample = samples.mean(axis=0) if len(points) else np.empty(0)
+    interval = percentile_interval(effect, sample, n=n)
+    p, at_floor = _bootstrap_p(sample)
+    by_image = Comparison(
+        unit="image",
         effect=effect,
         ci_low=interval.low,
         ci_high=interval.high,
         statistic=np.nan,
-        p_value=_bootstrap_p(sample),
-        n=interval.n,
-        seeds=len(used),
-        wilcoxon_statistic=np.nan,
-        wilcoxon_p=np.nan,
-        test="paired bootstrap",
+        df=np.nan,
+        p_value=p,
+        at_floor=at_floor,
+        n=n,
+        seeds=len(points),
     )
+    return by_seed, by_image
 
 
 def holm(p_values: Array, families: Sequence[str] | Array | None = None) -> Array:
@@ -213,86 +261,80 @@ def holm(p_values: Array, families: Sequence[str] | Array | None = None) -> Arra
     -------
     ndarray
         (N,), in [0, 1].
-    """
-    from statsmodels.stats.multitest import multipletests
 
+    References
+    ----------
+    Holm 1979.
+    """
     labels = np.zeros(len(p_values)) if families is None else np.asarray(families)
     corrected = np.full(len(p_values), np.nan)
     for family in np.unique(labels):
-        member = (labels == family) & ~np.isnan(p_values)
-        if member.any():
-            corrected[member] = multipletests(p_values[member], method="holm")[1]
+        member = np.flatnonzero((labels == family) & ~np.isnan(p_values))
+        rising = member[np.argsort(p_values[member], kind="stable")]
+        times = len(rising) - np.arange(len(rising))
+        corrected[rising] = np.minimum(np.maximum.accumulate(times * p_values[rising]), 1)
     return corrected
 
 
-def _same_images(pairs: Sequence[PairedPredictions]) -> bool:
-    """Return whether all seeds have the same images."""
-    first = pairs[0].images if pairs else None
-    return first is not None and all(
-        pair.images is not None and np.array_equal(pair.images, first) for pair in pairs
+def _by_seed(differences: Array, shared: float, n: int) -> Comparison:
+    """Return the test of a difference per seed (S,)."""
+    found = seed_effect(differences, shared)
+    return Comparison(
+        unit="seed",
+        effect=found.value,
+        ci_low=found.low,
+        ci_high=found.high,
+        statistic=found.statistic,
+        df=found.df,
+        p_value=found.p_value,
+        at_floor=False,
+        n=n,
+        seeds=found.seeds,
     )
 
 
-def _paired_counts(
-    pairs: Sequence[PairedPredictions],
-    metric: Component,
-    params: Params,
-    rng: np.random.Generator,
-    replicates: int,
-) -> list[tuple[float, Array]]:
-    """Return the difference and its replicates (B,) of a metric of counts, for each seed.
-
-    The seeds have the same images, which are drawn once for all of them.
-    """
-    cell = 2 * pairs[0].target + pairs[0].protected
-    values = np.stack(
-        [part for p in pairs for c in (p.chance, p.reference_chance) for part in (1 - c, c)],
-        axis=-1,
-    )
-    point = np.stack([values[cell == k].sum(axis=0) for k in range(4)])
-    drawn = resample_sums(cell, values, rng=rng, replicates=replicates)
-    every = np.concatenate([point[None], drawn]).reshape(-1, 2, 2, len(pairs), 2, 2)
-    method, reference = every[..., 0, :], every[..., 1, :]  # (B + 1, target, protected, seed, 2)
-    differences = [
-        metric.run(method[:, :, :, i], params) - metric.run(reference[:, :, :, i], params)
-        for i in range(len(pairs))
-    ]
-    # Rounded, so that equal rates reached by different sums do not differ.
-    return [(float(d[0]), d[1:]) for d in np.round(differences, 12)]
+def _of_counts(
+    models: Sequence[Judged], metric: Component, params: Params, draws: ImageDraws
+) -> tuple[Array, Array]:
+    """Return a metric of counts for each seed (S,), and its replicates (S, B)."""
+    values = np.zeros((len(draws.images), 4, len(models), 2))  # image, cell, seed, decision
+    for i, one in enumerate(models):
+        place = draws.columns(one.images), 2 * one.target + one.protected, i
+        values[place] = np.stack([1 - one.chance, one.chance], axis=-1)
+    flat = values.reshape(len(values), -1)
+    whole = [np.ones((1, len(flat))), *draws]
+    counts = np.concatenate([weights @ flat for weights in whole])
+    by_seed = np.moveaxis(counts.reshape(-1, 2, 2, len(models), 2), 3, 0)
+    found = metric.run(by_seed, params)
+    return found[:, 0], found[:, 1:]
 
 
-def _paired_scores(
-    pairs: Sequence[PairedPredictions],
-    metric: Component,
-    params: Params,
-    rng: np.random.Generator,
-    replicates: int,
-) -> list[tuple[float, Array]]:
-    """Return the difference and its replicates (B,) of a metric of scores, for each seed.
-
-    The seeds have the same images, and the same draws of them.
-    """
-
-    def difference(pair: PairedPredictions, weights: Array) -> Array:
-        method = metric.run(pair.target, pair.score, weights, params)
-        return method - metric.run(pair.target, pair.reference_score, weights, params)
-
-    strata = 2 * pairs[0].target + pairs[0].protected
+def _of_scores(
+    models: Sequence[Judged], metric: Component, params: Params, draws: ImageDraws
+) -> tuple[Array, Array]:
+    """Return a metric of scores for each seed (S,), and its replicates (S, B)."""
+    columns = [draws.columns(one.images) for one in models]
+    whole = [np.ones((1, len(draws.images))), *draws]
     parts = [
-        [difference(pair, drawn) for pair in pairs]
-        for drawn in resample_weights(strata, rng=rng, replicates=replicates)
+        np.stack(
+            [
+                metric.run(one.target, one.score, weights[:, own], params)
+                for one, own in zip(models, columns, strict=True)
+            ]
+        )
+        for weights in whole
     ]
-    samples = [np.concatenate(one) for one in zip(*parts, strict=True)]
-    once = np.ones(len(strata))
-    return [
-        (float(difference(pair, once)), sample) for pair, sample in zip(pairs, samples, strict=True)
-    ]
+    found = np.concatenate(parts, axis=1)
+    return found[:, 0], found[:, 1:]
 
 
-def _bootstrap_p(sample: Array) -> float:
-    """Return the two-sided p of (B,) replicates of a difference, missing where there are none."""
+def _bootstrap_p(sample: Array) -> tuple[float, bool]:
+    """Return the two-sided p of (B,) replicates of a difference, and whether it is the smallest.
+
+    Missing where there are none.
+    """
     known = sample[~np.isnan(sample)]
     if len(known) == 0:
-        return np.nan
-    below, above = np.count_nonzero(known <= 0), np.count_nonzero(known >= 0)
-    return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
+        return np.nan, False
+    rarer = min(np.count_nonzero(known <= 0), np.count_nonzero(known >= 0))
+    return min(1.0, 2 * (rarer + 1) / (len(known) + 1)), rarer == 0

@@ -88,6 +88,7 @@ class TablePlan:
                 roles=self.grid.roles,
                 metrics=plan.metrics,
                 replicates=self.study.measure.replicates,
+                noise=tuple(m for m in self.study.methods if self.grid.trait(m, "noise")),
             ),
             compositions={design: self.grid.composition(design) for design in self.study.designs},
         )

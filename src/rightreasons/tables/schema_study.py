@@ -129,26 +129,48 @@ TABLES = (
     ),
     Table(
         "tests",
-        "one statistical test; paired comparisons pool the seeds (seed is missing)",
+        "one statistical test; comparisons of methods are over all seeds (seed is missing)",
         (
             *KEY,
             Column(
-                "test", WORD, "", "significance test of maps, or paired comparison with `reference`"
+                "test",
+                WORD,
+                "",
+                "significance test of maps; or `paired` (with `reference`), `all pairs`, `mean` "
+                "(no test, the method's own mean)",
+            ),
+            Column(
+                "unit",
+                WORD,
+                "",
+                "what a comparison speaks of: `seed`, other training runs and images; `image`, "
+                "these models on other images",
             ),
             Column("reference", WORD, "", "what the method is compared with"),
             Column("metric", WORD, "", "metric that is compared"),
             *floats("the metric's", effect="mean difference (method's minus reference's)"),
             *INTERVAL,
-            *floats("", statistic="t statistic; missing for bootstrap tests"),
+            *floats(
+                "",
+                statistic="t statistic; missing for bootstrap tests",
+                df="its degrees of freedom",
+            ),
             *floats(
                 "probability",
                 p_value="p-value",
                 p_holm="p-value after Holm's correction in its family",
             ),
+            Column(
+                "at_floor",
+                pa.bool_(),
+                "",
+                "p is the smallest that the replicates can give: a bound",
+            ),
             *floats("", wilcoxon_statistic="statistic of Wilcoxon's signed-rank test"),
             *floats("probability", wilcoxon_p="p-value of Wilcoxon's signed-rank test"),
             Column("significant", pa.bool_(), "", "p below alpha (a test's own; 0.05 after Holm)"),
-            *ints("images", n="images the test rests on"),
+            *ints("images", n="images the test rests on, of all seeds"),
+            *ints("seeds", n_seeds="seeds the test rests on"),
             *RUN,
         ),
     ),
