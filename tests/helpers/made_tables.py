@@ -89,7 +89,10 @@ def images(metric: str = "rrf") -> pd.DataFrame:
 
 
 def cell_metrics(
-    odds: dict[str, float], collapsed: tuple[tuple[str, int], ...] = (), seeds: int = 2
+    odds: dict[str, float],
+    collapsed: tuple[tuple[str, int], ...] = (),
+    seeds: int = 2,
+    kept: dict[str, float] | None = None,
 ) -> pd.DataFrame:
     """Cells of the methods in `odds`, at two levels; seed s adds 0.01 s to equalized odds."""
     rows = []
@@ -98,6 +101,7 @@ def cell_metrics(
             for seed in range(seeds):
                 flat = {
                     "equalized_odds": value + 0.01 * seed,
+                    "cell_balanced_accuracy": (kept or {}).get(method, 0.8),
                     "accuracy": 0.8,
                     "worst_group_accuracy": 0.6,
                     "twin_flip_rate": np.nan,
@@ -132,7 +136,7 @@ def one(table: pd.DataFrame, **wanted: Any) -> pd.Series:
     return rows.iloc[0]
 
 
-def tests_of(comparing: Comparing, predicted: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+def compared(comparing: Comparing, predicted: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
     """Return the comparisons at all levels."""
     parts = [
         level_tests(comparing, part, measured[measured["level"] == level])

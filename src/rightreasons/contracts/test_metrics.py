@@ -68,7 +68,7 @@ def test_tables_can_show_what_the_traits_ask_for(name: str) -> None:
     if "comparisons" in traits["headline"]:
         assert set(HEADLINE) & set(traits["headline"])
         assert traits["kind"] in {"image", "pair", "group", "reliance"}
-    assert set(traits["plays"]) <= {"rank", "collapse", "outcome", "shift"}
+    assert set(traits["plays"]) <= {"rank", "utility", "collapse", "outcome", "shift"}
     if {"rank", "collapse", "outcome"} & set(traits["plays"]):
         assert traits["kind"] in {"group", "reliance"}
     if "rank" in traits["plays"]:

@@ -1,11 +1,12 @@
-"""The leaderboard as text for the terminal and as HTML for the report."""
+"""The leaderboard: as text for the terminal, as HTML for the report, as LaTeX for a paper."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,20 @@ import pandas as pd
 
 from rightreasons.figures import FIGURES, Given, Params
 from rightreasons.figures._labels import ARROWS, initials, short_name
-from rightreasons.metrics import METRICS, headline, ranking
+from rightreasons.metrics import METRICS, headline, ranking, utility
 from rightreasons.tables.feasibility import sentence
 
 CAPTION = """
-All methods at every level, means over seeds, ranked by the first number. Constant classifiers come
-last and carry no rank. A star marks a first number that differs from that of ``{original}`` (paired
-bootstrap over the same images, Holm-corrected p < 0.05).
+All methods at every level, means over seeds. A dot marks the Pareto front of fairness and utility;
+methods that share a letter cannot be told apart by fairness. Chance, constant classifiers, and what
+tells no more of the target than chance come last and take no part. A star marks a first number that
+differs from that of ``{original}`` (paired by seed, Holm-corrected p < 0.05).
 """
+FRONT = "●"
 ALPHA = 0.05
 BOARD = ["task", "design", "level"]
 DASH = "–"
+LATEX = {"●": r"$\bullet$", "↓": r"$\downarrow$", "↑": r"$\uparrow$", DASH: "--"}
 USES = (
     "Uses protected: which labels of the protected attribute a method is given, those of the train "
     "or of the debias split (fit), that of the image that is decided on (decision), or its place "
@@ -65,14 +69,14 @@ class Number:
 
 @FIGURES.register(
     "leaderboard",
-    title="All methods, ranked, as a page and as text",
+    title="All methods, as a page, as text, as LaTeX",
     paper="Own",
     caption=CAPTION,
     category="0 Leaderboard",
     label="leaderboard",
     tables=("leaderboard", "feasibility"),
     controls=True,
-    formats=("html", "txt"),
+    formats=("html", "txt", "tex"),
 )
 def leaderboard(given: Given, params: Params) -> dict[str, str]:
     """Write the leaderboard with the explainers that each task shows."""
@@ -89,6 +93,7 @@ def leaderboard(given: Given, params: Params) -> dict[str, str]:
     return {
         "html": render_html(board[chosen], original, below),
         "txt": render_text(board[chosen], original, below),
+        "tex": render_latex(board[chosen], original),
     }
 
 
@@ -109,9 +114,9 @@ def render_text(leaderboard: pd.DataFrame, original: str, below: Below | None = 
     """Return one block per task and design at its strongest level (farthest from 0).
 
     leaderboard: the table, with a row per method and explainer (or without explainers). Methods
-    that collapsed come last and carry no rank. Missing numbers are dashes. Matched controls, and
-    columns that a line has no room for, are left to the page. A task with the original alone has
-    nothing to rank and is left out. below: what is said below each board.
+    that take no part come last. Missing numbers are dashes. Matched controls, and columns that a
+    line has no room for, are left to the page. A task with the original alone is left out. below:
+    what is said below each board.
     """
     rivals = leaderboard.groupby(BOARD)["method"].transform("nunique")
     controls = leaderboard["control_of"].notna()
@@ -127,7 +132,7 @@ def render_text(leaderboard: pd.DataFrame, original: str, below: Below | None = 
             blocks.append(fill(below.of(board), ROOM))
     if not blocks:
         return "The leaderboard is empty.\n"
-    words = _explanation(list(shown), original)
+    words = _explanation(leaderboard, list(shown), original)
     if left_out := ["all columns"] * cut + ["controls"] * bool(controls.any()):
         words += f" The page has {' and '.join(left_out)}."
     return "\n\n".join([*blocks, fill(words, ROOM)]) + "\n"
@@ -140,9 +145,9 @@ def render_html(leaderboard: pd.DataFrame, original: str, below: Below | None = 
         + (f"\n<p>{escape(below.of(board))}</p>" if below is not None else "")
         for title, board in _boards(leaderboard, every_level=True)
     )
-    words = f"{_explanation(_columns(leaderboard), original)} {USES}"
+    words = f"{_explanation(leaderboard, _columns(leaderboard), original)} {USES}"
     if leaderboard["control_of"].notna().any():
-        words += " Grey: a method's own control, the same run at strength 0, which has no rank."
+        words += " Grey: a method's own control, the same run at strength 0."
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>Leaderboard</title>'
         f"<style>{STYLE}</style></head>\n<body>\n<h1>Leaderboard</h1>\n"
@@ -150,6 +155,31 @@ def render_html(leaderboard: pd.DataFrame, original: str, below: Below | None = 
         f"{tables or '<p>The leaderboard is empty.</p>'}\n"
         "</body>\n</html>\n"
     )
+
+
+def render_latex(leaderboard: pd.DataFrame, original: str) -> str:
+    """Return a table (booktabs) for each task, design and level, without matched controls.
+
+    What the columns mean stands above, as comments.
+    """
+    tables = []
+    for title, board in _boards(leaderboard[leaderboard["control_of"].isna()], every_level=True):
+        head, *rows = _rows(board, _columns(board))
+        names = [head_of.replace("-\n", "-").replace("\n", " ") for head_of in head]
+        style = pd.DataFrame(rows).style.hide(axis="index").format(escape="latex")
+        style = style.relabel_index([_latex(name) for name in names], axis="columns")
+        layout = "cl" + "r" * (len(names) - 3) + "l"
+        tables.append(style.to_latex(hrules=True, column_format=layout, caption=_latex(title)))
+    text = "\n".join(tables)
+    for sign, command in LATEX.items():
+        text = text.replace(sign, command)
+    words = _explanation(leaderboard, _columns(leaderboard), original)
+    return "".join(f"% {line}\n" for line in wrap(words, ROOM)) + text
+
+
+def _latex(text: str) -> str:
+    """Return text with the signs escaped that LaTeX takes for commands."""
+    return re.sub(r"([_%&#$])", r"\\\1", text)
 
 
 def _boards(
@@ -160,22 +190,38 @@ def _boards(
         of_task = leaderboard[(leaderboard["task"] == task) & (leaderboard["design"] == design)]
         if every_level or level == max(of_task["level"], key=lambda value: (abs(value), value)):
             seeds = int(board["n_seeds"].max())
-            yield f"{task}, {design} = {level:g}, {seeds} seed{'s' * (seeds > 1)}", board
+            yield (
+                f"{task}, {design} = {level:g}, {f'{seeds} seeds' if seeds > 1 else 'one run'}",
+                board,
+            )
 
 
-def _explanation(columns: Sequence[Number], original: str) -> str:
+def _explanation(board: pd.DataFrame, columns: Sequence[Number], original: str) -> str:
     """Return what the columns mean, with the names that are shortened."""
-    first = short_name(ranking().name)
+    first, kept = short_name(ranking().name).lower(), short_name(utility().name).lower()
     metrics = list(dict.fromkeys(column.metric for column in columns))
     named = [text for text in map(_meaning, metrics) if text]
     explainers = list(dict.fromkeys(column.explainer for column in columns))
     named += [f"{_short(e)}: {e}." for e in explainers if _short(e) != e]
-    return (
-        f"Means over seeds. Rank: by {first.lower()} [95 % interval] among methods that are no "
-        "constant classifier (under 5 % of decisions differ) in any seed. ↓: lower is better, ↑: "
-        f"higher. *: {first.lower()} differs from {original}'s (Holm-corrected p < {ALPHA:g}). "
-        + " ".join(named)
+    said = (
+        f"{FRONT}: no other method is both fairer ({first}) and more accurate ({kept}). "
+        f"{DASH}: takes no part, as a constant classifier (under 5 % of decisions differ in a "
+        "seed), or because it tells no more of the target than chance. ↓: lower is better, ↑: "
+        "higher. "
+        "[95 % interval]. "
     )
+    if board["n_seeds"].max() > 1:
+        said += (
+            "Means over seeds; intervals hold for other training runs and images. *: "
+            f"{first} differs from {original}'s; alike: methods that share a letter do not differ "
+            f"in it (paired by seed, Holm-corrected p < {ALPHA:g}). "
+        )
+    else:
+        said += (
+            "One run: intervals hold for these models on other images, and nothing here says what "
+            "another training run would give. "
+        )
+    return said + " ".join(named)
 
 
 def _meaning(metric: str) -> str:
@@ -188,14 +234,14 @@ def _meaning(metric: str) -> str:
 
 
 def _columns(board: pd.DataFrame) -> list[Number]:
-    """Return the columns of numbers: of each metric in its order, the ranking one first."""
-    first = ranking().name
-    metrics = [first, *(m for m in headline("leaderboard") if m != first)]
+    """Return the columns of numbers that there are: fairness and utility, then the others."""
+    first = [ranking().name, utility().name]
+    metrics = [*first, *(m for m in headline("leaderboard") if m not in first)]
     explainers = list(board["explainer"].dropna().unique())
     return [
         Number(metric, explainer)
         for metric in metrics
-        if metric in board
+        if metric in board and board[metric].notna().any()
         for explainer in (explainers if _of_maps(metric) else [""])
     ]
 
@@ -205,24 +251,14 @@ def _of_maps(metric: str) -> bool:
 
 
 def _methods(board: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return each method's rows, ranked first, then unranked, then constant classifiers."""
-    by = ranking().name
-
-    def place(rows: pd.DataFrame) -> tuple[bool, bool, float, float]:
-        first = rows.iloc[0]
-        return (
-            first["n_collapsed"] > 0,
-            bool(pd.isna(first["rank"])),
-            float(first["rank"]) if pd.notna(first["rank"]) else 0.0,
-            float(first[by]) if pd.notna(first[by]) else np.inf,
-        )
-
-    return sorted((rows for _, rows in board.groupby("method", sort=False)), key=place)
+    """Return each method's rows, in the table's order."""
+    return [rows for _, rows in board.groupby("method", sort=False)]
 
 
 def _rows(board: pd.DataFrame, columns: Sequence[Number]) -> list[list[str]]:
     """Return the board as text, its head first."""
-    head = ["rank", "method", *(column.head for column in columns), ""]
+    heads = [column.head for column in columns]
+    head = ["", "method", *heads[:1], "alike", *heads[1:], ""]
     return [head, *(_cells(rows, columns) for rows in _methods(board))]
 
 
@@ -241,22 +277,23 @@ def _cells(rows: pd.DataFrame, columns: Sequence[Number]) -> list[str]:
         )
         for column in columns
     ]
-    rank = DASH if first["n_collapsed"] > 0 or pd.isna(first["rank"]) else f"{first['rank']:.0f}"
-    return [rank, str(first["method"]), *numbers, _note(first)]
+    standing = (FRONT if first["front"] else "") if first["takes_part"] else DASH
+    alike = DASH if pd.isna(first["alike"]) else str(first["alike"])
+    return [standing, str(first["method"]), *numbers[:1], alike, *numbers[1:], _note(first)]
 
 
 def _first(row: pd.Series) -> str:
-    """Return the number that methods are ranked by, with its interval and star."""
+    """Return the metric of fairness with its interval and star."""
     name = ranking().name
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     interval = "" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]"
     p = row[f"{name}_change_p"]
-    star = "*" if pd.notna(p) and p < ALPHA else " "
+    star = "*" if pd.notna(p) and p < ALPHA and row["takes_part"] else " "
     return f"{_number(row[name])}{interval}{star}"
 
 
 def _note(row: pd.Series) -> str:
-    """Return what else is to be said of a method: whose control it is, that it collapsed."""
+    """Return what else is to be said of a method: whose control it is, why it takes no part."""
     count, seeds = int(row["n_collapsed"]), int(row["n_seeds"])
     said = [] if pd.isna(row["control_of"]) else [f"{row['control_of']} at strength 0"]
     if pd.notna(row["noise"]) and row["noise"]:
@@ -264,6 +301,8 @@ def _note(row: pd.Series) -> str:
     if count:
         some = f" in {count} of {seeds} seeds" if count < seeds else ""
         said.append(f"constant classifier{some}")
+    if not said and not row["takes_part"]:
+        said.append("no better than chance")
     return ", ".join(said)
 
 
@@ -311,7 +350,7 @@ def _html_table(board: pd.DataFrame, original: str) -> str:
         [*row[:2], *known, *row[2:]]
         for row, known in zip(_rows(board, _columns(board)), _known(board), strict=True)
     ]
-    words = {1, 2, 3, len(rows[0]) - 1}
+    words = {0, 1, 2, 3, len(rows[0]) - 1}
 
     def row(cells: list[str], tag: str, css: str = "") -> str:
         marked = "".join(

@@ -33,9 +33,12 @@ A metric is a pure function registered with these traits:
   "images": the metric of single images that the quadrants and pages of dots show.
 - `aim`: what a better value means in a word or two, such as "fairer"; "better", or less relevance
   in the ROI for a metric of it, where empty.
+- `chance`: the value of a decision that ignores the image, where that is one number.
 - `order`: its place among those that are shown, the smallest first.
 - `plays`: the parts that tables and figures take it for (`playing`).
-  "rank": methods are ranked by it (of several by that of the smallest `order`).
+  "rank": the fairness that the leaderboard is about (of several that of the smallest `order`).
+  "utility": what a fair method has to keep. A method is on the leaderboard's Pareto front by both,
+  and takes part where its utility is better than `chance`.
   "collapse": 1 says that a model is of no use, whatever its other numbers are. Such a model is
   not ranked, and left out of associations and yardstick.
   "outcome", "shift": the table `associations` holds changes of outcomes (numbers of predictions)
@@ -74,6 +77,7 @@ __all__ = [
     "playing",
     "ranking",
     "region_view",
+    "utility",
 ]
 
 #: All places where a metric can be shown beside the tables.
@@ -93,6 +97,7 @@ METRICS = Registry(
         "short": "",
         "headline": (),
         "aim": "",
+        "chance": math.nan,
         "order": 100,
         "plays": (),
         "table_one": "",
@@ -120,8 +125,13 @@ def playing(part: str) -> list[str]:
 
 
 def ranking() -> Component:
-    """Return the metric that methods are ranked by."""
+    """Return the metric of fairness that the leaderboard is about."""
     return METRICS[playing("rank")[0]]
+
+
+def utility() -> Component:
+    """Return the metric of what a fair method has to keep."""
+    return METRICS[playing("utility")[0]]
 
 
 def _in_order(metrics: list[Component]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rightreasons.core.registry import Params
-from rightreasons.metrics import HEADLINE, METRICS
+from rightreasons.metrics import METRICS
 from rightreasons.metrics._groups import correct
 from rightreasons.metrics._intensity import ratio
 
@@ -14,7 +14,7 @@ from rightreasons.metrics._intensity import ratio
     "accuracy",
     title="Accuracy",
     short="Accuracy",
-    headline=HEADLINE,
+    headline=("figures", "comparisons"),
     order=3,
     table_one="accuracy",
     paper="Common",

@@ -13,6 +13,11 @@ from rightreasons.metrics._intensity import ratio
 @METRICS.register(
     "cell_balanced_accuracy",
     title="Cell-balanced accuracy",
+    short="Balanced accuracy",
+    headline=("leaderboard",),
+    order=3,
+    plays=("utility",),
+    chance=0.5,
     paper="Common: the mean of what worst-group accuracy is the minimum of (Sagawa et al. 2020)",
     kind="group",
     needs="counts",

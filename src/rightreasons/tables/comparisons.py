@@ -67,7 +67,7 @@ def level_tests(
     of_maps = _maps(images)
     rows = [*_paired(comparing, methods, {**of_twins, **of_maps}), *_all_pairs(comparing, methods)]
     rows += _means(methods, of_twins)
-    compared = pd.DataFrame(rows).assign(**key)
+    compared = pd.DataFrame([{**key, **row} for row in rows])
     compared["p_holm"] = holm(compared["p_value"].to_numpy(), _families(compared, comparing))
     compared["significant"] = (compared["p_holm"] < ALPHA).where(compared["p_holm"].notna())
     return compared
@@ -231,4 +231,4 @@ def _rows(results: tuple[Comparison, ...], **names: str | None) -> Iterator[Row]
     """Yield a row per way to test."""
     for result in results:
         row = {"n_seeds" if name == "seeds" else name: v for name, v in asdict(result).items()}
-        yield {"explainer": None, **names, **row}
+        yield {"explainer": None, "reference": None, **names, **row}

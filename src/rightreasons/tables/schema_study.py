@@ -8,7 +8,7 @@ from itertools import product
 import pyarrow as pa
 
 from rightreasons.core.registry import Component
-from rightreasons.metrics import METRICS, ranking
+from rightreasons.metrics import METRICS, ranking, utility
 from rightreasons.tables.columns import (
     IMAGE,
     INTERVAL,
@@ -26,27 +26,50 @@ from rightreasons.tables.schema_tuning import OF_METHOD
 
 
 def _of_headline_metrics() -> tuple[Column, ...]:
-    """Return the leaderboard's numbers: a column per metric, and more of the one that ranks."""
-    ranks = ranking()
-    rank = ints("", rank=f"rank by `{ranks.name}` among methods that did not collapse")
-    own = floats(
-        "",
-        **{
-            ranks.name: _meaning(ranks),
-            f"{ranks.name}_low": "lower end of its 95 % interval",
-            f"{ranks.name}_high": "upper end of its 95 % interval",
-        },
+    """Return the leaderboard's numbers: a column per metric, more of fairness and utility."""
+    fairness, kept = ranking(), utility()
+    standing = (
+        Column(
+            "takes_part",
+            pa.bool_(),
+            "",
+            f"no seed collapsed, `{kept.name}` is better than chance, neither control nor noise",
+        ),
+        Column(
+            "front",
+            pa.bool_(),
+            "",
+            f"on the Pareto front of `{fairness.name}` and `{kept.name}` of those that take part",
+        ),
+        Column(
+            "alike",
+            WORD,
+            "",
+            f"methods that share a letter cannot be told apart by `{fairness.name}`; missing for "
+            "one seed",
+        ),
     )
-    change = floats(
-        "",
-        **{
-            f"{ranks.name}_change": f"{ranks.title}: the method's minus the original's",
-            f"{ranks.name}_change_p": "Holm-corrected p-value of that change",
-        },
-    )
-    others = [METRICS[name] for name in shown_beside(ranks.name)]
-    shown = floats("", **{metric.name: _meaning(metric) for metric in others})
-    return (*rank, *own, *shown, *change)
+    own = {
+        f"{metric.name}{end}": meaning
+        for metric in (fairness, kept)
+        for end, meaning in (
+            ("", _meaning(metric)),
+            ("_low", "lower end of its 95 % interval by seed (over images for one seed)"),
+            ("_high", "upper end"),
+        )
+    }
+    change = {
+        f"{fairness.name}_change{end}": meaning
+        for end, meaning in (
+            ("", f"{fairness.title}: the method's minus the original's"),
+            ("_low", "lower end of its 95 % interval by seed; missing for one seed"),
+            ("_high", "upper end"),
+            ("_p", "Holm-corrected p-value of that change by seed"),
+        )
+    }
+    others = [METRICS[name] for name in shown_beside(fairness.name, kept.name)]
+    shown = {metric.name: _meaning(metric) for metric in others}
+    return (*standing, *floats("", **own), *floats("", **shown), *floats("", **change))
 
 
 def _meaning(metric: Component) -> str:
