@@ -35,7 +35,7 @@ from rightreasons.figures._style import (
 )
 from rightreasons.metrics import METRICS, headline
 from rightreasons.tables.schema import TABLES
-from study_drawn import NEEDED, STUDIES, draw, drawn
+from study_drawn import NEEDED, STUDIES, draw, drawn, tables_of
 
 
 @pytest.mark.filterwarnings("error")
@@ -241,11 +241,20 @@ def test_comparisons_fill_what_holm_leaves_significant() -> None:
     figure = drawn("comparisons", "full")
     points = [li for a in figure.axes for li in a.lines if len(li.get_xdata()) == 1]
     shown = [li for li in points if li.get_marker() != "x"]
-    tests = fake_tests(STUDIES["full"]).query("test != 'rddt'")
+    tests = fake_tests(STUDIES["full"]).query("test == 'paired' and unit == 'seed'")
     filled = [li for li in shown if not isinstance(li.get_markerfacecolor(), str)]
     assert len(shown) == len(tests)
     assert len(filled) == (tests["p_holm"] < 0.05).sum()
     assert max(li.get_xdata()[0] for li in shown) < 1
+
+
+def test_comparisons_of_one_run_are_by_image_and_say_so() -> None:
+    tables = tables_of(STUDIES["full"])
+    assert "paired by seed" in texts(draw("comparisons", tables))
+    gone = tables["tests"]["unit"] == "seed"
+    numbers = ["ci_low", "ci_high", "p_value", "p_holm"]
+    tables["tests"].loc[gone, numbers] = np.nan
+    assert "one run: these models, other images" in texts(draw("comparisons", tables))
 
 
 def test_comparisons_share_a_scale_and_never_outgrow_the_page() -> None:

@@ -13,7 +13,7 @@ from fake_tables import (
     fake_leaderboard,
 )
 from given import as_table
-from rightreasons.figures.leaderboard import render_html, render_text
+from rightreasons.figures.leaderboard import render_html, render_latex, render_text
 from rightreasons.metrics import METRICS, headline
 from study_drawn import STUDIES, draw
 
@@ -33,26 +33,28 @@ def told() -> pd.DataFrame:
     return as_table(pd.DataFrame(rows), "feasibility")
 
 
-def test_leaderboard_text_ranks_and_puts_constant_classifiers_last() -> None:
+def test_leaderboard_text_marks_the_front_and_puts_constant_classifiers_last() -> None:
     text = render_text(board(), "vanilla")
     assert text.startswith("smiling_by_necktie, phi = 0.9, 2 seeds\n")
     lines = text.split("─\n")[1].split("\n\n")[0].splitlines()
     assert len(lines) == len(METHODS)
-    assert [line.split()[0] for line in lines] == [*"12345678", "–"]
-    odds = [float(line.split()[2]) for line in lines]
+    assert [line[0] for line in lines] == ["●", *" " * 7, "–"]
+    odds = [float(line[2:].split()[1]) for line in lines]
     assert odds[:-1] == sorted(odds[:-1])
+    assert lines[0].split("*")[1].split()[0] == "a"
+    assert lines[1].split("]")[1].replace("*", "").split()[0] == "ab"
     assert lines[-1].split()[1] == "p_clarc"
     assert lines[-1].endswith("constant classifier in 1 of 2 seeds")
     assert all(len(line) <= 100 for line in lines[:-1])
-    starred = {line.split()[1] for line in lines if "]*" in line}
-    assert starred == {"rr_clarc", "a_clarc", "p_clarc"}
+    starred = {line[2:].split()[0] for line in lines if "]*" in line}
+    assert starred == {"rr_clarc", "a_clarc"}  # p_clarc collapsed: it takes no part
 
 
 def test_leaderboard_text_has_the_columns_that_fit_and_the_page_all() -> None:
     text, page = render_text(board(), "vanilla"), render_html(board(), "vanilla")
     head = text.split("─")[0]
-    assert head.count("RRF") == head.count("ADR") == 2  # one an explainer
-    assert "DIF" not in head
+    assert head.count("RRF") == 2  # one an explainer
+    assert "ADR" not in head
     assert text.endswith(" The page has all columns.\n")
     few = board().drop(columns=["dif", "rddt", "twin_flip_rate", "adr", "rrf"])
     assert "The page has" not in render_text(few, "vanilla")
@@ -68,7 +70,13 @@ def with_controls() -> pd.DataFrame:
     tuned = table["method"] == "zhang"
     known = {"preset": "tuned", "uses_protected": "fit"}
     control = table[tuned].assign(
-        method="zhang_control", control_of="zhang", rank=pd.NA, equalized_odds=0.001, **known
+        method="zhang_control",
+        control_of="zhang",
+        takes_part=False,
+        front=False,
+        alike=None,
+        equalized_odds=0.001,
+        **known,
     )
     table = table.assign(
         **{
@@ -103,7 +111,7 @@ def test_the_page_says_where_parameters_come_from_and_who_uses_the_protected_att
     head, *rows = (
         re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in re.findall("<tr.*</tr>", page)
     )
-    assert head[:4] == ["rank", "method", "preset", "uses protected"]
+    assert head[:4] == ["", "method", "preset", "uses protected"]
     known = {row[1]: row[2:4] for row in rows if row[1] != "method"}
     assert known["zhang"] == known["zhang_control"] == ["tuned", "fit"]
     assert {tuple(said) for name, said in known.items() if "zhang" not in name} == {
@@ -113,20 +121,47 @@ def test_the_page_says_where_parameters_come_from_and_who_uses_the_protected_att
 
 def test_noise_is_said_to_be_chance_alone() -> None:
     table = board()
-    table = table.assign(noise=table["method"] == "thropt", rank=table["rank"].mask(
-        table["method"] == "thropt"))  # fmt: skip
+    noise = table["method"] == "thropt"
+    table = table.assign(noise=noise, takes_part=table["takes_part"] & ~noise)
+    table = table.sort_values("takes_part", ascending=False, kind="stable")
     lines = render_text(table, "vanilla").split("─\n")[1].split("\n\n")[0].splitlines()
-    (line,) = (line for line in lines if line.split()[1] == "thropt")
+    (line,) = (line for line in lines if line[2:].split()[0] == "thropt")
     assert line.split()[0] == "–"
     assert line.endswith("chance alone")
-    assert lines.index(line) == len(lines) - 2  # before the constant classifier
+
+
+def test_what_is_no_better_than_chance_is_said_to_be() -> None:
+    table = board()
+    table = table.assign(takes_part=table["takes_part"] & (table["method"] != "thropt"))
+    lines = render_text(table, "vanilla").splitlines()
+    assert any(line.startswith("–  thropt ") and line.endswith("than chance") for line in lines)
+
+
+def test_one_seed_is_called_one_run_and_says_nothing_of_methods() -> None:
+    once = board().assign(n_seeds=1, alike=None, equalized_odds_change_p=np.nan)
+    text = render_text(once, "vanilla")
+    assert text.startswith("smiling_by_necktie, phi = 0.9, one run\n")
+    assert "]*" not in text
+    assert "another training run" in " ".join(text.split())
+    assert "Holm" not in text
+
+
+def test_latex_has_a_table_per_level_and_escapes_names() -> None:
+    made = render_latex(board(), "vanilla")
+    assert made.count(r"\begin{tabular}") == made.count(r"\bottomrule") == 3
+    assert r"\caption{smiling\_by\_necktie, phi = 0.9, 2 seeds}" in made
+    assert r" & rr\_clarc & " in made
+    assert not set("●↓↑–") & set("".join(x for x in made.splitlines() if x[:1] != "%"))
 
 
 def test_leaderboard_shows_missing_numbers_as_dashes() -> None:
     table = board().assign(twin_flip_rate=np.nan, equalized_odds_change_p=np.nan)
     text = render_text(table[table["explainer"] == "lrp"], "vanilla")
-    assert re.search(r"rr_clarc +0\.\d{3} \[0\.\d\d, 0\.\d\d\] +– .*\n", text)
+    assert "Twin" not in text.split("─")[0]  # nothing to show
     assert "ig" not in text.split("─")[0]
+    one = table.assign(worst_group_accuracy=table["worst_group_accuracy"].where(
+        table["method"] != "rr_clarc"))  # fmt: skip
+    assert re.search(r"rr_clarc +0\.\d{3} \[[^]]+\] .* –  .*\n", render_text(one, "vanilla"))
 
 
 def test_leaderboard_shows_the_explainers_of_each_task_and_no_board_of_the_original_alone() -> None:
@@ -171,3 +206,19 @@ def test_leaderboard_html_has_all_levels_and_escapes() -> None:
     assert html.count("class=collapsed") == 1
     assert html.count("class=reference") == 3
     assert "http" not in html
+
+
+def test_pareto_draws_the_front_and_hollow_dots_for_what_takes_no_part() -> None:
+    figure = draw("pareto", {"leaderboard": board()})
+    last = figure.axes[2]  # the strongest of three levels, above
+    hollow = [dot for dot in last.lines if dot.get_markerfacecolor() == "white"]
+    assert len(hollow) == 1
+    assert "p_clarc" in " ".join(text.get_text() for text in figure.legends[0].get_texts())
+    assert figure.axes[0].get_xlabel() == "Balanced accuracy (↑ better)"
+    assert figure.axes[3].get_xlabel() == "Twin flip rate (↓ fairer)"
+    plain = draw("pareto", {"leaderboard": board().assign(twin_flip_rate=np.nan)})
+    assert plain.axes[3].get_xlabel() == "RRF (↓ less in ROI)"
+    once = draw("pareto", {"leaderboard": board().assign(n_seeds=1)})
+    assert "One run" in once._supxlabel.get_text()
+    nothing = draw("pareto", {"leaderboard": board().iloc[:0]})
+    assert len(nothing.axes) == 1

@@ -16,7 +16,10 @@ METHODS = (
 EXPLAINERS = ("lrp", "integrated_gradients")
 TASK = {"task": "smiling_by_necktie", "design": "phi"}
 KEY = {"study": "fake", "dataset": "synthfaces", **TASK}
-GROUP_METRICS = ("accuracy", "equalized_odds", "worst_group_accuracy", "twin_flip_rate")
+GROUP_METRICS = (
+    *("accuracy", "cell_balanced_accuracy", "equalized_odds", "worst_group_accuracy"),
+    "twin_flip_rate",
+)
 MAP_METRICS = ("rrf", "hrf", "mrr", "adr", "dif", "rddt", "det")
 COLLAPSED = ("p_clarc", 0.9, 1)
 
@@ -32,6 +35,7 @@ def fake_value(metric: str, method: str, level: float, rng: np.random.Generator)
     shift = 0.0 if method in ("vanilla", "thropt", "thropt_group") else 1 - strength
     centre = {
         "accuracy": 0.86 - 0.15 * level * strength,
+        "cell_balanced_accuracy": 0.8 - 0.2 * level * strength,
         "equalized_odds": 0.06 + 0.6 * level * strength,
         "worst_group_accuracy": 0.8 - 0.45 * level * strength,
         "twin_flip_rate": 0.02 + 0.3 * level * strength,
@@ -88,11 +92,13 @@ def fake_tests(cells: pd.DataFrame, explainers: tuple[str, ...] = EXPLAINERS) ->
             effect = -0.4 * level * fairness_of(method) + 0.03 * rng.standard_normal()
             p = float(np.exp(-abs(effect) * 60))
             row = {**KEY, "level": level, "method": method, "explainer": explainer}
-            row |= {"test": "paired bootstrap", "reference": reference, "metric": metric}
+            row |= {"test": "paired", "unit": "seed", "reference": reference, "metric": metric}
             row |= {"effect": effect, "ci_low": effect - 0.05, "ci_high": effect + 0.05}
             rows.append(row | {"p_value": p, "p_holm": min(1.0, 3 * p), "seed": None})
-    rddt = {**rows[0], "test": "rddt", "metric": "intensity", "seed": 0, "effect": 99.0}
-    return pd.DataFrame([*rows, rddt])
+    rddt = {**rows[0], "test": "rddt", "unit": None, "metric": "intensity", "seed": 0}
+    others = [{**row, "unit": "image", "p_holm": 0.0, "effect": 99.0} for row in rows]
+    every = {**rows[0], "test": "all pairs", "effect": 99.0}
+    return pd.DataFrame([*rows, *others, every, {**rddt, "effect": 99.0}])
 
 
 def fake_associations(explainers: tuple[str, ...] = EXPLAINERS) -> pd.DataFrame:
@@ -132,14 +138,24 @@ def fake_leaderboard(cells: pd.DataFrame) -> pd.DataFrame:
         odds = of_group["equalized_odds"]
         collapsed = round(2 * of_group["collapsed_prediction"])
         row = {**KEY, "level": level, "method": method, "explainer": explainer}
-        row |= {name: of_group[name] for name in GROUP_METRICS}
+        row |= {name: of_group[name] for name in GROUP_METRICS if name != "accuracy"}
+        kept = of_group["cell_balanced_accuracy"]
+        row |= {
+            "cell_balanced_accuracy_low": kept - 0.05,
+            "cell_balanced_accuracy_high": kept + 0.05,
+        }
         row |= {name: of_maps[name] for name in ("rrf", "adr", "dif", "rddt")}
         row |= {"equalized_odds_low": odds - 0.04, "equalized_odds_high": odds + 0.04}
         row |= {"equalized_odds_change_p": 0.001 if odds < 0.3 else 0.4}
         rows.append(row | {"n_seeds": 2, "n_collapsed": collapsed})
     board = pd.DataFrame(rows)
-    ranked = board[board["n_collapsed"] == 0].groupby(["level", "explainer"])["equalized_odds"]
-    return board.assign(rank=ranked.rank().astype("Int64"))
+    board["takes_part"] = board["n_collapsed"] == 0
+    # The fairest is the front, the others are alike but for it.
+    fairest = board[board["takes_part"]].groupby(["level", "explainer"])["equalized_odds"]
+    board["front"] = board["equalized_odds"] == fairest.transform("min").reindex(board.index)
+    board["alike"] = board["front"].map({True: "a", False: "ab"}).where(board["takes_part"])
+    by = ["level", "explainer", "equalized_odds"]
+    return board.sort_values(["takes_part", *by], ascending=[False, *[True] * 3], ignore_index=True)
 
 
 def fake_part(

@@ -50,6 +50,7 @@ def tables_of(cells: pd.DataFrame) -> dict[str, pd.DataFrame]:
 OVER = {
     "metrics_by_level": ("task", "design", "explainer"),
     "comparisons": ("task", "design"),
+    "pareto": ("task", "design"),
     "mean_maps": ("task", "design", "explainer"),
 }
 

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CAPTION = """
-Every method of task ``{task}`` against {references} on the same images, seeds pooled: mean
-difference with 95 % interval. Shade and marker: level of design ``{design}``. Filled: p < 0.05
-after Holm's correction over the methods. What differs from ``{original}`` but not from another
-reference, or from the method's own control (the same run at strength 0), is no merit of the method.
-Crossed: a constant classifier with at least one seed.
+Every method of task ``{task}`` against {references} on the same images, paired by seed: mean
+difference over seeds with 95 % interval, which holds for other training runs and images (with one
+seed: for these models on other images). Shade and marker: level of design ``{design}``. Filled:
+p < 0.05 after Holm's correction over the methods. What differs from ``{original}`` but not from
+another reference, or from the method's own control (the same run at strength 0), is no merit of the
+method. Crossed: a constant classifier with at least one seed.
 """
 MARKERS = "os^Dvph<>P"
 ALPHA = 0.05
@@ -55,12 +56,13 @@ Panel = tuple[str, str]
     controls=True,
 )
 def comparisons(given: Given, params: Params) -> Figure:
-    """Draw effects with 95 % intervals: a column per metric, a block per reference.
+    """Draw effects by seed with 95 % intervals: a column per metric, a block per reference.
 
     A row per method and a shade per level. Filled: p below 0.05 after Holm's correction. Constant
     classifiers are crossed. Missing comparisons are left out and counted.
     """
     rows = _paired(given)
+    by_seed = bool((rows["unit"] == "seed").any())
     if rows["effect"].isna().all():
         return nothing("no comparisons")
     cells = given.table("cell_metrics")
@@ -92,20 +94,26 @@ def comparisons(given: Given, params: Params) -> Figure:
         axes_row[0].set_ylabel(f"against {reference}", fontweight="bold")
     for panels_of_one in same.values():
         _share(panels_of_one)
-    _finish(figure, given.task, panels, colors, bool(collapsed), int(rows["effect"].isna().sum()))
+    _finish(figure, panels, colors, bool(collapsed), int(rows["effect"].isna().sum()))
+    of = "paired by seed" if by_seed else "one run: these models, other images"
+    title(figure, f"{given.task}: differences with 95 % intervals, {of}")
     return figure
 
 
 def _paired(given: Given) -> pd.DataFrame:
     """Return the comparisons of this task and design, by the explainers that are shown.
 
-    A method's matched control is called CONTROL there, and is no method itself.
+    By seed, for one seed by image. A method's matched control is called CONTROL there, and is no
+    method itself.
     """
     tests, matched = given.table("tests"), given.roles.matched
+    tests = tests[tests["test"] == "paired"]
+    by_seed = tests["unit"] == "seed"
+    tests = tests[by_seed if tests.loc[by_seed, "ci_low"].notna().any() else ~by_seed]
     tests = tests[~tests["method"].isin(matched)]
     own = tests["method"] == tests["reference"].map(matched)
     tests = tests.assign(reference=tests["reference"].astype(object).mask(own, CONTROL))
-    ours = tests["reference"].isin([*given.roles.references, CONTROL]) & tests["seed"].isna()
+    ours = tests["reference"].isin([*given.roles.references, CONTROL])
     ours &= tests["metric"].isin(headline("comparisons"))
     return tests[ours & (tests["explainer"].isna() | tests["explainer"].isin(given.facts.shown))]
 
@@ -181,7 +189,6 @@ def _share(panels: Sequence[Axes]) -> None:
 
 def _finish(
     figure: Figure,
-    task: str,
     panels: Sequence[Panel],
     colors: dict[float, tuple[Any, str]],
     collapsed: bool,
@@ -207,4 +214,3 @@ def _finish(
         title_fontproperties={"size": 7},
         alignment="left",
     )
-    title(figure, f"{task}: differences with 95 % intervals, seeds pooled")
