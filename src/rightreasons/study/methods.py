@@ -26,7 +26,8 @@ def study_methods(
     controls
         Whether every method with a strength gets its matched control, `<name>_control`, after it:
         the same parameters, budget and random streams at strength 0. A method of which nothing is
-        left at strength 0 (the trait `inert`) has the original as its control.
+        left at strength 0 (the trait `inert`) has the original as its control. And whether a study
+        of several methods has one that is nothing but chance.
 
     Returns
     -------
@@ -52,7 +53,16 @@ def study_methods(
                 "`controls: false`."
             )
         methods[f"{name}_control"] = control
-    return methods
+    return {**methods, **_noise(registry, methods)} if controls else methods
+
+
+def _noise(registry: Registry, methods: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the method that is nothing but chance, unless there is one or nothing to compare."""
+    noise = [method.name for method in registry if method.traits["noise"]]
+    known = {given["kind"] for given in methods.values()}
+    if len(methods) < 2 or known & set(noise) or not noise or noise[0] in methods:
+        return {}
+    return {noise[0]: _method(registry, noise[0], {})}
 
 
 def _is_control(name: str, given: Any) -> bool:

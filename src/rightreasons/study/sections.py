@@ -324,7 +324,8 @@ class StudyConfig(Section):
     )
     controls: bool = Field(
         True,
-        description="for every method with a strength, the same run at strength 0 as its control",
+        description="for every method with a strength, the same run at strength 0 as its control; "
+        "and a method that is nothing but chance, where there are several",
     )
     tuning: TuningConfig = Field(
         default_factory=lambda: TuningConfig.model_validate({}),
