@@ -17,12 +17,14 @@ from rightreasons.stages.tabulate_feasibility import (
     FeasibilityJob,
     FeasibilityTable,
 )
+from rightreasons.stages.tabulate_multiverse import MultiverseTables, MultiverseTablesJob
 from rightreasons.stages.tabulate_regions import RegionTables, RegionTablesInput, RegionTablesJob
 from rightreasons.stages.tabulate_reliance import RelianceInput, RelianceJob, RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes, RuntimesInput, RuntimesJob
 from rightreasons.stages.tabulate_sanity import SanityTable, SanityTableInput, SanityTableJob
 from rightreasons.stages.tabulate_tuning import TuningTables, TuningTablesInput, TuningTablesJob
 from rightreasons.study.plan import Plan
+from rightreasons.study.plan_multiverse import MultiversePlan
 from rightreasons.study.plan_tuning import TuningPlan
 from rightreasons.tables.parameters import Comparing, Described, TableOne, Timed
 
@@ -59,6 +61,8 @@ class TablePlan:
             made.append(RelianceTables.below(self.folder))
         if self.grid.tuned():
             made.append(TuningTables.below(self.folder))
+        if MultiversePlan(self.plan).on:
+            made.append(MultiverseTables.below(self.folder))
         if self.plan.sanity_cells():
             made.append(SanityTable.below(self.folder))
         return {name: Path(str(path)) for one in made for name, path in one.named().items()}
@@ -267,6 +271,10 @@ class TablePlan:
             elsewhere=tuple(self.grid.elsewhere()),
             controls=self.grid.roles.noise,
         )
+
+    def multiverse(self) -> MultiverseTablesJob:
+        """Return the job that makes the tables `multiverse` and `robustness`."""
+        return MultiversePlan(self.plan).tabulate(self.made.provenance)
 
     def _described(self, method: str) -> Described:
         """Return what is known of a method without running it."""
