@@ -44,6 +44,7 @@ def config(folder: Path) -> dict[str, Any]:
     raw["methods"]["thropt"] = {"preset": "tuned"}
     raw["tuning"] = {"trials": 2, "seeds": [7]}
     raw["sanity"] = {"images": 8, "stages": 2}
+    raw["multiverse"] = True
     raw["deterministic"] = True  # on a GPU too, "bit for bit" is meant
     return raw
 
@@ -87,6 +88,7 @@ def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         yield "explain", {**GROUP, "method": method, "explainers": "main"}
     yield "sanity", {**GROUP, "explainers": "main"}
     yield "measure", GROUP
+    yield "universe", GROUP
     yield from ((stage, {}) for stage in STAGES if stage.startswith("tabulate"))
 
 

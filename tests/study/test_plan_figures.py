@@ -62,6 +62,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         "mean_attribution_maps": ["mean_attribution_maps-synthfaces"],
         "mean_maps": [f"mean_maps-{name}" for name in both],
         "metrics_by_level": [f"metrics_by_level-{name}" for name in both],
+        "multiverse": [f"multiverse-{hat}"],
         "mystery_models": ["mystery_models-synthfaces-artifact_fraction"],
         "noise_types": [f"noise_types-{hat}"],
         "occlusion_grids": [f"occlusion_grids-{hat}", f"occlusion_grids-{ink}"],
@@ -83,6 +84,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
     ("changes", "gone"),
     [
         ({"sanity": {"images": 0}}, {"sanity"}),
+        ({"multiverse": False}, {"multiverse"}),
         ({"explain": {"sets": {"main": {"lrp": {}}}}}, {"occlusion_grids"}),
         ({"methods": {"vanilla": {}, "mask_general": {}}}, {"quantiles"}),  # one quantile
         ({"methods": {"vanilla": {}, "finetune": {}}},
@@ -90,7 +92,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         ({"methods": {"vanilla": {}}, "regions": {}},
          {"quantiles", "noise_types", "table_one", "attribution_example", "attribution_maps",
           "mean_attribution_maps", "position_maps", "reliability", "comparisons",
-          "fairness_against_saliency"}),
+          "fairness_against_saliency", "multiverse"}),
         ({"report": {"show_images": []}}, {"attribution_example", "attribution_maps"}),
     ],
 )  # fmt: skip

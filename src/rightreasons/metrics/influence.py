@@ -1,4 +1,4 @@
-"""How much each image moves a metric of decisions: intervals and covariances without a bootstrap."""
+"""How much each image moves a metric of decisions: variances without a bootstrap."""
 
 from __future__ import annotations
 

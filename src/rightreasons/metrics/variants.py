@@ -104,7 +104,8 @@ def of_variants(
             some = {chosen[place].metric: metrics[chosen[place].metric] for place in places}
             region = rois[roi][part] if isinstance(rois[roi], np.ndarray) else rois[roi]
             signed = {model: _signed(array[part], sign) for model, array in maps.items()}
-            for i, found in enumerate(_measured(some, signed, region, protected[part], original, at)):
+            made = _measured(some, signed, region, protected[part], original, at)
+            for i, found in enumerate(made):
                 for place in places:
                     values[i, place, part] = found[chosen[place].metric]
     return values

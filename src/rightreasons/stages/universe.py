@@ -133,13 +133,14 @@ def _opened(job: UniverseJob) -> tuple[dict[tuple[str, str], np.ndarray], pd.Dat
     """Return the maps (N, H, W) by model and explainer, and their images, the same for all."""
     from rightreasons.metrics.measures import MapSet
 
-    maps = {}
-    keys = product(job.models, job.sets)
-    for (model, _), array, index in zip(keys, job.input.maps, job.input.map_index, strict=True):
-        for explainer, of_one, rows in MapSet.open(array, index).explainers():
+    maps, keys = {}, product(job.models, job.sets)
+    files = zip(job.input.maps, job.input.map_index, strict=True)
+    sets = [MapSet.open(*paths) for paths in files]
+    for (model, _), one in zip(keys, sets, strict=True):
+        for explainer, of_one, _ in one.explainers():
             if explainer in job.explainers:
                 maps[model, explainer] = of_one
-    return maps, rows
+    return maps, next(sets[0].explainers())[2]
 
 
 def _agreed(predictions: Path, rows: pd.DataFrame) -> np.ndarray:

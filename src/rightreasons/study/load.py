@@ -28,7 +28,6 @@ from rightreasons.study.parameters import component_params
 from rightreasons.study.plan_multiverse import allowed
 from rightreasons.study.sections import EXPRESSIONS, AttributionRoi, MaskRoi, StudyConfig
 from rightreasons.study.yaml_keys import check_keys
-
 from rightreasons.tables.asked import QUESTIONS
 
 

@@ -37,23 +37,25 @@ class MultiversePlan:
         self.plan = plan
         self.grid = plan.grid
 
-    @property
-    def on(self) -> bool:
-        """Whether the study asks for it and has conclusions."""
-        return self.plan.study.multiverse is not None and bool(self.groups())
-
     def groups(self) -> list[Group]:
-        """Return the groups that conclusions are about."""
+        """Return the groups that conclusions are about; none where the study asks for none."""
+        if self.plan.study.multiverse is None:
+            return []
         return [
-            group
-            for group in self.grid.groups()
-            if self.methods(group.task)
-            and group.level in [float(f"{x:g}") for x in self.levels(group.design)]
+            self.grid.group(task, design, level, seed)
+            for task, design in self.grid.pairs()
+            if self.methods(task)
+            for level in self.levels(design)
+            for seed in self.plan.study.seeds
         ]
 
     def measured(self) -> list[Group]:
         """Return those of them whose maps count."""
-        return [g for g in self.groups() if len(self.models(g.task)) > 1 and self.explainers(g.task)]
+        return [
+            group
+            for group in self.groups()
+            if len(self.models(group.task)) > 1 and self.explainers(group.task)
+        ]
 
     def universe(self, group: Group) -> UniverseJob:
         """Return the job that measures a group's maps in all ways."""

@@ -45,6 +45,7 @@ class TablePlan:
         self.folder = plan.paths.folder("tables")
         self.made = Tables.below(self.folder)
         self.tuned = TuningPlan(plan)
+        self.multiversed = MultiversePlan(plan)
 
     def files(self) -> dict[str, Path]:
         """Return every table of the study by name."""
@@ -61,7 +62,7 @@ class TablePlan:
             made.append(RelianceTables.below(self.folder))
         if self.grid.tuned():
             made.append(TuningTables.below(self.folder))
-        if MultiversePlan(self.plan).on:
+        if self.multiversed.groups():
             made.append(MultiverseTables.below(self.folder))
         if self.plan.sanity_cells():
             made.append(SanityTable.below(self.folder))
@@ -123,6 +124,9 @@ class TablePlan:
                 metadata=tuple(made.metadata for made in models),
                 region=(*self.regions().input.region, *self._fenced()),
                 sanity=self.sanity().input.sanity,
+                universes=tuple(
+                    self.multiversed.files(group).universe for group in self.multiversed.measured()
+                ),
             ),
             output=Runtimes.below(self.folder),
             study=self.study.study,
@@ -156,6 +160,8 @@ class TablePlan:
             for method in grid.tuned(group.task):
                 own = {**key, "method": method}
                 yield Timed(stage="tune", key=own, path=path("tune", group, method=method))
+        for group in self.multiversed.measured():
+            yield Timed(stage="universe", key=group.model_dump(), path=path("universe", group))
         for group, name in self.plan.sanity_cells():
             own = {**group.model_dump(), "method": grid.original}
             file = path("sanity", group, explainers=name)
@@ -274,7 +280,7 @@ class TablePlan:
 
     def multiverse(self) -> MultiverseTablesJob:
         """Return the job that makes the tables `multiverse` and `robustness`."""
-        return MultiversePlan(self.plan).tabulate(self.made.provenance)
+        return self.multiversed.tabulate(self.made.provenance)
 
     def _described(self, method: str) -> Described:
         """Return what is known of a method without running it."""

@@ -30,8 +30,15 @@ EXPRESSIONS = ("target", "protected")  # keys of a task
 #: Keys of a method that are no parameters of its kind.
 METHOD_KEYS = ("kind", "preset", "search", "control_of")
 DEFAULT, TUNED = "default", "tuned"  # presets that every method has, and that tuning fills
-#: Thresholds of the multiverse, the study's own first.
-POLICIES: tuple[Literal["own", "base_rate", "youden"], ...] = ("own", "base_rate", "youden")
+#: Choices of the multiverse, the study's own first but for scales.
+Threshold = Literal["own", "base_rate", "youden"]
+Scale = Literal["max", "mass", "raw"]
+Sign = Literal["absolute", "positive"]
+Explained = Literal["all", "agreed"]
+THRESHOLDS: tuple[Threshold, ...] = ("own", "base_rate", "youden")
+SCALES: tuple[Scale, ...] = ("max", "mass", "raw")
+SIGNS: tuple[Sign, ...] = ("absolute", "positive")
+EXPLAINED: tuple[Explained, ...] = ("all", "agreed")
 LONGEST = 100  # letters of a name: paths hold several
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -166,7 +173,7 @@ class ExplainConfig(Section):
 class MeasureConfig(Section):
     """How maps and predictions are turned into numbers."""
 
-    scale: Literal["max", "mass", "raw"] = Field(
+    scale: Scale = Field(
         "max", description="saliency intensity: relative to the map's largest value, its sum, raw"
     )
     metrics: dict[str, dict[str, Any]] = Field(
@@ -255,18 +262,18 @@ class MultiverseConfig(Section):
     reliance: list[str] | None = Field(
         None, min_length=1, description="metrics of twins that say who relies less on it"
     )
-    threshold: list[Literal["own", "base_rate", "youden"]] = Field(
-        default_factory=lambda: list(POLICIES),
+    threshold: list[Threshold] = Field(
+        default_factory=lambda: list(THRESHOLDS),
         description="own: as the study has it, always tried; base_rate: as many decisions 1 as "
         "labels 1 on debias images; youden: the best balanced accuracy on select images, else on "
         "debias images. Methods that choose thresholds keep theirs",
     )
-    scale: list[Literal["max", "mass", "raw"]] = Field(
-        default_factory=lambda: ["max", "mass", "raw"],
+    scale: list[Scale] = Field(
+        default_factory=lambda: list(SCALES),
         description="scales of the intensity beside `measure.scale`",
     )
-    sign: list[Literal["absolute", "positive"]] = Field(
-        default_factory=lambda: ["absolute", "positive"],
+    sign: list[Sign] = Field(
+        default_factory=lambda: list(SIGNS),
         description="relevance that counts: |r|, always tried, and max(r, 0)",
     )
     margin: list[Annotated[float, Field(gt=0, lt=0.5)]] = Field(
@@ -285,8 +292,8 @@ class MultiverseConfig(Section):
         description="explainers, the one that counts by default first; none: all of a task that "
         "see the network, those that are shown first",
     )
-    explained: list[Literal["all", "agreed"]] = Field(
-        default_factory=lambda: ["all", "agreed"],
+    explained: list[Explained] = Field(
+        default_factory=lambda: list(EXPLAINED),
         description="maps that count: all, always tried, and those of images whose true class both "
         "networks predict, so that `explain.explained_class` does not matter",
     )
@@ -300,6 +307,11 @@ class MultiverseConfig(Section):
 def _switched(given: Any) -> Any:
     """Return a section that may be switched on and off by true and false."""
     return {True: {}, False: None}[given] if isinstance(given, bool) else given
+
+
+def _or_switched(schema: dict[str, Any]) -> None:
+    """Say in a section's schema that it may be switched."""
+    schema["anyOf"].append({"type": "boolean"})
 
 
 class TuningConfig(Section):
@@ -412,7 +424,7 @@ class StudyConfig(Section):
         None,
         description="how often conclusions change with choices that cost no training; true: with "
         "the default choices, false: not asked",
-        json_schema_extra=lambda schema: schema["anyOf"].append({"type": "boolean"}),
+        json_schema_extra=_or_switched,
     )
     regions: RegionsConfig = Field(
         default_factory=lambda: RegionsConfig.model_validate({}), description="data attribution"

@@ -99,4 +99,6 @@ class Asked(Section):
             "explainer": explainers[:1],
             "explained": (ALL_MAPS,),
         }
-        return [name for name in CHOICES if name in universe and universe[name] not in default[name]]
+        return [
+            name for name in CHOICES if name in universe and universe[name] not in default[name]
+        ]

@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.job import Cell, Group
-from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
-from rightreasons.metrics.compute import resolve, twins_of
+from rightreasons.metrics.compute import twins_of
 from rightreasons.metrics.influence import influence
 from rightreasons.statistics.estimates import Estimate, mean_of, over_seeds
 from rightreasons.statistics.seeds import SeedEffect
@@ -26,6 +25,7 @@ Array = np.ndarray
 Universe = dict[str, Any]
 
 ALPHA = 0.05
+MAPS = "saliency"  # the question that maps answer
 #: A conclusion that changes in more universes than this is fragile.
 FRAGILE = 0.1
 ANSWERS = ("better", "undecided", "worse")
@@ -170,9 +170,7 @@ class _Place:
         return list(dict.fromkeys(seed for _, seed in self.predictions))
 
 
-def _of(
-    files: dict[tuple[str, str, str, float], _Place], group: Group
-) -> _Place:
+def _of(files: dict[tuple[str, str, str, float], _Place], group: Group) -> _Place:
     key = (group.dataset, group.task, group.design, group.level)
     return files.setdefault(key, _Place({}, {}))
 
@@ -192,26 +190,24 @@ def _of_decisions(
 ) -> Iterator[tuple[Universe, Universe, SeedEffect]]:
     """Yield conclusion, universe and effect of all questions that predictions answer."""
     methods = list(dict.fromkeys(method for method, _ in place.predictions))
-    params = resolve(asked.metrics)
+    questions = [
+        (q, metric) for q, names in asked.questions.items() if q != MAPS for metric in names
+    ]
     numbers: dict[tuple[str, str, str], list[_Number]] = {}
     for method, policy in product(methods, asked.thresholds):
-        tables = [place.predictions[method, seed] for seed in place.seeds]
-        own = OWN_THRESHOLD if method in asked.keep else policy
-        tests = [moved(pd.read_parquet(path), own) for path in tables]
-        for metric in (m for q, names in asked.questions.items() if q != "saliency" for m in names):
-            numbers[method, policy, metric] = [_number(metric, params[metric], t) for t in tests]
+        tables = (pd.read_parquet(place.predictions[method, seed]) for seed in place.seeds)
+        tests = [moved(t, OWN_THRESHOLD if method in asked.keep else policy) for t in tables]
+        for _, metric in questions:
+            numbers[method, policy, metric] = [_number(asked, metric, test) for test in tests]
     for method, reference in _pairs(asked, task, methods):
-        for question, metrics in asked.questions.items():
-            for metric, policy in product(metrics, asked.thresholds if question != "saliency" else ()):
-                both = zip(
-                    numbers[method, policy, metric], numbers[reference, policy, metric], strict=True
-                )
-                found = [ours.minus(theirs) for ours, theirs in both]
-                yield (
-                    {"method": method, "question": question, "reference": reference},
-                    {"metric": metric, "threshold": policy},
-                    over_seeds(_numbered(found)),
-                )
+        for (question, metric), policy in product(questions, asked.thresholds):
+            ours, theirs = (numbers[name, policy, metric] for name in (method, reference))
+            found = [one.minus(other) for one, other in zip(ours, theirs, strict=True)]
+            yield (
+                {"method": method, "question": question, "reference": reference},
+                {"metric": metric, "threshold": policy},
+                over_seeds(_numbered(found)),
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,9 +226,10 @@ class _Number:
         return self.images, value, self.each - other.each
 
 
-def _number(metric: str, params: Params, test: pd.DataFrame) -> _Number:
+def _number(asked: Asked, metric: str, test: pd.DataFrame) -> _Number:
     """Return a metric of predictions or twins on test images."""
     images, component = test["image_id"].to_numpy(), METRICS[metric]
+    params = component.params.model_validate(asked.metrics[metric])
     if component.traits["needs"] != "counts":
         return _Number(images, None, component.run(twins_of(test), params))
     columns = (test[name].to_numpy() for name in ("target", "protected", "chance"))
@@ -273,7 +270,7 @@ def _of_maps(
                 for part, difference, same in zip(images, differences, agreed, strict=True)
             ]
             yield (
-                {"method": method, "question": "saliency", "reference": reference},
+                {"method": method, "question": MAPS, "reference": reference},
                 {**variant.model_dump(), "explainer": explainer, "explained": explained},
                 over_seeds(found),
             )
