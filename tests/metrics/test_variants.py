@@ -19,9 +19,7 @@ METRIC_NAMES = ("rrf", "adr", "pointing_game")
 
 def measured(chosen: tuple, scale: str = "max") -> dict:
     rois = {"task": ROI, "mask": MASKS}
-    values = of_variants(
-        chosen, resolve(), MAPS, rois, PROTECTED, original="first", scale=scale
-    )
+    values = of_variants(chosen, resolve(), MAPS, rois, PROTECTED, original="first", scale=scale)
     return {
         (model, one.metric, one.scale, one.sign, one.roi): values[m, v]
         for m, model in enumerate(MAPS)
@@ -40,7 +38,10 @@ def test_metrics_without_a_scale_come_once() -> None:
 def test_every_variant_is_the_metric_of_changed_maps(scale: str) -> None:
     chosen = variants(METRIC_NAMES, [scale], ["absolute", "positive"], ["task", "mask"])
     found = measured(chosen, scale)
-    for sign, change in (("absolute", np.abs), ("positive", lambda maps: np.where(maps > 0, maps, 0))):
+    for sign, change in (
+        ("absolute", np.abs),
+        ("positive", lambda maps: np.where(maps > 0, maps, 0)),
+    ):
         for name, roi in (("task", ROI), ("mask", MASKS)):
             first, second = (region_view(change(MAPS[m]), roi, scale=scale) for m in MAPS)
             slow = image_metrics(resolve(), view=second, vanilla=first)
