@@ -250,3 +250,11 @@ def test_a_figure_of_a_users_own_is_planned_and_drawn_from_one_file(
     assert (folder / "levels_of_a_task-smiling_by_hat.txt").read_text() == "0 0.5 0.9"
     caption = folder / "captions/levels_of_a_task-smiling_by_hat.rst"
     assert caption.read_text() == "The levels of ``smiling_by_hat``.\n"
+
+
+def test_a_figure_is_marked_by_tables_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    traits = FIGURES["sanity"].traits
+    monkeypatch.setitem(traits, "marks", ("robustness",))
+    for on in (True, False):
+        tables = [path.stem for path in planned(multiverse=on).job("sanity").input.tables]
+        assert tables == [*traits["tables"], *(["robustness"] if on else [])]
