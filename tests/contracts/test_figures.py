@@ -40,8 +40,7 @@ def named(caption: str) -> set[str]:
 def pictures(planned: FigurePlan, figure: Component) -> Iterator[tuple[str, Any]]:
     """Draw all pictures of a figure; yield their names too."""
     job: FigureJob = planned.job(figure.name)
-    names = figure.traits["tables"]
-    tables = {n: read_table(path) for n, path in zip(names, job.input.tables, strict=True)}
+    tables = {path.stem: read_table(path) for path in job.input.tables}
     for drawing in job.drawings:
         yield drawing.name, drawn(figure, given_of(job, drawing, tables), job.figure.params)
 
@@ -56,7 +55,7 @@ def test_a_figure_says_what_it_is_and_needs(name: str) -> None:
     assert traits["label"]
     assert set(traits["over"]) <= set(WILDCARDS)
     assert set(traits["when"]) <= set(CONDITIONS)
-    assert set(traits["tables"]) <= set(TABLES)
+    assert set(traits["tables"]) | set(traits["marks"]) <= set(TABLES)
     assert set(traits["files"]) <= set(FILES)
     assert traits["tables"] or traits["files"]
     assert traits["levels"] in ("all", "strongest")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.figures._schemes import SCHEMES, STYLES
+from rightreasons.tables.asked import QUESTIONS
 
 METHODS = (
     "vanilla", "finetune", "thropt", "thropt_group", "savani_aft", "zhang", "p_clarc", "a_clarc",
@@ -100,6 +101,21 @@ def fake_tests(cells: pd.DataFrame, explainers: tuple[str, ...] = EXPLAINERS) ->
     others = [{**row, "unit": "image", "p_holm": 0.0, "effect": 99.0} for row in rows]
     every = {**rows[0], "test": "all pairs", "effect": 99.0}
     return pd.DataFrame([*rows, *others, every, {**rddt, "effect": 99.0}])
+
+
+def fake_robustness(methods: tuple[str, ...], reference: str = "vanilla") -> pd.DataFrame:
+    """Return a table `robustness`: better, undecided and worse by default, some of it fragile."""
+    rows = []
+    for i, (method, question) in enumerate(itertools.product(methods, QUESTIONS)):
+        answer, flips = ("better", "undecided", "worse")[i % 3], (0.0, 0.08, 0.4)[i % 3]
+        maps = question == "saliency"
+        row = {**KEY, "level": 0.9, "method": method, "question": question, "reference": reference}
+        row |= {"answer": answer, "universes": 120 if maps else 12, "seeds": 2, "effect": 0.1}
+        row |= {"better": 0.0, "undecided": 0.0, "worse": 0.0, answer: 1 - flips}
+        row["worse" if answer == "undecided" else "undecided"] += flips
+        row |= {"flips": flips, "fragile": flips > 0.1, "flips_metric": flips}
+        rows.append(row | ({"flips_roi": 1.0} if maps else {"flips_threshold": flips / 2}))
+    return pd.DataFrame(rows)
 
 
 def fake_associations(explainers: tuple[str, ...] = EXPLAINERS) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from fake_tables import (
     fake_part,
     fake_positions,
     fake_region_maps,
+    fake_robustness,
     fake_runtimes,
     fake_tests,
 )
@@ -83,6 +84,7 @@ def config(results: Path, **changes: Any) -> dict[str, Any]:
             },
         },
         "sanity": {"images": 8},
+        "multiverse": True,
         "regions": {"attributes": {"synthfaces": {"coin_flip": None}}},
     }
     return tiny(**{**chosen, **changes})
@@ -136,6 +138,7 @@ def table(made: Plan, name: str) -> pd.DataFrame:
     made_up: dict[str, Callable[[], pd.DataFrame]] = {
         "cell_metrics": lambda: of_pairs(lambda cells, _: cells),
         "tests": lambda: of_pairs(tests),
+        "robustness": lambda: fake_robustness(tuple(grid.methods())[1:]).assign(**key, **task),
         "leaderboard": lambda: of_pairs(lambda cells, _: fake_leaderboard(cells)),
         "associations": lambda: fake_associations(every),
         "runtimes": lambda: fake_runtimes(tuple(grid.methods())).assign(**key, **task),

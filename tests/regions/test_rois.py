@@ -16,6 +16,7 @@ from rightreasons.regions.rois import (
     pixel_rectangle,
     rectangle_mask,
     resize_nearest,
+    widened,
 )
 
 NECKTIE = (0.22, 0.80, 0.75, 0.94)
@@ -131,3 +132,27 @@ def test_iou_of_empty_masks_is_missing():
     assert iou(full, full) == 1
     with pytest.raises(UserError, match="sizes"):
         iou(full, full.T)
+
+
+def test_a_wider_rectangle_stays_in_the_image():
+    assert widened(NECKTIE, 0, (10, 20)) is NECKTIE
+    assert widened([0.02, 0.5, 0.75, 0.98], 0.05, (10, 20)) == pytest.approx([0, 0.45, 0.8, 1])
+
+
+@pytest.mark.parametrize("margin", [0.01, 0.1, 0.26])
+def test_wider_masks_have_all_pixels_that_are_near(margin):
+    masks = np.random.default_rng(0).random((3, 10, 20)) < 0.03
+    masks[2] = False
+    found = widened(masks, margin, (10, 20))
+    rows, columns = (max(1, round(margin * side)) for side in (10, 20))
+    for mask, wide in zip(masks, found, strict=True):
+        slow = [
+            [
+                mask[max(y - rows, 0) : y + rows + 1, max(x - columns, 0) : x + columns + 1].any()
+                for x in range(20)
+            ]
+            for y in range(10)
+        ]
+        assert wide.tolist() == slow
+    assert found.dtype == bool
+    assert not found[2].any()

@@ -44,6 +44,7 @@ def config(folder: Path) -> dict[str, Any]:
     raw["methods"]["thropt"] = {"preset": "tuned"}
     raw["tuning"] = {"trials": 2, "seeds": [7]}
     raw["sanity"] = {"images": 8, "stages": 2}
+    raw["multiverse"] = True
     raw["deterministic"] = True  # on a GPU too, "bit for bit" is meant
     return raw
 
@@ -87,6 +88,7 @@ def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         yield "explain", {**GROUP, "method": method, "explainers": "main"}
     yield "sanity", {**GROUP, "explainers": "main"}
     yield "measure", GROUP
+    yield "universe", GROUP
     yield from ((stage, {}) for stage in STAGES if stage.startswith("tabulate"))
 
 
@@ -175,6 +177,29 @@ def test_intensity_has_the_scale_that_the_config_asks_for(rules: Rules, tmp_path
     )
     adr = [found[scale].xs(("finetune", "lrp", "adr")) for scale in ("max", "raw")]
     assert not np.isclose(*adr)
+
+
+def test_the_default_universe_has_the_numbers_of_the_main_tables(rules: Rules) -> None:
+    found = read_table(rules.tables()["multiverse"])
+    cells = read_table(rules.tables()["cell_metrics"]).fillna({"explainer": ""})
+    numbers = cells.set_index(["method", "metric", "explainer"])["value"]
+    default = found[found["changed"] == ""].fillna({"explainer": ""})
+    assert set(default["method"]) == set(METHODS)
+    assert set(default["question"]) == {"fairness", "performance", "saliency", "reliance"}
+    for row in default.to_dict("records"):
+        ours, theirs = (
+            numbers[row[who], row["metric"], row["explainer"]] for who in ("method", "reference")
+        )
+        assert row["effect"] == pytest.approx(ours - theirs, abs=1e-12), row
+    adr = found[found["metric"] == "adr"].set_index(["method", "reference", "explainer"])
+    main = adr[
+        (adr[["sign", "roi", "scale", "explained"]] == ["absolute", "task", "max", "all"]).all(
+            axis=1
+        )
+    ]
+    assert main.loc[("finetune", "vanilla", "lrp"), "effect"] == pytest.approx(
+        numbers["finetune", "adr", "lrp"], abs=1e-12
+    )
 
 
 def test_a_tasks_own_network_is_the_one_that_is_trained(rules: Rules, tmp_path: Path) -> None:

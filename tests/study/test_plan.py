@@ -18,6 +18,7 @@ from rightreasons.study.grid import TOGETHER
 from rightreasons.study.load import load_config, read_yaml
 from rightreasons.study.paths import FOLDERS
 from rightreasons.study.plan import Plan
+from rightreasons.study.plan_multiverse import MultiversePlan
 from rightreasons.study.plan_tables import TablePlan
 from rightreasons.study.rules import STAGES, Rules
 from study import ROOT, demo, tiny
@@ -63,6 +64,9 @@ def jobs_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         task, design, level = group.stream
         cell = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
         yield "sanity", {**cell, "explainers": explainers}
+    for group in MultiversePlan(plan).measured():
+        task, design, level = group.stream
+        yield "universe", {"task": task, "design": design, "level": level, "seed": str(group.seed)}
     yield from tuning_of(plan)
     yield from ((name, {}) for name in tables_of(plan))
 
@@ -90,6 +94,7 @@ def tables_of(plan: Plan) -> list[str]:
         "tabulate_reliance": bool(grid.twinned()),
         "tabulate_sanity": bool(plan.sanity_cells()),
         "tabulate_tuning": bool(grid.tuned()),
+        "tabulate_multiverse": bool(MultiversePlan(plan).groups()),
     }
     return [
         "tabulate",
@@ -380,7 +385,7 @@ def test_which_cells_have_a_sanity_check(levels: str, count: int) -> None:
 
 
 def test_every_job_before_the_tables_is_timed() -> None:
-    rules = Rules(plan_of(sanity={"images": 8}))
+    rules = Rules(plan_of(sanity={"images": 8}, multiverse=True))
     timed = TablePlan(rules.plan).runtimes().timed
     expected = {
         rules.benchmark(stage).format(**wildcards)

@@ -62,6 +62,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         "mean_attribution_maps": ["mean_attribution_maps-synthfaces"],
         "mean_maps": [f"mean_maps-{name}" for name in both],
         "metrics_by_level": [f"metrics_by_level-{name}" for name in both],
+        "multiverse": [f"multiverse-{hat}"],
         "mystery_models": ["mystery_models-synthfaces-artifact_fraction"],
         "noise_types": [f"noise_types-{hat}"],
         "occlusion_grids": [f"occlusion_grids-{hat}", f"occlusion_grids-{ink}"],
@@ -83,6 +84,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
     ("changes", "gone"),
     [
         ({"sanity": {"images": 0}}, {"sanity"}),
+        ({"multiverse": False}, {"multiverse"}),
         ({"explain": {"sets": {"main": {"lrp": {}}}}}, {"occlusion_grids"}),
         ({"methods": {"vanilla": {}, "mask_general": {}}}, {"quantiles"}),  # one quantile
         ({"methods": {"vanilla": {}, "finetune": {}}},
@@ -90,7 +92,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         ({"methods": {"vanilla": {}}, "regions": {}},
          {"quantiles", "noise_types", "table_one", "attribution_example", "attribution_maps",
           "mean_attribution_maps", "position_maps", "reliability", "comparisons",
-          "fairness_against_saliency"}),
+          "fairness_against_saliency", "multiverse"}),
         ({"report": {"show_images": []}}, {"attribution_example", "attribution_maps"}),
     ],
 )  # fmt: skip
@@ -248,3 +250,11 @@ def test_a_figure_of_a_users_own_is_planned_and_drawn_from_one_file(
     assert (folder / "levels_of_a_task-smiling_by_hat.txt").read_text() == "0 0.5 0.9"
     caption = folder / "captions/levels_of_a_task-smiling_by_hat.rst"
     assert caption.read_text() == "The levels of ``smiling_by_hat``.\n"
+
+
+def test_a_figure_is_marked_by_tables_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    traits = FIGURES["sanity"].traits
+    monkeypatch.setitem(traits, "marks", ("robustness",))
+    for on in (True, False):
+        tables = [path.stem for path in planned(multiverse=on).job("sanity").input.tables]
+        assert tables == [*traits["tables"], *(["robustness"] if on else [])]

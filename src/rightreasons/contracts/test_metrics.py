@@ -58,6 +58,11 @@ def test_traits_are_what_they_may_be(name: str) -> None:
     assert traits["formula"]
     assert traits["bounds"][0] < traits["bounds"][1]
     assert traits["images"] in {"all", "with", "without"}
+    answers = {"counts": ("", "fairness", "performance"), "twins": ("", "reliance")}
+    answers |= dict.fromkeys(("view", "pair", "located"), ("", "saliency"))
+    assert traits["answers"] in answers.get(traits["needs"], ("",))
+    if traits["answers"]:
+        assert traits["better"] != "none"
     metric.params()
 
 

@@ -11,6 +11,7 @@ matplotlib figure, or a text per format where it is no picture. It is registered
   `WILDCARDS`). Tasks come with their own designs, and with the explainers that the study shows.
 - `when`: conditions that a dataset, task, design and explainer must meet: names in `CONDITIONS`.
 - `tables`: the tables that it needs. Where the study does not write them it is not drawn.
+- `marks`: tables that it is given as well where the study writes them (`name in given.tables`).
 - `files`: what it needs of single groups and datasets beside tables: names in `FILES`.
 - `levels`, `seeds`: of which groups: "all", or the "strongest" level, the "first" seed.
 - `formats`: what its files are: "png" and "svg", below `report/figures`; or texts such as "html"
@@ -69,6 +70,7 @@ FIGURES = Registry(
         "over": (),
         "when": (),
         "tables": (),
+        "marks": (),
         "files": (),
         "levels": "all",
         "seeds": "all",

@@ -43,6 +43,9 @@ A metric is a pure function registered with these traits:
   not ranked, and left out of associations and yardstick.
   "outcome", "shift": the table `associations` holds changes of outcomes (numbers of predictions)
   against shifts of saliency (numbers of maps).
+- `answers`: the question of the multiverse (docs/statistics.md) that it answers: "fairness",
+  "performance", "saliency" or "reliance". The one of the smallest `order` gives the default answer.
+- `scale_free`: True for a metric of a RegionView that is the same in all scales of intensity.
 - `table_one`: its column in Table 1 of the data-attribution paper; empty where it has none. One
   that ends in _0 or _1 is of that class, and one for which lower is better is the gap.
 - `images`: of which images there is a number per image: "all", or those "with" or "without" the
@@ -72,6 +75,7 @@ __all__ = [
     "RegionView",
     "TestResult",
     "Twins",
+    "answering",
     "headline",
     "intensity",
     "playing",
@@ -100,6 +104,8 @@ METRICS = Registry(
         "chance": math.nan,
         "order": 100,
         "plays": (),
+        "answers": "",
+        "scale_free": False,
         "table_one": "",
         "images": "all",
         "always": False,
@@ -122,6 +128,11 @@ def headline(place: str, *kinds: str) -> list[str]:
 def playing(part: str) -> list[str]:
     """Return the metrics that play a part (the trait `plays`), in their order."""
     return _in_order([metric for metric in METRICS if part in metric.traits["plays"]])
+
+
+def answering(question: str) -> list[str]:
+    """Return the metrics that answer a question (the trait `answers`), in their order."""
+    return _in_order([metric for metric in METRICS if metric.traits["answers"] == question])
 
 
 def ranking() -> Component:

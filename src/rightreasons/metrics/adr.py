@@ -18,6 +18,7 @@ from rightreasons.metrics import METRICS, RegionView
     paper="Investigating the Relationship Between Debiasing and Artifact Removal, eq. 2",
     kind="pair",
     needs="pair",
+    answers="saliency",
     unit="intensity",
     better="higher",
     claims=-1,

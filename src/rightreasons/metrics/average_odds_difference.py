@@ -36,6 +36,7 @@ def average_odds_difference(counts: np.ndarray, params: Params) -> np.ndarray:
     paper="AIF360 (Bellamy et al. 2018)",
     kind="group",
     needs="counts",
+    answers="fairness",
     better="lower",
     bounds=(0, 1),
     formula=r"\tfrac{1}{2} (|\mathrm{TPR}_1 - \mathrm{TPR}_0| + |\mathrm{FPR}_1 - "

@@ -21,6 +21,7 @@ from rightreasons.metrics._intensity import ratio
     paper="Common: the mean of what worst-group accuracy is the minimum of (Sagawa et al. 2020)",
     kind="group",
     needs="counts",
+    answers="performance",
     better="higher",
     bounds=(0, 1),
     formula=r"\tfrac{1}{4} \sum_{y, a} P(\hat Y = Y \mid Y = y, A = a)",

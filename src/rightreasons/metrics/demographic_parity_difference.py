@@ -15,6 +15,7 @@ from rightreasons.metrics._groups import gap, positive_rate
     paper="Dwork et al. 2012; absolute, as in fairlearn",
     kind="group",
     needs="counts",
+    answers="fairness",
     better="lower",
     bounds=(0, 1),
     formula=r"|P(\hat Y = 1 \mid A = 1) - P(\hat Y = 1 \mid A = 0)|",

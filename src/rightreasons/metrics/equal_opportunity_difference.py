@@ -15,6 +15,7 @@ from rightreasons.metrics._groups import gap, group_rates
     paper="Hardt et al. 2016; absolute, as in fairlearn",
     kind="group",
     needs="counts",
+    answers="fairness",
     better="lower",
     bounds=(0, 1),
     formula=r"|\mathrm{TPR}_1 - \mathrm{TPR}_0|",

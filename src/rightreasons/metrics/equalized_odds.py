@@ -21,6 +21,7 @@ from rightreasons.metrics._groups import gap, group_rates
     "Removal, eq. 5",
     kind="group",
     needs="counts",
+    answers="fairness",
     better="lower",
     bounds=(0, 1),
     formula=r"\max(|\mathrm{TPR}_1 - \mathrm{TPR}_0|, |\mathrm{FPR}_1 - \mathrm{FPR}_0|)",

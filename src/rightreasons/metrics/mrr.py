@@ -20,6 +20,8 @@ from rightreasons.metrics._intensity import ratio
     better="lower",
     bounds=(0, np.inf),
     claims=1,
+    answers="saliency",
+    scale_free=True,
     formula=r"\bar p_{R} / \bar p_{M \setminus R}",
 )
 def mrr(view: RegionView, params: Params) -> np.ndarray:

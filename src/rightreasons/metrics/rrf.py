@@ -20,6 +20,8 @@ from rightreasons.metrics._intensity import ratio
     better="lower",
     bounds=(0, 1),
     claims=1,
+    answers="saliency",
+    scale_free=True,
     formula=r"\frac{\sum_{R} p}{\sum p}",
 )
 def rrf(view: RegionView, params: Params) -> np.ndarray:

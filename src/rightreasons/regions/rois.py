@@ -174,6 +174,40 @@ def resize_nearest(images: Array, *, height: int, width: int) -> Array:
     return images[..., rows[:, None], columns]
 
 
+def widened(
+    roi: Sequence[float] | Array, margin: float, shape: Sequence[int]
+) -> Sequence[float] | Array:
+    """Return a ROI that is wider on all sides.
+
+    Parameters
+    ----------
+    roi
+        A rectangle, or bool masks (N, H, W).
+    margin
+        Share of the image's height and width, at least 0; of masks rounded to whole pixels, at
+        least one.
+    shape
+        (H, W) of the maps.
+
+    Returns
+    -------
+    sequence of float or ndarray
+        A rectangle within the image, or bool masks (N, H, W). An empty mask stays empty.
+    """
+    if margin == 0:
+        return roi
+    if not isinstance(roi, np.ndarray):
+        x0, y0, x1, y1 = roi
+        return [max(x0 - margin, 0), max(y0 - margin, 0), min(x1 + margin, 1), min(y1 + margin, 1)]
+    from scipy.ndimage import maximum_filter1d
+
+    wide = roi.view(np.uint8)
+    for axis, side in ((1, shape[0]), (2, shape[1])):
+        reach = max(1, math.floor(margin * side + 0.5))
+        wide = maximum_filter1d(wide, 2 * reach + 1, axis=axis, mode="constant", cval=0)
+    return wide.astype(bool)
+
+
 def iou(a: Array, b: Array) -> Array:
     """Return the intersection over union of masks.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class FigureInput(Files):
-    """The figure's tables in its own order, and all other files that any drawing needs."""
+    """The figure's tables, called as their files are, and all other files that drawings need."""
 
     tables: tuple[Path, ...]
     files: tuple[Path, ...]
@@ -102,10 +102,7 @@ def figure(job: FigureJob, running: Running) -> None:
 
     component = FIGURES[job.figure.kind]
     matched = () if component.traits["controls"] else tuple(job.study.roles.matched)
-    tables = {
-        name: without_methods(read_table(path), matched)
-        for name, path in zip(component.traits["tables"], job.input.tables, strict=True)
-    }
+    tables = {path.stem: without_methods(read_table(path), matched) for path in job.input.tables}
     formats = component.traits["formats"]
     failed: dict[str, Exception] = {}
     for i, drawing in enumerate(running.progress(job.drawings, component.name)):

@@ -16,6 +16,7 @@ class RuntimesInput(Files):
     metadata: tuple[Path, ...]
     region: tuple[Path, ...]
     sanity: tuple[Path, ...]
+    universes: tuple[Path, ...] = ()
 
 
 class Runtimes(Files):

@@ -22,11 +22,13 @@ from rightreasons.metrics import METRICS
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
 from rightreasons.study.grid import Grid
-from rightreasons.study.messages import explain
+from rightreasons.study.messages import explain, quoted
 from rightreasons.study.methods import check_tuning, study_methods
 from rightreasons.study.parameters import component_params
+from rightreasons.study.plan_multiverse import allowed
 from rightreasons.study.sections import EXPRESSIONS, AttributionRoi, MaskRoi, StudyConfig
 from rightreasons.study.yaml_keys import check_keys
+from rightreasons.tables.asked import QUESTIONS
 
 
 def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfig:
@@ -82,6 +84,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     study = StudyConfig(**filled)
     check_tuning(study)
     _check_masks(study, kinds["datasets"])
+    _check_multiverse(study)
     _check_expressions(study)
     _check_twins(study)
     _check_cells(study)
@@ -162,6 +165,11 @@ def _check_masks(study: StudyConfig, datasets: Registry) -> None:
             for dataset, attributes in study.regions.attributes.items()
             for attribute, roi in attributes.items()
         ),
+        *(
+            (f"multiverse.rois.{task}.{name}", study.tasks[task].dataset, roi)
+            for task, rois in (study.multiverse.rois.items() if study.multiverse else ())
+            for name, roi in rois.items()
+        ),
     ]
     for where, dataset, roi in named:
         masks = datasets[study.datasets[dataset]["kind"]].traits["masks"]
@@ -170,6 +178,20 @@ def _check_masks(study: StudyConfig, datasets: Registry) -> None:
                 f"config: {where}.mask = {roi.mask!r}: {dataset} has no such mask"
                 f"{suggestion(roi.mask, masks)} Allowed: {', '.join(masks) or 'none'}."
             )
+
+
+def _check_multiverse(study: StudyConfig) -> None:
+    """Raise UserError for a metric that cannot answer the question that it is named for."""
+    if study.multiverse is None:
+        return
+    for question in QUESTIONS:
+        known = allowed(question)
+        for name in getattr(study.multiverse, question) or ():
+            if name not in known:
+                raise UserError(
+                    f"config: multiverse.{question}: {quoted(name)} is no metric that answers it"
+                    f"{suggestion(name, known)} Allowed: {', '.join(known)}."
+                )
 
 
 def _check_twins(study: StudyConfig) -> None:

@@ -129,7 +129,11 @@ class FigurePlan:
         drawings = tuple(self._drawing(picture, files) for picture in pictures)
         return FigureJob(
             input=FigureInput(
-                tables=tuple(self.tables[table] for table in figure.traits["tables"]),
+                tables=tuple(
+                    self.tables[table]
+                    for table in (*figure.traits["tables"], *figure.traits["marks"])
+                    if table in self.tables
+                ),
                 files=tuple(files),
             ),
             output=self.output(name),

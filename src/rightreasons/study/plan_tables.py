@@ -17,12 +17,14 @@ from rightreasons.stages.tabulate_feasibility import (
     FeasibilityJob,
     FeasibilityTable,
 )
+from rightreasons.stages.tabulate_multiverse import MultiverseTables, MultiverseTablesJob
 from rightreasons.stages.tabulate_regions import RegionTables, RegionTablesInput, RegionTablesJob
 from rightreasons.stages.tabulate_reliance import RelianceInput, RelianceJob, RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes, RuntimesInput, RuntimesJob
 from rightreasons.stages.tabulate_sanity import SanityTable, SanityTableInput, SanityTableJob
 from rightreasons.stages.tabulate_tuning import TuningTables, TuningTablesInput, TuningTablesJob
 from rightreasons.study.plan import Plan
+from rightreasons.study.plan_multiverse import MultiversePlan
 from rightreasons.study.plan_tuning import TuningPlan
 from rightreasons.tables.parameters import Comparing, Described, TableOne, Timed
 
@@ -43,6 +45,7 @@ class TablePlan:
         self.folder = plan.paths.folder("tables")
         self.made = Tables.below(self.folder)
         self.tuned = TuningPlan(plan)
+        self.multiversed = MultiversePlan(plan)
 
     def files(self) -> dict[str, Path]:
         """Return every table of the study by name."""
@@ -59,6 +62,8 @@ class TablePlan:
             made.append(RelianceTables.below(self.folder))
         if self.grid.tuned():
             made.append(TuningTables.below(self.folder))
+        if self.multiversed.groups():
+            made.append(MultiverseTables.below(self.folder))
         if self.plan.sanity_cells():
             made.append(SanityTable.below(self.folder))
         return {name: Path(str(path)) for one in made for name, path in one.named().items()}
@@ -120,6 +125,9 @@ class TablePlan:
                 metadata=tuple(made.metadata for made in models),
                 region=(*self.regions().input.region, *self._fenced()),
                 sanity=self.sanity().input.sanity,
+                universes=tuple(
+                    self.multiversed.files(group).universe for group in self.multiversed.measured()
+                ),
             ),
             output=Runtimes.below(self.folder),
             study=self.study.study,
@@ -153,6 +161,8 @@ class TablePlan:
             for method in grid.tuned(group.task):
                 own = {**key, "method": method}
                 yield Timed(stage="tune", key=own, path=path("tune", group, method=method))
+        for group in self.multiversed.measured():
+            yield Timed(stage="universe", key=group.model_dump(), path=path("universe", group))
         for group, name in self.plan.sanity_cells():
             own = {**group.model_dump(), "method": grid.original}
             file = path("sanity", group, explainers=name)
@@ -268,6 +278,10 @@ class TablePlan:
             elsewhere=tuple(self.grid.elsewhere()),
             controls=self.grid.roles.noise,
         )
+
+    def multiverse(self) -> MultiverseTablesJob:
+        """Return the job that makes the tables `multiverse` and `robustness`."""
+        return self.multiversed.tabulate(self.made.provenance)
 
     def _described(self, method: str) -> Described:
         """Return what is known of a method without running it."""

@@ -29,14 +29,17 @@ from rightreasons.stages.pool import Twins
 from rightreasons.stages.tabulate import Tables
 from rightreasons.stages.tabulate_attribution import AttributionTables
 from rightreasons.stages.tabulate_feasibility import FeasibilityTable
+from rightreasons.stages.tabulate_multiverse import MultiverseTables
 from rightreasons.stages.tabulate_regions import RegionTables
 from rightreasons.stages.tabulate_reliance import RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes
 from rightreasons.stages.tabulate_sanity import SanityTable
 from rightreasons.stages.tabulate_tuning import TuningTables
 from rightreasons.stages.tune import Trials
+from rightreasons.stages.universe import Universe
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_figures import FigurePlan
+from rightreasons.study.plan_multiverse import MultiversePlan
 from rightreasons.study.plan_tables import TablePlan
 from rightreasons.study.plan_tuning import TuningPlan
 
@@ -132,6 +135,11 @@ STAGES = {
         _below(files.Measures, "measure"),
         "measure",
     ),
+    "universe": Stage(
+        lambda plan, w: MultiversePlan(plan).universe(_group(plan, w)),
+        _below(Universe, "universe"),
+        "universe",
+    ),
     "tabulate": Stage(lambda plan, _: TablePlan(plan).tabulate(), _tables(Tables), "tabulate"),
     "tabulate_feasibility": Stage(
         lambda plan, _: TablePlan(plan).feasibility(),
@@ -155,6 +163,11 @@ STAGES = {
     "tabulate_tuning": Stage(
         lambda plan, _: TablePlan(plan).tuning(), _tables(TuningTables), "tabulate_tuning"
     ),
+    "tabulate_multiverse": Stage(
+        lambda plan, _: TablePlan(plan).multiverse(),
+        _tables(MultiverseTables),
+        "tabulate_multiverse",
+    ),
     "tabulate_sanity": Stage(
         lambda plan, _: TablePlan(plan).sanity(), _tables(SanityTable), "tabulate_sanity"
     ),
@@ -177,7 +190,7 @@ NAMING = frozenset(
             "choose",
             "debias",
         ),
-        *("explain", "sanity", "measure"),
+        *("explain", "sanity", "measure", "universe"),
     }
 )
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -29,6 +30,15 @@ EXPRESSIONS = ("target", "protected")  # keys of a task
 #: Keys of a method that are no parameters of its kind.
 METHOD_KEYS = ("kind", "preset", "search", "control_of")
 DEFAULT, TUNED = "default", "tuned"  # presets that every method has, and that tuning fills
+#: Choices of the multiverse, the study's own first but for scales.
+Threshold = Literal["own", "base_rate", "youden"]
+Scale = Literal["max", "mass", "raw"]
+Sign = Literal["absolute", "positive"]
+Explained = Literal["all", "agreed"]
+THRESHOLDS: tuple[Threshold, ...] = ("own", "base_rate", "youden")
+SCALES: tuple[Scale, ...] = ("max", "mass", "raw")
+SIGNS: tuple[Sign, ...] = ("absolute", "positive")
+EXPLAINED: tuple[Explained, ...] = ("all", "agreed")
 LONGEST = 100  # letters of a name: paths hold several
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -163,7 +173,7 @@ class ExplainConfig(Section):
 class MeasureConfig(Section):
     """How maps and predictions are turned into numbers."""
 
-    scale: Literal["max", "mass", "raw"] = Field(
+    scale: Scale = Field(
         "max", description="saliency intensity: relative to the map's largest value, its sum, raw"
     )
     metrics: dict[str, dict[str, Any]] = Field(
@@ -232,6 +242,76 @@ class ReportConfig(Section):
     figures: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="parameters of figures that differ from their defaults"
     )
+
+
+class MultiverseConfig(Section):
+    """Choices that cost no training: all their combinations are tried on every conclusion."""
+
+    fairness: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="metrics of decisions that say who is fairer, the one that counts by default "
+        "first; none: all whose trait `answers` says so",
+    )
+    performance: list[str] | None = Field(
+        None, min_length=1, description="metrics of decisions that say who is right more often"
+    )
+    saliency: list[str] | None = Field(
+        None, min_length=1, description="metrics of maps that say who looks less at the region"
+    )
+    reliance: list[str] | None = Field(
+        None, min_length=1, description="metrics of twins that say who relies less on it"
+    )
+    threshold: list[Threshold] = Field(
+        default_factory=lambda: list(THRESHOLDS),
+        description="own: as the study has it, always tried; base_rate: as many decisions 1 as "
+        "labels 1 on debias images; youden: the best balanced accuracy on select images, else on "
+        "debias images. Methods that choose thresholds keep theirs",
+    )
+    scale: list[Scale] = Field(
+        default_factory=lambda: list(SCALES),
+        description="scales of the intensity beside `measure.scale`",
+    )
+    sign: list[Sign] = Field(
+        default_factory=lambda: list(SIGNS),
+        description="relevance that counts: |r|, always tried, and max(r, 0)",
+    )
+    margin: list[Annotated[float, Field(gt=0, lt=0.5)]] = Field(
+        default_factory=lambda: [0.05],
+        description="regions that are wider on all sides, by shares of the image's side",
+    )
+    masks: bool = Field(
+        True, description="the dataset's own mask of the protected attribute as region, if any"
+    )
+    rois: dict[Name, dict[Name, Annotated[KnownRoi, WrapValidator(_has_area)]]] = Field(
+        default_factory=dict, description="other regions by task and name: rectangles and masks"
+    )
+    explainer: list[Name] | None = Field(
+        None,
+        min_length=1,
+        description="explainers, the one that counts by default first; none: all of a task that "
+        "see the network, those that are shown first",
+    )
+    explained: list[Explained] = Field(
+        default_factory=lambda: list(EXPLAINED),
+        description="maps that count: all, always tried, and those of images whose true class both "
+        "networks predict, so that `explain.explained_class` does not matter",
+    )
+    level: list[float] | None = Field(
+        None,
+        min_length=1,
+        description="levels, of which the strongest counts by default; none: all but 0",
+    )
+
+
+def _switched(given: Any) -> Any:
+    """Return a section that may be switched on and off by true and false."""
+    return {True: {}, False: None}[given] if isinstance(given, bool) else given
+
+
+def _or_switched(schema: dict[str, Any]) -> None:
+    """Say in a section's schema that it may be switched."""
+    schema["anyOf"].append({"type": "boolean"})
 
 
 class TuningConfig(Section):
@@ -341,6 +421,12 @@ class StudyConfig(Section):
         default_factory=lambda: SanityConfig.model_validate({}),
         description="sanity check of the explainers",
     )
+    multiverse: Annotated[MultiverseConfig | None, BeforeValidator(_switched)] = Field(
+        None,
+        description="how often conclusions change with choices that cost no training; true: with "
+        "the default choices, false: not asked",
+        json_schema_extra=_or_switched,
+    )
     regions: RegionsConfig = Field(
         default_factory=lambda: RegionsConfig.model_validate({}), description="data attribution"
     )
@@ -374,6 +460,10 @@ class StudyConfig(Section):
         if twice := {e for e in taken if taken.count(e) > 1}:
             raise ValueError(f"explain.sets: {', '.join(sorted(twice))} is in two sets")
         shown, explainers = self.report.show_images, self.report.explainers
+        if self.multiverse is not None:
+            asked = self.multiverse
+            _check_known("multiverse.explainer", asked.explainer or [], "explainer", taken)
+            _check_known("multiverse.rois", asked.rois, "task", self.tasks)
         _check_known("report.show_images", shown or [], "dataset", self.datasets)
         _check_known("report.explainers", explainers or [], "explainer", taken)
         return self
