@@ -91,7 +91,7 @@ class _Drawn:
         found = rank_correlations(said, true[known], self.weights[:, known])
         if known.sum() < 3:
             found = np.full_like(found, np.nan)
-        at = self._interval(found, known)
+        at = self._interval(found, known, (-1, 1))
         bounds = {"estimate": at.value, "ci_low": at.low, "ci_high": at.high}
         return {**bounds, "cells": int(known.sum()), "seeds": at.n}
 
@@ -99,12 +99,13 @@ class _Drawn:
         """Return the ROC area of the metric's value, with interval and numbers."""
         true = cells["reliant"].to_numpy(bool)
         found = roc_areas(beyond(cells).to_numpy(float), true, self.weights)
-        at = self._interval(found, np.full(len(cells), True))
+        at = self._interval(found, np.full(len(cells), True), (0, 1))
         bounds = {"area": at.value, "area_low": at.low, "area_high": at.high}
         return {**bounds, "n_reliant": int(true.sum()), "n_not_reliant": int((~true).sum())}
 
-    def _interval(self, found: Array, known: Array) -> Interval:
-        return cluster_interval(float(found[0]), found[1:], self.strata[known], self.seeds[known])
+    def _interval(self, found: Array, known: Array, bounds: tuple[float, float]) -> Interval:
+        drawn = self.strata[known], self.seeds[known]
+        return cluster_interval(float(found[0]), found[1:], *drawn, bounds)
 
 
 def _truth(rows: pd.DataFrame, truth: str, table: pd.DataFrame, original: str) -> Array:
