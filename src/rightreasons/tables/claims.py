@@ -109,7 +109,7 @@ def call(
     """
     rows = _with_chance(rows.reset_index(drop=True), controls)
     cells = _Cells(rows, original, calling)
-    region = rows["task"].map(dict(regions)).fillna(rows["task"])
+    region = rows["task"].map({task: task for task in rows["task"].unique()} | dict(regions))
     todo = (rows["shown"] != "all").to_numpy(copy=True)
     for key in NULLS:
         groups = rows.assign(region=region).groupby([*key, *CLAIM], sort=False, observed=True)
