@@ -31,7 +31,8 @@ def yardstick(
     called (hit_rate), of untrue ones (false_alarm_rate), of those where the region is not the
     attribute's place (false_alarm_place_rate), and of those of level-0 models (level_0_rate), which
     should be near the nominal rate. Models that collapsed, or are compared with themselves, are
-    left out. rank: by the correlation with flips, for images with the attribute (and tests).
+    left out. rank: by the correlation with flips, for images with the attribute (and tests), where
+    there are both cells whose claim is true and cells whose claim is not.
 
     Parameters
     ----------
@@ -62,7 +63,8 @@ def yardstick(
     if not rows:
         return pd.DataFrame({"study": []})
     result = pd.DataFrame(rows).assign(study=table["study"].iloc[0])
-    ranked = result["estimate"].where((result["truth"] == "flips") & (result["shown"] != "without"))
+    seen = (result["truth"] == "flips") & (result["shown"] != "without")
+    ranked = result["estimate"].where(seen & result["area"].notna())
     result["rank"] = ranked.rank(ascending=False, method="min").astype("Int64")
     return result.sort_values(["truth", "rank", *CLAIM], ignore_index=True)
 
