@@ -145,7 +145,7 @@ def _remarks(rows: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
         f"intervals over {_count(ranked, 'seeds')} seeds and designs."
     ]
     if ranked["n_uncalled"].any():
-        lines += [f"Models of whom no claim can be told: {_count(ranked, 'n_uncalled')} of a row."]
+        lines += [f"Models whose claims cannot be judged: {_count(ranked, 'n_uncalled')} of a row."]
     if hidden := len(ranked) - len(rows):
         lines += [f"The best {BEST} and the last {LAST} of {len(ranked)}; {hidden} not shown."]
     return lines

@@ -94,7 +94,7 @@ def yardstick_heatmap(given: Given, params: HeatmapParams) -> Figure:
     bar.set_label(name)
     truth_name = TRUTHS[truth] if params.shows == "correlation" else "true reliance"
     title(figure, f"Claims of maps against {truth_name}")
-    brackets = f" In brackets: no 95 % interval without {middle:g}." * numbered
+    brackets = f" In brackets: the 95 % interval holds {middle:g}, or there is none." * numbered
     note(figure, [f"Test images with the protected attribute (tests: all).{brackets}"])
     return figure
 
