@@ -85,8 +85,8 @@ def cluster_interval(
     low, high = bounds
     if np.ptp(known) < 1e-12 * (high - low):
         share = 0.05 ** (1 / n)
-        ends = (share * value + (1 - share) * bound for bound in bounds)
-        return Interval(value, *ends, n)
+        said, rest = share * value, 1 - share
+        return Interval(value, said + rest * low, said + rest * high, n)
     margin = float(t_quantile(free)) * np.sqrt(n / free) * known.std()
     return Interval(value, float(max(value - margin, low)), float(min(value + margin, high)), n)
 

@@ -113,7 +113,8 @@ def call(
     todo = (rows["shown"] != "all").to_numpy(copy=True)
     for key in NULLS:
         groups = rows.assign(region=region).groupby([*key, *CLAIM], sort=False, observed=True)
-        for members in groups.indices.values():
+        for found in groups.indices.values():
+            members = np.asarray(found)
             judged, null = members[todo[members]], members[cells.usable[members]]
             if len(judged) and len(null):
                 cells.judge(judged, null)

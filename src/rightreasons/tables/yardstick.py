@@ -77,20 +77,23 @@ class _Drawn:
     cells
         Rows of the table `reliance`.
     rng, replicates
-        Of the bootstrap. The first row of the weights counts every cell once.
+        Of the bootstrap. The first of the draws counts every cell once. Few seeds have few draws
+        that differ, each of which is computed once.
     """
 
     def __init__(self, cells: pd.DataFrame, rng: np.random.Generator, replicates: int) -> None:
         self.strata = cells.groupby(["dataset", "design"], observed=True).ngroup().to_numpy()
         self.seeds = cells["seed"].to_numpy()
         drawn = cluster_weights(self.strata, self.seeds, rng=rng, replicates=replicates)
-        self.weights = np.concatenate([np.ones((1, len(cells))), drawn])
+        every = np.concatenate([np.ones((1, len(cells))), drawn])
+        self.weights, which = np.unique(every, axis=0, return_inverse=True)
+        self.which = which.ravel()
 
     def correlation(self, cells: pd.DataFrame, true: Array) -> dict[str, float]:
         """Return Spearman's correlation of claim and truth, with interval and numbers."""
         known = ~np.isnan(true)
         said = (signs(cells["metric"]) * cells["value"]).to_numpy(float)[known]
-        found = rank_correlations(said, true[known], self.weights[:, known])
+        found = rank_correlations(said, true[known], self.weights[:, known])[self.which]
         if known.sum() < 3:
             found = np.full_like(found, np.nan)
         at = self._interval(found, known, (-1, 1))
@@ -100,7 +103,7 @@ class _Drawn:
     def area(self, cells: pd.DataFrame) -> dict[str, float]:
         """Return the ROC area of the metric's value, with interval and numbers."""
         true = cells["reliant"].to_numpy(bool)
-        found = roc_areas(beyond(cells).to_numpy(float), true, self.weights)
+        found = roc_areas(beyond(cells).to_numpy(float), true, self.weights)[self.which]
         at = self._interval(found, np.full(len(cells), True), (0, 1))
         bounds = {"area": at.value, "area_low": at.low, "area_high": at.high}
         return {**bounds, "n_reliant": int(true.sum()), "n_not_reliant": int((~true).sum())}
