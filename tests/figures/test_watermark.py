@@ -57,7 +57,7 @@ def test_the_ranking_shows_the_best_and_the_last_by_rank() -> None:
     figure, table = drawn("yardstick"), ranked()
     table = table[table["rank"].notna()].sort_values("rank")
     rows = pd.concat([table.iloc[:20], table.iloc[-5:]])
-    left, right = figure.axes
+    left, middle, right = figure.axes
     points = np.asarray(left.collections[1].get_offsets())
     np.testing.assert_allclose(points[:, 0], rows["estimate"])
     assert (np.diff(points[:, 1]) > 0).all()
@@ -68,6 +68,10 @@ def test_the_ranking_shows_the_best_and_the_last_by_rank() -> None:
     assert "The best 20 and the last 5 of 168; 143 not shown." in texts(figure)
     bars = [segment[:, 0] for segment in left.collections[0].get_segments()]
     np.testing.assert_allclose(bars, rows[["ci_low", "ci_high"]])
+    areas = np.asarray(middle.collections[1].get_offsets())
+    np.testing.assert_allclose(areas, np.stack([rows["area"], points[:, 1]], axis=1))
+    bars = [segment[:, 0] for segment in middle.collections[0].get_segments()]
+    np.testing.assert_allclose(bars, rows[["area_low", "area_high"]])
     for marks, rate in zip(
         right.collections, ("hit", "false_alarm", "false_alarm_place"), strict=False
     ):
@@ -84,6 +88,8 @@ def test_the_ranking_greys_the_controls_and_takes_only_ranked_rows() -> None:
     assert len(few.axes[0].get_yticklabels()) == 6
     assert "not shown" not in texts(few)
     assert "24 true, 12 untrue" in texts(few)
+    assert "cannot be judged" not in texts(few)
+    assert "cannot be judged: 4 of a row" in texts(yardstick(table.assign(n_uncalled=4)))
 
 
 def test_the_heatmap_writes_each_correlation_and_brackets_the_unsure() -> None:
@@ -102,6 +108,26 @@ def test_the_heatmap_writes_each_correlation_and_brackets_the_unsure() -> None:
         assert axes.images[0].get_array()[place[1], place[0]] == pytest.approx(row["estimate"])
     assert rows[0] == "gradient"
     assert set(rows[-2:]) == {"random", "edges"}
+
+
+def test_the_heatmap_of_areas_is_unsure_around_one_half() -> None:
+    table = ranked()
+    axes = drawn("yardstick_heatmap, area").axes[0]
+    ours = table[(table["truth"] == "flips") & (table["shown"] != "without")]
+    written = sorted(text.get_text() for text in axes.texts)
+    wanted = [
+        f"({row.area:.2f})" if row.area_low <= 0.5 <= row.area_high else f"{row.area:.2f}"
+        for row in ours.itertuples()
+    ]
+    assert written == sorted(wanted)
+    assert 0 < sum(text.startswith("(") for text in written) < len(written)
+    assert axes.images[0].get_clim() == (0, 1)
+
+
+def test_what_has_no_interval_is_unsure() -> None:
+    table = ranked(EXPLAINERS[:2], METRICS[:3]).assign(ci_low=np.nan, ci_high=np.nan)
+    figure = yardstick_heatmap(table)
+    assert all(text.get_text().startswith("(") for text in figure.axes[0].texts)
 
 
 def test_blue_follows_reliance_and_red_runs_against_it() -> None:
@@ -172,16 +198,22 @@ def test_reliance_marks_the_unknown_and_the_constant_and_explains_the_marks() ->
     assert len(small) == (rows["level"] == 0.25).sum()
     crosses = [line for line in axes.lines if line.get_marker() == "x"]
     assert len(crosses) == (rows["level"] == 0.5).sum()
-    for words in ("claim made", "not made", "no control", "ROI elsewhere", "constant classifier"):
+    for words in (
+        "claim made",
+        "not made",
+        "cannot be told",
+        "ROI elsewhere",
+        "constant classifier",
+    ):
         assert words in texts(figure)
     assert "constant classifier" not in texts(drawn("reliance"))
-    assert "no control" not in texts(drawn("reliance"))
+    assert "cannot be told" not in texts(drawn("reliance"))
 
 
 def test_reliance_quotes_the_yardstick_and_takes_tests_of_all_images() -> None:
     row = fake_yardstick().query("explainer == 'gradient' and metric == 'hrf' and truth == 'flips'")
-    low, high = row.iloc[0][["ci_low", "ci_high"]]
-    assert f"ρ = {row.iloc[0]['estimate']:.2f} [{low:.2f}, {high:.2f}]" in texts(drawn("reliance"))
+    rho, area = row.iloc[0][["estimate", "area"]]
+    assert f"ρ {rho:.2f}, area {area:.2f}" in texts(drawn("reliance"))
     frame = fake_reliance(metrics=("det",))
     everything = frame[frame["shown"] == "with"].assign(shown="all")
     assert len(markers(draw_reliance(everything).axes[0])) == 36

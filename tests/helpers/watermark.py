@@ -125,7 +125,9 @@ def fake_yardstick(
             rho = -0.05 + 0.01 * j if control else 0.98 - 0.05 * i - 0.04 * j
             rho *= 1.0 if shown == "with" else 0.5
             row = {"study": "fake", "explainer": explainer, "metric": metric, "shown": shown}
-            row |= {"truth": truth, "estimate": rho, "cells": 36}
+            row |= {"truth": truth, "estimate": rho, "cells": 36, "seeds": 3, "n_uncalled": 0}
+            row |= {"area": 0.5 + rho / 2, "area_low": 0.3 + rho / 2}
+            row |= {"area_high": min(0.55 + rho / 2, 1), "level_0_rate": 0.1}
             row |= {"ci_low": max(rho - 0.2, -1), "ci_high": min(rho + 0.1, 1)}
             row |= {"n_reliant": 24, "n_not_reliant": 12, "hit_rate": abs(rho)}
             row |= {"false_alarm_rate": (1 - abs(rho)) / 2, "false_alarm_place_rate": 0.1 * (j % 5)}

@@ -170,6 +170,7 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "yardstick, few": lambda: yardstick(ranked(EXPLAINERS[:2], METRICS[:3])),
     "yardstick, nothing": lambda: yardstick(ranked().assign(rank=None)),
     "yardstick_heatmap": lambda: yardstick_heatmap(ranked()),
+    "yardstick_heatmap, area": lambda: yardstick_heatmap(ranked(), shows="area"),
     "yardstick_heatmap, few": lambda: yardstick_heatmap(ranked(EXPLAINERS[:2], METRICS[:3])),
     "yardstick_heatmap, nothing": lambda: yardstick_heatmap(ranked().assign(estimate=np.nan)),
     "reliance": draw_reliance,

@@ -247,7 +247,53 @@ def test_correlations_are_scipys() -> None:
             assert value == pytest.approx(slow(one.ravel(), other.ravel()).statistic)
 
 
-@pytest.mark.parametrize("kind", ["ssim", "spearman", "correlation"])
+def test_the_overlap_is_what_two_maps_of_sum_1_share() -> None:
+    a, b = np.abs(few_values(1)), np.abs(noise(2))
+    for value, one, other in zip(similarity(a, b, "overlap"), a, b, strict=True):
+        p, q = (m.astype(float) / m.sum(dtype=float) for m in (one, other))
+        slow = sum(min(x, y) for x, y in zip(p.ravel(), q.ravel(), strict=True))
+        assert value == pytest.approx(slow)
+        assert value == pytest.approx(1 - np.abs(p - q).sum() / 2)
+
+
+def signals() -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Maps (1, 64, 64) that show a signal's place more and less, and the place's mask."""
+    rng = np.random.default_rng(0)
+    mask = rectangle_mask((0.06, 0.78, 0.5, 0.97), height=64, width=64).astype(np.float32)
+    drawn, outside = np.abs(rng.normal(size=(2, 64, 64)))
+    half = mask * (np.cumsum(mask, axis=1) <= 14)
+    pixel = np.zeros((64, 64))
+    pixel[3, 60] = 1
+    maps = {
+        "the place": mask,
+        "half of it": half,
+        "it and noise elsewhere": mask * drawn / mask.sum() + (1 - mask) * outside / 4096,
+        "noise": drawn,
+        "elsewhere": mask[::-1],
+        "one pixel elsewhere": pixel,
+    }
+    return {name: m[None].astype(np.float32) for name, m in maps.items()}, mask[None]
+
+
+def test_the_overlap_with_a_place_is_less_the_less_a_map_shows_it() -> None:
+    maps, mask = signals()
+    got = {name: similarity(m, mask, "overlap")[0] for name, m in maps.items()}
+    assert got["the place"] == pytest.approx(1)
+    assert got["half of it"] == pytest.approx(0.5)
+    assert 0.3 < got["it and noise elsewhere"] < 0.6
+    assert got["noise"] == pytest.approx(mask.mean(), rel=0.1)  # chance: the share of the image
+    assert got["elsewhere"] == got["one pixel elsewhere"] == 0
+
+
+def test_ssim_with_a_place_rewards_what_is_sparse_anywhere() -> None:
+    """Why K-SSD does not compare by SSIM: two empty windows are alike."""
+    maps, mask = signals()
+    got = {name: similarity(m, mask, "ssim")[0] for name, m in maps.items()}
+    assert got["one pixel elsewhere"] > 0.8
+    assert got["elsewhere"] > 0.5 > got["it and noise elsewhere"]
+
+
+@pytest.mark.parametrize("kind", ["ssim", "spearman", "correlation", "overlap"])
 def test_the_same_maps_are_alike_in_any_unit(kind: Any) -> None:
     maps = np.abs(noise())
     np.testing.assert_allclose(similarity(maps, maps, kind), 1, rtol=1e-12)
@@ -264,10 +310,12 @@ def test_a_constant_map_correlates_with_nothing() -> None:
     assert np.isfinite(similarity(constant, np.abs(noise()), "ssim")).all()
 
 
-def test_k_ssd_compares_with_the_signal_on_images_that_have_it() -> None:
+@pytest.mark.parametrize("kind", ["overlap", "ssim"])
+def test_k_ssd_compares_with_the_signal_on_images_that_have_it(kind: Any) -> None:
     masks = scattered()
-    got = measured(noise(), masks)["k_ssd"]
-    alike = similarity(np.abs(noise()), masks.astype(np.float32), "ssim")
+    params = {} if kind == "overlap" else {"k_ssd": {"similarity": kind}}
+    got = measured(noise(), masks, **params)["k_ssd"]
+    alike = similarity(np.abs(noise()), masks.astype(np.float32), kind)
     wanted = np.where(PROTECTED == 1, alike, np.nan)
     np.testing.assert_allclose(got, wanted)
     assert np.isnan(got[3])  # with the attribute, without a ROI

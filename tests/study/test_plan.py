@@ -404,3 +404,22 @@ def test_tables_are_those_of_what_the_study_has() -> None:
     assert "sanity" not in full
     bare = plan_of(methods={"vanilla": {}}, regions={})
     assert not {"region_maps", "table_one"} & set(TablePlan(bare).files())
+
+
+def test_claims_are_called_as_the_config_says_and_by_tasks_of_one_region() -> None:
+    task = {"dataset": "synthfaces", "target": "Smiling", "roi": {"artifact": "mark"}}
+    elsewhere = {**task, "protected": "mark", "roi": [0.1, 0.1, 0.4, 0.4]}
+    plan = plan_of(
+        artifacts={"mark": {"kind": "patch"}, "tint": {}},
+        tasks={
+            "mark": {**task, "protected": "mark"},
+            "tint": {**task, "protected": "tint"},
+            "else": elsewhere,
+        },
+        designs={"artifact_fraction": {"levels": [0, 1]}},
+        measure={"calls": {"rate": 0.2}},
+        regions={},
+    )
+    job = TablePlan(plan).reliance()
+    assert (job.rate, job.null) == (0.2, "auto")
+    assert job.regions["mark"] == job.regions["tint"] != job.regions["else"]

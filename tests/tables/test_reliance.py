@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,9 @@ import pandas as pd
 import pytest
 from scipy.stats import sem, spearmanr, t
 
-from rightreasons.tables.reliance import reliance, summarised, true_reliance, yardstick
+from rightreasons.tables.claims import Calling
+from rightreasons.tables.reliance import reliance, summarised, true_reliance
+from rightreasons.tables.yardstick import yardstick
 
 KEY = {"study": "s", "dataset": "d", "design": "artifact_fraction"}
 N = 40
@@ -66,20 +70,23 @@ def collapsed_of(key: dict[str, Any], value: float = 0.0) -> pd.DataFrame:
 
 
 FLIPS = {0.0: 0.0, 0.5: 0.3, 1.0: 0.8}
+SEEDS = (0, 1, 2)
 
 
+@cache
 def study(collapsed: float = 0.0) -> dict[str, pd.DataFrame]:
-    """Three levels, two seeds; `good` follows the flips, `random` and `blind` do not."""
-    keys = [cell(level, seed) for level in FLIPS for seed in (0, 1)]
-    keys += [cell(1.0, seed, "tuned") for seed in (0, 1)]
+    """Three levels, three seeds; `good` follows the flips, `noise` and `blind` do not."""
+    keys = [cell(level, seed) for level in FLIPS for seed in SEEDS]
+    keys += [cell(level, seed, "tuned") for level in (0.0, 1.0) for seed in SEEDS]
     images, predictions, cells = [], [], []
     for key in keys:
-        flips = FLIPS[key["level"]] / (4 if key["method"] == "tuned" else 1)
+        tuned = key["method"] == "tuned"
+        flips = FLIPS[key["level"]] / (4 if tuned else 1)
         predictions.append(predictions_of(key, flips))
         images.append(images_of(key, "good", "rrf", 0.05 + 0.5 * flips))
         images.append(images_of(key, "blind", "rrf", 0.3))
         images.append(images_of(key, "noise", "rrf", 0.05))
-        images.append(images_of(key, "good", "adr", 0.2 * (key["method"] == "tuned")))
+        images.append(images_of(key, "good", "adr", 0.2 * (tuned and key["level"] == 1)))
         images.append(images_of(key, "noise", "adr", 0.0))
         cells.append(collapsed_of(key, collapsed if key["level"] == 1 else 0))
         tests = {"explainer": "good", "metric": "det", "n": 2 * N}
@@ -91,13 +98,17 @@ def study(collapsed: float = 0.0) -> dict[str, pd.DataFrame]:
     }
 
 
-def made(elsewhere: tuple[str, ...] = (), **changes: Any) -> pd.DataFrame:
+@cache
+def made(
+    elsewhere: tuple[str, ...] = (), calling: Calling | None = None, collapsed: float = 0.0
+) -> pd.DataFrame:
     return reliance(
-        **study(**changes),
+        **study(collapsed),
         original="vanilla",
         injected=["mark"],
         elsewhere=elsewhere,
         controls=["noise"],
+        calling=calling,
     )
 
 
@@ -145,40 +156,35 @@ def rows_of(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
     return table[(table[list(wanted)] == list(wanted.values())).all(axis=1)]
 
 
-def test_claims_are_called_beyond_the_control_only() -> None:
+def test_claims_are_called_beyond_level_0_only() -> None:
     table = made()
     good = rows_of(table, explainer="good", metric="rrf", shown="with", method="vanilla")
-    assert good.set_index("level")["called"].groupby("level").all().to_dict() == {
-        0.0: False,
-        0.5: True,
-        1.0: True,
-    }
-    assert good.set_index("level")["reliant"].groupby("level").all().to_dict() == {
-        0.0: False,
-        0.5: True,
-        1.0: True,
-    }
+    assert good.groupby("level")["called"].all().to_dict() == {0.0: False, 0.5: True, 1.0: True}
+    assert good.groupby("level")["reliant"].all().to_dict() == {0.0: False, 0.5: True, 1.0: True}
     blind = rows_of(table, explainer="blind", shown="with")
-    assert blind["called"].all()
+    assert blind["called"].notna().all()
+    assert not blind["called"].any()  # though it is far above the noise
+    assert (blind["ci_low"] > blind["chance"]).all()
     noise = rows_of(table, explainer="noise", metric="rrf")
-    assert not noise["called"].any()
     assert np.allclose(noise["chance"], noise["value"])
     without = rows_of(table, explainer="good", metric="rrf", shown="without")
     assert len(without) == len(rows_of(table, explainer="good", metric="rrf", shown="with"))
     det = rows_of(table, metric="det")
     assert (det["shown"] == "all").all()
     assert (det["called"] == (det["value"] == 1)).all()
+    assert set(det["null"]) == {"own test"}
 
 
 def test_metrics_of_pairs_claim_less_than_vanilla() -> None:
     table = made()
     adr = rows_of(table, explainer="good", metric="adr", shown="with", level=1.0)
-    called = adr.set_index("method")["called"].astype(bool)
-    reliant = adr.set_index("method")["reliant"]
-    assert called["tuned"].all()
-    assert not called["vanilla"].any()
-    assert reliant["tuned"].all()
-    assert not reliant["vanilla"].any()
+    tuned, vanilla = (rows_of(adr, method=method) for method in ("tuned", "vanilla"))
+    assert tuned["called"].all()
+    assert tuned["reliant"].all()
+    assert set(tuned["null_models"]) == {3}  # the tuned models of level 0
+    assert vanilla["called"].isna().all()
+    assert set(vanilla["uncalled"]) == {"compared with itself"}
+    assert not vanilla["reliant"].any()
 
 
 def test_a_region_elsewhere_is_never_relied_on() -> None:
@@ -187,12 +193,15 @@ def test_a_region_elsewhere_is_never_relied_on() -> None:
     assert not table["reliant"].any()
     rates = yardstick(table, "vanilla", replicates=50)
     assert (rates["cells"] == 0).all()
+    assert rates["area"].isna().all()
     assert rates["false_alarm_rate"].isna().all()
-    blind = rows_of(rates, explainer="blind", shown="with", truth="flips")
-    assert blind["false_alarm_place_rate"].tolist() == [1.0]
+    good = rows_of(rates, explainer="good", metric="rrf", shown="with", truth="flips")
+    called = rows_of(table, explainer="good", metric="rrf", shown="with")["called"]
+    assert good["false_alarm_place_rate"].tolist() == [called.sum() / 15]
+    assert called.sum() >= 9  # all of the levels above 0
 
 
-def test_the_yardstick_is_spearman_over_cells() -> None:
+def test_the_yardstick_is_spearman_and_pairs_of_cells() -> None:
     table = made()
     rates = yardstick(table, "vanilla", replicates=200)
     rows = rows_of(table, explainer="good", metric="rrf", shown="with")
@@ -200,13 +209,20 @@ def test_the_yardstick_is_spearman_over_cells() -> None:
         found = rows_of(rates, explainer="good", metric="rrf", shown="with", truth=truth).iloc[0]
         assert found["estimate"] == pytest.approx(spearmanr(rows["value"], rows[truth]).statistic)
         assert found["ci_low"] <= found["estimate"] <= found["ci_high"]
-        assert found["cells"] == 8
+        assert (found["cells"], found["seeds"]) == (15, 3)
     good = rows_of(rates, explainer="good", metric="rrf", shown="with", truth="flips").iloc[0]
     assert good["estimate"] > 0.9
-    assert (good["hit_rate"], good["false_alarm_rate"]) == (1, 0)
-    blind = rows_of(rates, explainer="blind", shown="with", truth="flips").iloc[0]
-    assert (blind["hit_rate"], blind["false_alarm_rate"]) == (1, 1)
-    assert blind["n_not_reliant"] == 2
+    normal = rows_of(table, explainer="good", metric="rrf", shown="with", level=0.0)["called"]
+    assert good["hit_rate"] == 1
+    assert good["false_alarm_rate"] == good["level_0_rate"] == normal.astype(float).mean()
+    blind = rows_of(table, explainer="blind", shown="with")
+    yes, no = blind[blind["reliant"]]["value"], blind[~blind["reliant"]]["value"]
+    won = [(a > b) + 0.5 * (a == b) for a, b in itertools.product(yes, no)]
+    found = rows_of(rates, explainer="blind", shown="with", truth="flips").iloc[0]
+    assert found["area"] == pytest.approx(np.mean(won))
+    assert found["area_low"] <= found["area"] <= found["area_high"]
+    assert (found["n_reliant"], found["n_not_reliant"]) == (9, 6)
+    assert (found["hit_rate"], found["false_alarm_rate"]) == (0, 0)
     assert np.isnan(good["false_alarm_place_rate"])
 
 
@@ -214,8 +230,23 @@ def test_pairs_are_held_against_the_change() -> None:
     table = made()
     rates = yardstick(table, "vanilla", replicates=50)
     adr = rows_of(rates, explainer="good", metric="adr", shown="with", truth="flips").iloc[0]
-    assert adr["cells"] == 2  # the cells that are not vanilla
-    assert (adr["hit_rate"], adr["n_reliant"], adr["n_not_reliant"]) == (1, 2, 0)
+    assert adr["cells"] == 6  # the cells that are not vanilla
+    assert (adr["hit_rate"], adr["n_reliant"], adr["n_not_reliant"]) == (1, 3, 3)
+    assert adr["area"] == 1  # all three seeds agree, and three are few
+    assert (adr["area_low"], adr["area_high"]) == (pytest.approx(0.05 ** (1 / 3)), 1)
+
+
+def test_with_one_seed_nothing_is_called_and_there_is_no_interval() -> None:
+    tables = {name: frame[frame["seed"] == 0] for name, frame in study().items()}
+    table = reliance(**tables, original="vanilla", injected=["mark"], elsewhere=(), controls=[])
+    images = table[table["shown"] != "all"]
+    assert images["called"].isna().all()
+    assert {"0 of 2 level-0 seeds", "1 of 2 level-0 seeds"} < set(images["uncalled"])
+    rates = yardstick(table, "vanilla", replicates=50)
+    good = rows_of(rates, explainer="good", metric="rrf", shown="with", truth="flips").iloc[0]
+    assert good["estimate"] > 0.8
+    assert good[["ci_low", "ci_high", "area_low", "hit_rate", "false_alarm_rate"]].isna().all()
+    assert good["n_uncalled"] == 5
 
 
 def test_ranks_are_of_flips_and_images_with_the_attribute() -> None:
@@ -230,4 +261,15 @@ def test_ranks_are_of_flips_and_images_with_the_attribute() -> None:
 def test_constant_classifiers_are_left_out() -> None:
     rates = yardstick(made(collapsed=1.0), "vanilla", replicates=50)
     rrf = rows_of(rates, explainer="good", metric="rrf", shown="with", truth="flips").iloc[0]
-    assert rrf["cells"] == 4
+    assert rrf["cells"] == 9
+
+
+def test_conformal_calls_need_as_many_seeds_as_the_rate_says() -> None:
+    table = made(calling=Calling(0.1, "conformal"))
+    images = table[table["shown"] != "all"]
+    assert images["called"].isna().all()
+    assert "3 of 9 level-0 seeds" in set(images["uncalled"])
+    loose = made(calling=Calling(0.34, "conformal"))
+    good = rows_of(loose, explainer="good", metric="rrf", shown="with", level=1.0)
+    np.testing.assert_allclose(good["p_value"].to_numpy(float), 1 / 7)  # above all six of level 0
+    assert good["called"].all()

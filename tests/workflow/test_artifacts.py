@@ -109,8 +109,11 @@ def test_the_yardstick_ranks_explainers_and_metrics(tables: dict[str, pd.DataFra
     assert set(table["explainer"]) == set(EXPLAINERS)
     assert {"rrf", "top_fraction", "k_ssd", "fam", "adr"} <= set(table["metric"])
     assert table["rank"].notna().any()
-    calls = tables["reliance"].query("explainer == 'random' and shown == 'with'")["called"]
-    assert not calls.astype(bool).any()
+    assert table["area"].between(0, 1).any()
+    assert table["area_low"].isna().all()  # one seed
+    said = tables["reliance"].query("shown == 'with'")
+    assert said["called"].isna().all()
+    assert {"0 of 2 level-0 seeds", "1 of 2 level-0 seeds"} <= set(said["uncalled"])
 
 
 def test_maps_of_level_0_are_their_own_normal_maps(tables: dict[str, pd.DataFrame]) -> None:

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 CAPTION = """
 True reliance against what {explainer} maps say of it: a dot per model (task, design, level, seed,
 method), a panel per metric. Sideways: the share of decisions that the protected attribute alone
-flips. Filled: the metric makes its claim, as its interval lies beyond that of random maps (dashed:
-their mean). Triangles: the region of interest is not where the protected attribute is, so that no
-metric of the region can see it. Crossed: a constant classifier.
+flips. Filled: the metric makes its claim, as its value lies beyond what level-0 models of other
+seeds give. Dashed: the mean of random maps. Triangles: the region of interest is not where the
+protected attribute is, so that no metric of the region can see it. Crossed: a constant classifier.
 """
 COLUMNS, MOST_COLUMNS = 4, 5
 ENTRIES = 6  # in a line of the legend
@@ -42,7 +42,7 @@ NAMES = {
     "logit_change": "change of logit",
     "accuracy_change": "change of accuracy",
 }
-CALLS = {"claim made": (4.0, True), "not made": (4.0, False), "no control": (2.0, False)}
+CALLS = {"claim made": (4.0, True), "not made": (4.0, False), "cannot be told": (2.0, False)}
 
 
 class RelianceParams(Params):
@@ -70,9 +70,9 @@ def reliance(given: Given, params: RelianceParams) -> Figure:
     """Draw a panel per metric: true reliance against the metric's value, a dot per model.
 
     Of the images with the protected attribute, or of all for metrics that are tests. Filled: the
-    metric's claim is made. Hollow: it is not. Small: there is no control to tell. Triangles: the
-    ROI is not where the protected attribute is. Crossed: a constant classifier. Dashed: the
-    control's mean value. Above: Spearman's rho.
+    metric's claim is made. Hollow: it is not. Small: it cannot be told, for want of level-0 models,
+    say. Triangles: the ROI is not where the protected attribute is. Crossed: a constant classifier.
+    Dashed: the control's mean value. Above: Spearman's rho and the ROC area.
     """
     reliance, yardstick = given.tables["reliance"], given.tables["yardstick"]
     explainer, truth = given.explainer, params.truth
@@ -91,7 +91,7 @@ def reliance(given: Given, params: RelianceParams) -> Figure:
         _panel(axes, part, truth, colors)
         ours = (yardstick["explainer"] == explainer) & (yardstick["metric"] == metric)
         ours &= (yardstick["truth"] == truth) & (yardstick["shown"] != "without")
-        panel_title(axes, short_name(metric), _rho(yardstick[ours]))
+        panel_title(axes, short_name(metric), _believed(yardstick[ours]))
     for axes in panels[-_columns(len(metrics)) :]:
         axes.set_xlabel(NAMES[truth])
     place = title_above(figure, f"True reliance and saliency by {explainer}", lines)
@@ -126,7 +126,7 @@ def _shades(levels: Sequence[float]) -> dict[float, Any]:
 
 def _call(called: Any) -> str:
     if pd.isna(called):
-        return "no control"
+        return "cannot be told"
     return "claim made" if called else "not made"
 
 
@@ -145,14 +145,14 @@ def _panel(axes: Axes, rows: pd.DataFrame, truth: str, colors: dict[float, Any])
         axes.axhline(rows["chance"].mean(), color=GREY, lw=0.7, ls="--", zorder=0)
 
 
-def _rho(found: pd.DataFrame) -> str:
-    """Return Spearman's rho with its interval; "" where the yardstick has none."""
-    found = found.dropna(subset=["estimate"])
-    if found.empty:
+def _believed(found: pd.DataFrame) -> str:
+    """Return Spearman's rho and the ROC area; "" where the yardstick has neither."""
+    known = found[["estimate", "area"]].dropna(how="all")
+    if known.empty:
         return ""
-    row = found.iloc[0]
-    text = f"ρ = {row['estimate']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
-    return text.replace("-", "−")
+    rho, area = known.iloc[0]
+    parts = [f"ρ {rho:.2f}"] * pd.notna(rho) + [f"area {area:.2f}"] * pd.notna(area)
+    return ", ".join(parts).replace("-", "−")
 
 
 def _handles(rows: pd.DataFrame, colors: dict[float, Any]) -> list[Line2D]:

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 CAPTION = """
 Which explainer and metric say what a model truly relies on? Test images exist with and without the
 protected attribute, so the share of decisions that it alone flips is known for every model. Left:
-Spearman's rank correlation over models between that share and what the metric claims, with its
-bootstrap interval. Right: how often the metric makes its claim (its interval lies beyond that of
-random maps) where it is true (hits), where it is not (false alarms), and where the region of
-interest is not the attribute's place at all. Grey: explainers that know nothing of the model.
+Spearman's rank correlation over models between that share and what the metric claims. Middle: how
+often a model that relies on the attribute has a value beyond that of one that does not (ROC area).
+Both with an interval over seeds, as models of a seed share images. Right: how often the metric
+makes its claim (its value lies beyond what level-0 models of other seeds give) where it is true
+(hits), where it is not (false alarms), and where the region of interest is not the attribute's
+place at all. Grey: explainers that know nothing of the model.
 """
 BEST, LAST = 20, 5
 BLUE = "#0072B2"
@@ -54,7 +56,7 @@ RATES = (
     controls=True,
 )
 def yardstick(given: Given, params: Params) -> Figure:
-    """Draw a row per explainer and metric, by rank: rank correlation, hits, false alarms.
+    """Draw a row per explainer and metric, by rank: rank correlation, ROC area, hits, false alarms.
 
     Of more than 25 rows the best 20 and the last 5 are shown. Bars: 95 % intervals. The control
     explainers are grey.
@@ -69,11 +71,12 @@ def yardstick(given: Given, params: Params) -> Figure:
     rows, cut = _ends(ranked)
     places = [i + (0.6 if cut and i >= BEST else 0.0) for i in range(len(rows))]
     figure = page(1.6 + 0.17 * (len(rows) + cut))
-    left, right = figure.subplots(1, 2, sharey=True)
+    left, middle, right = figure.subplots(1, 3, sharey=True, width_ratios=(1.1, 0.8, 1))
     colors = [
         GREY if explainer in given.roles.controls else BLUE for explainer in rows["explainer"]
     ]
     _correlations(left, rows, places, colors)
+    _areas(middle, rows, places, colors)
     _rates(right, rows, places)
     left.set_yticks(places, [_label(row) for row in rows.to_dict("records")])
     for label, color in zip(left.get_yticklabels(), colors, strict=True):
@@ -96,12 +99,25 @@ def _label(row: dict[Any, Any]) -> str:
 
 
 def _correlations(axes: Axes, rows: pd.DataFrame, places: list[float], colors: list[str]) -> None:
-    axes.hlines(places, rows["ci_low"], rows["ci_high"], color=colors, lw=1.0, alpha=0.6)
-    axes.scatter(rows["estimate"], places, s=14, color=colors, zorder=3)
+    _bars(axes, rows[["ci_low", "estimate", "ci_high"]], places, colors)
     axes.axvline(0, color=GREY, lw=0.5, zorder=0)
     axes.set_xlim(np.nanmin([0, *rows["ci_low"], *rows["estimate"]]) - 0.05, 1.05)
+    panel_title(axes, "Spearman's ρ over models", "with decisions flipped, ↑ better")
+
+
+def _areas(axes: Axes, rows: pd.DataFrame, places: list[float], colors: list[str]) -> None:
+    _bars(axes, rows[["area_low", "area", "area_high"]], places, colors)
+    axes.axvline(0.5, color=GREY, lw=0.5, zorder=0)
+    axes.set_xlim(np.nanmin([0.5, *rows["area_low"], *rows["area"]]) - 0.03, 1.03)
+    panel_title(axes, "ROC area", "reliant or not, ↑ better")
+
+
+def _bars(axes: Axes, values: pd.DataFrame, places: list[float], colors: list[str]) -> None:
+    """Draw values (low, value, high) as dots with intervals."""
+    low, value, high = (values[name] for name in values)
+    axes.hlines(places, low, high, color=colors, lw=1.0, alpha=0.6)
+    axes.scatter(value, places, s=14, color=colors, zorder=3)
     axes.tick_params(axis="y", length=0)
-    panel_title(axes, "Spearman's ρ over models", "claim against decisions flipped, ↑ better")
 
 
 def _rates(axes: Axes, rows: pd.DataFrame, places: list[float]) -> None:
@@ -111,7 +127,7 @@ def _rates(axes: Axes, rows: pd.DataFrame, places: list[float]) -> None:
     axes.hlines(places, 0, 1, color="#EEEEEE", lw=0.6, zorder=0)
     axes.set_xlim(-0.03, 1.03)
     axes.tick_params(axis="y", length=0)
-    panel_title(axes, "Claims made", "share: hits ↑ better, false alarms ↓ better")
+    panel_title(axes, "Claims made", "hits ↑, false alarms ↓ better")
 
 
 def _handles(rows: pd.DataFrame) -> list[Line2D]:
@@ -123,13 +139,16 @@ def _handles(rows: pd.DataFrame) -> list[Line2D]:
 
 
 def _remarks(rows: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
-    text = (
+    lines = [
         f"Claims of a row: {_count(ranked, 'n_reliant')} true, "
-        f"{_count(ranked, 'n_not_reliant')} untrue. ρ over {_count(ranked, 'cells')} models."
-    )
+        f"{_count(ranked, 'n_not_reliant')} untrue. ρ over {_count(ranked, 'cells')} models, "
+        f"intervals over {_count(ranked, 'seeds')} seeds and designs."
+    ]
+    if ranked["n_uncalled"].any():
+        lines += [f"Models whose claims cannot be judged: {_count(ranked, 'n_uncalled')} of a row."]
     if hidden := len(ranked) - len(rows):
-        text += f" The best {BEST} and the last {LAST} of {len(ranked)}; {hidden} not shown."
-    return [text]
+        lines += [f"The best {BEST} and the last {LAST} of {len(ranked)}; {hidden} not shown."]
+    return lines
 
 
 def _count(ranked: pd.DataFrame, column: str) -> str:

@@ -20,16 +20,22 @@ CAPTION = """
 Spearman's rank correlation over models between what a metric of maps claims and the share of
 decisions that the protected attribute alone flips, for every explainer and metric, over the test
 images with the protected attribute. Blue: the metric follows true reliance, red: it runs against
-it. In brackets: the bootstrap interval holds 0.
+it. In brackets: the interval over seeds holds 0. Or, by the parameter `shows`, the ROC area: how
+often a model that relies on the attribute has a value beyond that of one that does not.
 """
 TRUTHS = {
     "flips": "decisions that the protected attribute flips",
     "logit_change": "the change of the logit by the protected attribute",
     "accuracy_change": "the change of accuracy by the protected attribute",
 }
+# Column, its interval, what it is without an association, distance from there to the ends, name.
+SHOWN = {
+    "correlation": ("estimate", "ci_low", "ci_high", 0.0, 1.0, "Spearman's ρ"),
+    "area": ("area", "area_low", "area_high", 0.5, 0.5, "ROC area"),
+}
 COLORS = "RdBu"
 NUMBERED = 14  # columns that leave room for numbers
-DARK = 0.6  # beyond this |ρ| numbers are white
+DARK = 0.6  # beyond this share of the way to an end numbers are white
 
 
 class HeatmapParams(Params):
@@ -37,6 +43,11 @@ class HeatmapParams(Params):
 
     truth: Literal["flips", "logit_change", "accuracy_change"] = Field(
         "flips", description="what true reliance is measured by"
+    )
+    shows: Literal["correlation", "area"] = Field(
+        "correlation",
+        description="Spearman's correlation with true reliance, or the ROC area: models that rely "
+        "on the attribute against those that do not (the same for every truth)",
     )
 
 
@@ -52,47 +63,50 @@ class HeatmapParams(Params):
     controls=True,
 )
 def yardstick_heatmap(given: Given, params: HeatmapParams) -> Figure:
-    """Draw explainers x metrics in the colour of Spearman's rho, its number written in.
+    """Draw explainers x metrics in the colour of Spearman's rho or ROC area, its number written in.
 
     Of images with the protected attribute, or of all for metrics that are tests. The order is that
-    of the means, best first. In brackets: the 95 % interval holds 0. A pair that the table lacks is
-    white. More than 14 metrics leave no room for numbers.
+    of the means, best first. In brackets: the 95 % interval holds 0 (an area of 0.5), or there is
+    none. A pair that the table lacks is white. More than 14 metrics leave no room for numbers.
     """
     yardstick, truth = given.tables["yardstick"], params.truth
     rows = yardstick[(yardstick["truth"] == truth) & (yardstick["shown"] != "without")]
-    rows = rows.dropna(subset=["estimate"])
+    column, low, high, middle, reach, name = SHOWN[params.shows]
+    rows = rows.dropna(subset=[column])
     if rows.empty:
-        return nothing("no correlations")
-    values = _ordered(rows.pivot(index="explainer", columns="metric", values="estimate"))
-    unsure = rows.assign(unsure=(rows["ci_low"] <= 0) & (rows["ci_high"] >= 0))
-    unsure = unsure.pivot(index="explainer", columns="metric", values="unsure")
+        return nothing("no correlations" if params.shows == "correlation" else "no areas")
+    values = _ordered(rows.pivot(index="explainer", columns="metric", values=column))
+    sure = (rows[low] > middle) | (rows[high] < middle)
+    unsure = rows.assign(unsure=~sure).pivot(index="explainer", columns="metric", values="unsure")
     figure = page(1.6 + 0.21 * len(values))
     axes = figure.subplots()
-    image = axes.imshow(values, cmap=COLORS, vmin=-1, vmax=1, aspect="auto")
+    ends = (middle - reach, middle + reach)
+    image = axes.imshow(values, cmap=COLORS, vmin=ends[0], vmax=ends[1], aspect="auto")
     numbered = len(values.columns) <= NUMBERED
     if numbered:
-        _numbers(axes, values, unsure)
+        _numbers(axes, values, unsure, (values - middle).abs() > DARK * reach)
     axes.set_yticks(range(len(values)), values.index)
     names = [short_name(metric) for metric in values.columns]
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, pad=0.01, ticks=[-1, 0, 1])
-    bar.set_label("Spearman's ρ")
-    title(figure, f"Claims of maps against {TRUTHS[truth]}")
-    brackets = " In brackets: the 95 % interval holds 0." * numbered
+    bar = figure.colorbar(image, ax=axes, pad=0.01, ticks=[ends[0], middle, ends[1]])
+    bar.set_label(name)
+    truth_name = TRUTHS[truth] if params.shows == "correlation" else "true reliance"
+    title(figure, f"Claims of maps against {truth_name}")
+    brackets = f" In brackets: the 95 % interval holds {middle:g}, or there is none." * numbered
     note(figure, [f"Test images with the protected attribute (tests: all).{brackets}"])
     return figure
 
 
-def _numbers(axes: Axes, values: pd.DataFrame, unsure: pd.DataFrame) -> None:
+def _numbers(axes: Axes, values: pd.DataFrame, unsure: pd.DataFrame, dark: pd.DataFrame) -> None:
     for (row, column), value in np.ndenumerate(values.to_numpy()):
         if np.isnan(value):
             continue
         text = f"{value:.2f}".replace("-", "−")
         if unsure.loc[values.index[row], values.columns[column]]:
             text = f"({text})"
-        color = "white" if abs(value) > DARK else "black"
+        color = "white" if dark.to_numpy()[row, column] else "black"
         axes.text(column, row, text, ha="center", va="center", color=color)
 
 

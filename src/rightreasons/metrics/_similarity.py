@@ -13,7 +13,7 @@ from rightreasons.metrics._located import LocatedMaps, SignParams
 from rightreasons.metrics._ssim import ssim
 
 Array = np.ndarray
-Similarity = Literal["ssim", "spearman", "correlation"]
+Similarity = Literal["ssim", "spearman", "correlation", "overlap"]
 
 WINDOW = 7  # pixels, as scikit-image's default
 
@@ -24,7 +24,19 @@ class SimilarityParams(SignParams):
     similarity: Similarity = Field(
         "ssim",
         description="ssim: structural similarity (Wang et al. 2004); spearman: rank correlation "
-        "over pixels; correlation: Pearson's over pixels.",
+        "over pixels; correlation: Pearson's over pixels; overlap: what two maps of sum 1 have in "
+        "common.",
+    )
+
+
+class SignalParams(SimilarityParams):
+    """How maps are compared with a region."""
+
+    similarity: Similarity = Field(
+        "overlap",
+        description="overlap: what two maps of sum 1 have in common (1 less half of their absolute "
+        "difference); ssim: structural similarity (Wang et al. 2004), as published; spearman: rank "
+        "correlation over pixels; correlation: Pearson's over pixels.",
     )
 
 
@@ -37,7 +49,8 @@ def similarity(one: Array, other: Array, kind: Similarity) -> Array:
         Maps that are at least 0; each is divided by its maximum first.
     kind
         `ssim`: the mean over all 7 x 7 windows (smaller ones in smaller images); `spearman` or
-        `correlation` over pixels.
+        `correlation` over pixels; `overlap`: the sum over pixels of the smaller of the two, each
+        divided by its sum.
 
     Returns
     -------
@@ -94,6 +107,13 @@ def _ssim(one: Array, other: Array) -> Array:
     return ssim(one, other, side - (side % 2 == 0))
 
 
+def _overlap(one: Array, other: Array) -> Array:
+    """Return the intersection of histograms (Swain and Ballard 1991), a pixel a bin."""
+    a, b = (maps.reshape(len(maps), -1).astype(np.float64) for maps in (one, other))
+    a, b = (maps / maps.sum(axis=1, keepdims=True) for maps in (a, b))
+    return np.minimum(a, b).sum(axis=1)
+
+
 def _spearman(one: Array, other: Array) -> Array:
     from scipy.stats import rankdata
 
@@ -119,4 +139,5 @@ KINDS: dict[Similarity, Callable[[Array, Array], Array]] = {
     "ssim": _ssim,
     "spearman": _spearman,
     "correlation": _correlation,
+    "overlap": _overlap,
 }

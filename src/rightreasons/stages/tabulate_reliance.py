@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from rightreasons.core.job import Files, Job, Running
 from rightreasons.stages._tables import write_stamped
@@ -36,6 +37,10 @@ class RelianceJob(Job):
         The tasks whose ROI is the place of an artifact that is not their own.
     controls
         The explainers that are noise.
+    regions
+        What tells each task's ROI from that of others.
+    rate, null
+        How claims are called, as `rightreasons.tables.claims.Calling` says.
     """
 
     input: RelianceInput
@@ -44,12 +49,17 @@ class RelianceJob(Job):
     injected: tuple[str, ...]
     elsewhere: tuple[str, ...]
     controls: tuple[str, ...]
+    regions: dict[str, str]
+    rate: float
+    null: Literal["auto", "conformal", "student"]
 
 
 def tabulate_reliance(job: RelianceJob, running: Running) -> None:
     """Hold what saliency metrics claim against what models rely on, write."""
-    from rightreasons.tables.reliance import reliance, yardstick
+    from rightreasons.tables.claims import Calling
+    from rightreasons.tables.reliance import reliance
     from rightreasons.tables.schema import read_table
+    from rightreasons.tables.yardstick import yardstick
 
     running.ready()
     cells = read_table(job.input.cell_metrics)
@@ -62,6 +72,8 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
         injected=job.injected,
         elsewhere=job.elsewhere,
         controls=job.controls,
+        regions=job.regions,
+        calling=Calling(job.rate, job.null),
     )
     for name, table in (("reliance", found), ("yardstick", yardstick(found, job.original))):
         write_stamped([table] if len(table) else [], name, getattr(job.output, name), stamp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,14 @@ from rightreasons.stages.tabulate_tuning import TuningTables, TuningTablesInput,
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_multiverse import MultiversePlan
 from rightreasons.study.plan_tuning import TuningPlan
+from rightreasons.study.sections import TaskConfig
 from rightreasons.tables.parameters import Comparing, Described, TableOne, Timed
+
+
+def _region(task: TaskConfig) -> str:
+    """Return what tells a task's ROI from that of others."""
+    roi = task.roi if isinstance(task.roi, list) else task.roi.model_dump()
+    return json.dumps(roi, sort_keys=True)
 
 
 class TablePlan:
@@ -277,6 +285,9 @@ class TablePlan:
             injected=tuple(task for task in self.study.tasks if self.grid.artifact(task)),
             elsewhere=tuple(self.grid.elsewhere()),
             controls=self.grid.roles.noise,
+            regions={name: _region(task) for name, task in self.study.tasks.items()},
+            rate=self.study.measure.calls.rate,
+            null=self.study.measure.calls.null,
         )
 
     def multiverse(self) -> MultiverseTablesJob:

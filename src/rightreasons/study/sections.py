@@ -170,6 +170,23 @@ class ExplainConfig(Section):
         return images
 
 
+class CallsConfig(Section):
+    """When a metric of maps is said to claim that a model relies on the protected attribute."""
+
+    rate: float = Field(
+        0.1,
+        gt=0,
+        lt=0.5,
+        description="share of level-0 models, which do not rely on it, that may be called",
+    )
+    null: Literal["auto", "conformal", "student"] = Field(
+        "auto",
+        description="what a value is judged by: ranks among level-0 models (conformal, which needs "
+        "1 / rate seeds), their mean and variance (student, which needs 3), or the first where "
+        "there are enough seeds and else the second (auto)",
+    )
+
+
 class MeasureConfig(Section):
     """How maps and predictions are turned into numbers."""
 
@@ -180,6 +197,10 @@ class MeasureConfig(Section):
         default_factory=dict, description="parameters of metrics that differ from their defaults"
     )
     replicates: int = Field(1000, ge=50, description="bootstrap replicates")
+    calls: CallsConfig = Field(
+        default_factory=lambda: CallsConfig.model_validate({}),
+        description="claims of metrics that are held against true reliance (where twins exist)",
+    )
 
 
 class SanityConfig(Section):

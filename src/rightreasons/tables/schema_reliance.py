@@ -27,7 +27,14 @@ TABLES = (
             *INTERVAL,
             *ints("images", n="images the value rests on"),
             *floats("the metric's", chance="value of the explainer that is noise"),
-            Column("called", pa.bool_(), "", "the metric's claim is made: beyond the control"),
+            *floats("", p_value="how far the value lies beyond what level-0 models give"),
+            Column(
+                "null", WORD, "", "what p rests on: conformal, student, or the metric's own test"
+            ),
+            *ints("models", null_models="level-0 models that the value is judged by"),
+            *ints("seeds", null_seeds="their seeds"),
+            Column("called", pa.bool_(), "", "the metric's claim is made: p at most the rate"),
+            Column("uncalled", WORD, "", "why it cannot be told whether the claim is made"),
             *floats(
                 "share",
                 flips="decisions that switching the protected attribute alone flips",
@@ -52,17 +59,28 @@ TABLES = (
             Column("truth", WORD, "", "flips, logit_change or accuracy_change"),
             *floats("", estimate="Spearman's correlation of claim and truth over cells"),
             *INTERVAL,
+            *ints("cells", cells="cells the correlation rests on"),
+            *ints(
+                "seeds", seeds="their seeds, counted in each dataset and design: interval's unit"
+            ),
+            *floats(
+                "share",
+                area="ROC area: cells where the claim is true above those where it is not",
+                area_low="lower end of its 95 % interval over seeds",
+                area_high="upper end of its 95 % interval over seeds",
+            ),
             *ints(
                 "cells",
-                cells="cells the correlation rests on",
                 n_reliant="cells where the claim is true",
                 n_not_reliant="cells where it is not, the ROI being the attribute's place",
+                n_uncalled="cells of which it cannot be told whether the claim is made",
             ),
             *floats(
                 "share",
                 hit_rate="true claims that are made",
                 false_alarm_rate="claims made though untrue",
                 false_alarm_place_rate="claims made where the ROI is not the attribute's place",
+                level_0_rate="claims made of level-0 models: near the nominal rate",
             ),
             *ints("", rank="rank by correlation with flips, images with the attribute"),
             *RUN,
