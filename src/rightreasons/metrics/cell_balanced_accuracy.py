@@ -6,6 +6,7 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
+from rightreasons.metrics._cell_intervals import of_shares
 from rightreasons.metrics._groups import correct
 from rightreasons.metrics._intensity import ratio
 
@@ -16,6 +17,7 @@ from rightreasons.metrics._intensity import ratio
     paper="Common: the mean of what worst-group accuracy is the minimum of (Sagawa et al. 2020)",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="higher",
     bounds=(0, 1),
     formula=r"\tfrac{1}{4} \sum_{y, a} P(\hat Y = Y \mid Y = y, A = a)",

@@ -17,6 +17,7 @@ from rightreasons.metrics import HEADLINE, METRICS, Twins
     paper="Counterfactual fairness: Kusner et al. 2017; Garg et al. 2019",
     kind="reliance",
     needs="twins",
+    interval="share",
     better="lower",
     bounds=(0, 1),
     formula=r"P(\hat Y_{A \leftarrow 1} \neq \hat Y_{A \leftarrow 0})",
