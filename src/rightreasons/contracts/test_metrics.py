@@ -51,6 +51,13 @@ def test_traits_are_what_they_may_be(name: str) -> None:
     assert traits["unit"] in units
     assert traits["better"] in {"lower", "higher", "none"}
     assert traits["claims"] in {-1, 0, 1}
+    if callable(traits["interval"]):
+        assert traits["needs"] == "counts", "an interval of counts"
+    else:
+        assert traits["interval"] in {"bootstrap", "share"}
+    if traits["interval"] == "share":
+        assert traits["bounds"] == (0, 1)
+        assert traits["kind"] in {"image", "pair", "reliance"}
     if traits["kind"] not in {"image", "pair", "test"} or traits["always"]:
         assert traits["claims"] == 0, "says nothing of where a model looks"
     if traits["needs"] == "pair":

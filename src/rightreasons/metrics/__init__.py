@@ -25,6 +25,14 @@ A metric is a pure function registered with these traits:
 - `claims`: what larger values say of a model's reliance on the protected attribute: 1 that it is
   larger, -1 that it is smaller, 0 nothing. Where `needs` is "pair": that it is smaller than
   vanilla's (-1). The yardstick (reliance.py) holds the claims against the truth.
+- `interval`: how the 95 % interval of a cell comes about.
+  "bootstrap": percentiles of the bootstrap over images, within target x protected for predictions.
+  "share", of a metric with one number per image: Wilson's wherever all of them are 0 or 1.
+  A function, where `needs` is "counts": `f(measure, counts)` returns (low, high) for one table of
+  counts (2, 2, 2), `measure` being the metric as a function of counts. `_cell_intervals` has
+  `of_shares` (accuracies, rates and signed gaps), `absolute` (one gap), `of_larger_gap`,
+  `of_lowest_share`. The bootstrap covers too seldom where the largest or the smallest of several
+  numbers is taken, or a share is near 0 or 1.
 - `formula`: LaTeX for the documentation and the data dictionary.
 - `short`: its name where there is little room; the title where empty.
 - `headline`: where it is shown beside the tables: in "figures" (by level), in "comparisons" of
@@ -97,6 +105,7 @@ METRICS = Registry(
         "better": "none",
         "bounds": (-math.inf, math.inf),
         "claims": 0,
+        "interval": "bootstrap",
         "formula": "",
         "short": "",
         "headline": (),

@@ -58,9 +58,14 @@ def group_rates(counts: Array, target: int) -> Array:
     return positive_rate(counts[..., target, :, :])
 
 
+def difference(rates: Array) -> Array:
+    """Return second - first (...) of rates (..., 2)."""
+    return rates[..., 1] - rates[..., 0]
+
+
 def gap(rates: Array) -> Array:
     """Return |second - first| (...) of rates (..., 2)."""
-    return np.abs(rates[..., 1] - rates[..., 0])
+    return np.abs(difference(rates))
 
 
 def correct(counts: Array) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
+from rightreasons.metrics._cell_intervals import of_shares
 from rightreasons.metrics._groups import correct
 from rightreasons.metrics._intensity import ratio
 
@@ -20,6 +21,7 @@ from rightreasons.metrics._intensity import ratio
     paper="Common",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="higher",
     bounds=(0, 1),
     formula=r"P(\hat Y = Y)",

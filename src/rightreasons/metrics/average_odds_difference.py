@@ -6,6 +6,7 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
+from rightreasons.metrics._cell_intervals import of_shares
 from rightreasons.metrics._groups import gap, group_rates
 
 
@@ -15,6 +16,7 @@ from rightreasons.metrics._groups import gap, group_rates
     paper="AIF360 (Bellamy et al. 2018)",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="none",
     bounds=(-1, 1),
     formula=r"\tfrac{1}{2} ((\mathrm{TPR}_1 - \mathrm{TPR}_0) + (\mathrm{FPR}_1 - "

@@ -6,6 +6,7 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
+from rightreasons.metrics._cell_intervals import of_shares
 from rightreasons.metrics._groups import class_accuracy
 
 
@@ -15,6 +16,7 @@ from rightreasons.metrics._groups import class_accuracy
     paper="Brodersen et al. 2010",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="higher",
     bounds=(0, 1),
     formula=r"\tfrac{1}{2} (\mathrm{TPR} + \mathrm{TNR})",

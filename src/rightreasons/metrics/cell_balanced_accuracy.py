@@ -6,6 +6,7 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
+from rightreasons.metrics._cell_intervals import of_shares
 from rightreasons.metrics._groups import correct
 from rightreasons.metrics._intensity import ratio
 
@@ -22,6 +23,7 @@ from rightreasons.metrics._intensity import ratio
     kind="group",
     needs="counts",
     answers="performance",
+    interval=of_shares,
     better="higher",
     bounds=(0, 1),
     formula=r"\tfrac{1}{4} \sum_{y, a} P(\hat Y = Y \mid Y = y, A = a)",

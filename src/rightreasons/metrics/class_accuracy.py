@@ -6,7 +6,8 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
-from rightreasons.metrics._groups import class_accuracy, gap
+from rightreasons.metrics._cell_intervals import absolute, of_shares
+from rightreasons.metrics._groups import class_accuracy, difference, gap
 
 
 @METRICS.register(
@@ -17,6 +18,7 @@ from rightreasons.metrics._groups import class_accuracy, gap
     paper="Model-agnostic data attribution, table 1 (women)",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="higher",
     bounds=(0, 1),
     formula=r"P(\hat Y = Y \mid Y = 0)",
@@ -34,6 +36,7 @@ def class_accuracy_0(counts: np.ndarray, params: Params) -> np.ndarray:
     paper="Model-agnostic data attribution, table 1 (men)",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="higher",
     bounds=(0, 1),
     formula=r"P(\hat Y = Y \mid Y = 1)",
@@ -51,6 +54,7 @@ def class_accuracy_1(counts: np.ndarray, params: Params) -> np.ndarray:
     paper="Model-agnostic data attribution, table 1 (gap)",
     kind="group",
     needs="counts",
+    interval=absolute(lambda counts: difference(class_accuracy(counts))),
     better="lower",
     bounds=(0, 1),
     formula=r"|P(\hat Y = Y \mid Y = 1) - P(\hat Y = Y \mid Y = 0)|",

@@ -2,7 +2,8 @@
 
 All functions take `metrics`, a dict of names and parameters as `resolve` returns it, and use those
 of its metrics that they are about. A row is a dict with the keys metric, value, ci_low, ci_high
-(95 % bootstrap interval) and n (images that the value rests on); what does not exist is NaN.
+(95 % interval, as the metric's trait `interval` says) and n (images that the value rests on); what
+does not exist is NaN.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from rightreasons.statistics.bootstrap import (
     resample_sums,
     resample_weights,
 )
+from rightreasons.statistics.intervals import wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -198,7 +200,10 @@ def twins_of(predictions: pd.DataFrame, suffix: str = "") -> Twins:
 
 
 def mean_rows(values: Mapping[str, Array], *, seed: int, replicates: int = 1000) -> list[Row]:
-    """Return a row per metric: its mean over images, bootstrapped over images.
+    """Return a row per metric: its mean over images with an interval over images.
+
+    The interval is Wilson's where the metric's trait `interval` is "share" and all its numbers are
+    0 or 1, else the percentile bootstrap.
 
     Parameters
     ----------
@@ -215,12 +220,18 @@ def mean_rows(values: Mapping[str, Array], *, seed: int, replicates: int = 1000)
         metric, value, ci_low, ci_high, n.
     """
     return [
-        _row(
-            name,
-            bootstrap_mean(value, rng=numpy_rng(seed, "bootstrap", name), replicates=replicates),
-        )
-        for name, value in values.items()
+        _row(name, _mean_interval(name, value, seed, replicates)) for name, value in values.items()
     ]
+
+
+def _mean_interval(name: str, values: Array, seed: int, replicates: int) -> Interval:
+    known = values[~np.isnan(values)]
+    share = METRICS[name].traits["interval"] == "share"
+    if share and len(known) and np.isin(known, (0, 1)).all():
+        low, high = wilson(known.sum(), len(known))
+        return Interval(float(known.mean()), float(low), float(high), len(known))
+    rng = numpy_rng(seed, "bootstrap", name)
+    return bootstrap_mean(known, rng=rng, replicates=replicates)
 
 
 def significance_rows(results: Mapping[str, TestResult]) -> list[Row]:
@@ -236,10 +247,11 @@ def group_rows(
 ) -> list[Row]:
     """Return a row per metric of predictions, performance or fairness.
 
-    Intervals come from resampling images within the target x protected cells. For metrics of
-    counts that is a multinomial draw per cell, over the chances of deciding 1 that occur, which
-    has the same distribution; for metrics of scores images are drawn. Where a lottery decides, its
-    expectation counts: the intervals are about the images, and no draw adds to them.
+    The interval is what the metric's trait `interval` names: a function of counts, or the
+    percentile bootstrap of images within the target x protected cells (for metrics of counts a
+    multinomial draw per cell, over the chances of deciding 1 that occur, which has the same
+    distribution). Where a lottery decides, its expectation counts: bootstrap intervals are about
+    the images, and no draw adds to them; the others are as wide as if lots had been drawn.
 
     Parameters
     ----------
@@ -273,11 +285,14 @@ def group_rows(
 def _group_interval(
     component: Component, params: Params, columns: dict[str, Array], seed: int, replicates: int
 ) -> Interval:
-    rng = numpy_rng(seed, "bootstrap", component.traits["needs"])
     target, protected = columns["target"], columns["protected"]
-    strata = cell_of(target, protected)
     if component.traits["needs"] == "counts":
         counts = count_cells(target, protected, columns["chance"])
+        if callable(component.traits["interval"]):
+            return _interval_of_counts(component, params, counts, len(target))
+    rng = numpy_rng(seed, "bootstrap", component.traits["needs"])
+    strata = cell_of(target, protected)
+    if component.traits["needs"] == "counts":
         drawn = resample_sums(strata, shares(columns["chance"]), rng=rng, replicates=replicates)
         point, sample = component.run(counts, params), component.run(_by_cell(drawn), params)
     else:
@@ -286,6 +301,17 @@ def _group_interval(
         point = component.run(target, score, np.ones(len(target)), params)
         sample = np.concatenate([component.run(target, score, w, params) for w in weights])
     return percentile_interval(float(point), sample, n=len(target))
+
+
+def _interval_of_counts(
+    component: Component, params: Params, counts: Array, images: int
+) -> Interval:
+    def measure(some: Array) -> Array:
+        return component.run(some, params)
+
+    value = float(measure(counts))
+    low, high = component.traits["interval"](measure, counts)
+    return Interval(value, min(low, value), max(high, value), images)  # but for rounding
 
 
 def _by_cell(drawn: Array) -> Array:

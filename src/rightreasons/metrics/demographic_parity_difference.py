@@ -6,7 +6,8 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
-from rightreasons.metrics._groups import gap, positive_rate
+from rightreasons.metrics._cell_intervals import absolute
+from rightreasons.metrics._groups import difference, gap, positive_rate
 
 
 @METRICS.register(
@@ -16,6 +17,7 @@ from rightreasons.metrics._groups import gap, positive_rate
     kind="group",
     needs="counts",
     answers="fairness",
+    interval=absolute(lambda counts: difference(positive_rate(counts.sum(axis=-3)))),
     better="lower",
     bounds=(0, 1),
     formula=r"|P(\hat Y = 1 \mid A = 1) - P(\hat Y = 1 \mid A = 0)|",

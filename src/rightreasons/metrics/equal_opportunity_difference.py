@@ -6,7 +6,8 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
-from rightreasons.metrics._groups import gap, group_rates
+from rightreasons.metrics._cell_intervals import absolute
+from rightreasons.metrics._groups import difference, gap, group_rates
 
 
 @METRICS.register(
@@ -16,6 +17,7 @@ from rightreasons.metrics._groups import gap, group_rates
     kind="group",
     needs="counts",
     answers="fairness",
+    interval=absolute(lambda counts: difference(group_rates(counts, target=1))),
     better="lower",
     bounds=(0, 1),
     formula=r"|\mathrm{TPR}_1 - \mathrm{TPR}_0|",

@@ -6,7 +6,8 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
-from rightreasons.metrics._groups import gap, group_accuracy
+from rightreasons.metrics._cell_intervals import absolute, of_shares
+from rightreasons.metrics._groups import difference, gap, group_accuracy
 
 
 @METRICS.register(
@@ -15,6 +16,7 @@ from rightreasons.metrics._groups import gap, group_accuracy
     paper="Common",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="higher",
     bounds=(0, 1),
     formula=r"P(\hat Y = Y \mid A = 0)",
@@ -30,6 +32,7 @@ def accuracy_0(counts: np.ndarray, params: Params) -> np.ndarray:
     paper="Common",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="higher",
     bounds=(0, 1),
     formula=r"P(\hat Y = Y \mid A = 1)",
@@ -45,6 +48,7 @@ def accuracy_1(counts: np.ndarray, params: Params) -> np.ndarray:
     paper="Overall accuracy equality: Verma and Rubin 2018",
     kind="group",
     needs="counts",
+    interval=absolute(lambda counts: difference(group_accuracy(counts))),
     better="lower",
     bounds=(0, 1),
     formula=r"|P(\hat Y = Y \mid A = 1) - P(\hat Y = Y \mid A = 0)|",

@@ -6,6 +6,7 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
+from rightreasons.metrics._cell_intervals import of_shares
 from rightreasons.metrics._groups import group_rates
 
 
@@ -15,6 +16,7 @@ from rightreasons.metrics._groups import group_rates
     paper="Common",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="higher",
     bounds=(0, 1),
     formula=r"P(\hat Y = 1 \mid Y = 1, A = 0)",
@@ -30,6 +32,7 @@ def tpr_0(counts: np.ndarray, params: Params) -> np.ndarray:
     paper="Common",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="higher",
     bounds=(0, 1),
     formula=r"P(\hat Y = 1 \mid Y = 1, A = 1)",
@@ -45,6 +48,7 @@ def tpr_1(counts: np.ndarray, params: Params) -> np.ndarray:
     paper="Common",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="lower",
     bounds=(0, 1),
     formula=r"P(\hat Y = 1 \mid Y = 0, A = 0)",
@@ -60,6 +64,7 @@ def fpr_0(counts: np.ndarray, params: Params) -> np.ndarray:
     paper="Common",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="lower",
     bounds=(0, 1),
     formula=r"P(\hat Y = 1 \mid Y = 0, A = 1)",

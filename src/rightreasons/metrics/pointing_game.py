@@ -15,6 +15,7 @@ from rightreasons.metrics._located import SignParams, top_share
     paper="Zhang et al. 2018, without their margin of 15 pixels",
     params=SignParams,
     needs="located",
+    interval="share",
     better="lower",
     bounds=(0, 1),
     claims=1,

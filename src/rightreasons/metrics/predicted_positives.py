@@ -7,6 +7,7 @@ from pydantic import Field
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
+from rightreasons.metrics._cell_intervals import of_shares
 from rightreasons.metrics._groups import positive_rate
 
 
@@ -16,6 +17,7 @@ from rightreasons.metrics._groups import positive_rate
     paper="Common",
     kind="group",
     needs="counts",
+    interval=of_shares,
     better="none",
     bounds=(0, 1),
     formula=r"P(\hat Y = 1)",

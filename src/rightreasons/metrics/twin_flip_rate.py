@@ -18,6 +18,7 @@ from rightreasons.metrics import HEADLINE, METRICS, Twins
     kind="reliance",
     needs="twins",
     answers="reliance",
+    interval="share",
     better="lower",
     bounds=(0, 1),
     formula=r"P(\hat Y_{A \leftarrow 1} \neq \hat Y_{A \leftarrow 0})",

@@ -6,6 +6,7 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import HEADLINE, METRICS
+from rightreasons.metrics._cell_intervals import of_lowest_share
 from rightreasons.metrics._groups import correct
 from rightreasons.metrics._intensity import ratio
 
@@ -19,6 +20,7 @@ from rightreasons.metrics._intensity import ratio
     paper="Sagawa et al. 2020",
     kind="group",
     needs="counts",
+    interval=of_lowest_share,
     better="higher",
     bounds=(0, 1),
     formula=r"\min_{y, a} P(\hat Y = Y \mid Y = y, A = a)",

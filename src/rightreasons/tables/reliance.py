@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.metrics import METRICS, playing
+from rightreasons.statistics.intervals import wilson
 from rightreasons.statistics.student import t_quantile
 from rightreasons.tables.claims import CLAIM, GROUP, MODEL, Calling, call, is_pair
 
@@ -97,8 +98,9 @@ def true_reliance(predictions: pd.DataFrame, injected: Collection[str] = ()) -> 
     -------
     pandas.DataFrame
         A row per model: MODEL, flips (share of decisions that change) with its 95 % interval over
-        images (flips_low, flips_high), logit_change (mean |change of the difference of logits|),
-        accuracy_change (accuracy without the attribute minus accuracy with it).
+        images (flips_low, flips_high; Wilson's, Student's where lots decide), logit_change (mean
+        |change of the difference of logits|), accuracy_change (accuracy without the attribute minus
+        accuracy with it).
     """
     has_twin = predictions["twin_score"].notna()
     once = (predictions["protected"] == 0) | ~predictions["task"].isin(list(injected))
@@ -115,15 +117,15 @@ def true_reliance(predictions: pd.DataFrame, injected: Collection[str] = ()) -> 
         accuracy_change=np.where(carries, twin_right - right, right - twin_right),
     )
     mean = values.groupby(MODEL, sort=False)[list(TRUTHS)].mean().reset_index()
-    flips = summarised(values.rename(columns={"flips": "value"}), MODEL)
+    flips = summarised(values.rename(columns={"flips": "value"}), MODEL, shares=True)
     bounds = flips[[*MODEL, "ci_low", "ci_high"]]
     return mean.merge(
         bounds.rename(columns={"ci_low": "flips_low", "ci_high": "flips_high"}), on=MODEL
     )
 
 
-def summarised(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Return mean, Student's 95 % interval and n of the column `value` by some columns.
+def summarised(rows: pd.DataFrame, by: list[str], *, shares: bool = False) -> pd.DataFrame:
+    """Return mean, 95 % interval and n of the column `value` by some columns.
 
     Parameters
     ----------
@@ -131,20 +133,27 @@ def summarised(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         With the column `value`, whose missing values are left out.
     by
         Columns that tell apart what is summarised.
+    shares
+        Whether 1 and 0 stand for yes and no: the interval is Wilson's wherever there is nothing
+        else, so that none of 300 is not certainly none. It is Student's otherwise.
 
     Returns
     -------
     pandas.DataFrame
-        `by`, value, ci_low, ci_high, n. With fewer than two values there is no interval, with none
-        no row.
+        `by`, value, ci_low, ci_high, n. With fewer than two values there is no interval of
+        Student's, with none no row.
     """
     known = rows[rows["value"].notna()]
-    groups = known.groupby(by, sort=False, observed=True)["value"]
-    table = groups.agg(["mean", "std", "count"]).reset_index()
+    known = known[[*by, "value"]].assign(yes_or_no=known["value"].isin((0, 1)))
+    groups = known.groupby(by, sort=False, observed=True)
+    table = groups["value"].agg(["mean", "std", "count", "sum"]).reset_index()
     margin = t_quantile(table["count"].to_numpy() - 1) * table["std"] / np.sqrt(table["count"])
     low, high = table["mean"] - margin, table["mean"] + margin
-    named = table[by].assign(value=table["mean"], ci_low=low, ci_high=high, n=table["count"])
-    return named
+    if shares:
+        whole = groups["yes_or_no"].all().to_numpy()
+        score_low, score_high = wilson(table["sum"].to_numpy(), table["count"].to_numpy())
+        low, high = low.where(~whole, score_low), high.where(~whole, score_high)
+    return table[by].assign(value=table["mean"], ci_low=low, ci_high=high, n=table["count"])
 
 
 def _of_images(image_metrics: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,63 @@
+"""Intervals of metrics of counts: what the trait `interval` of such a metric names.
+
+Each is called with the metric as a function of counts alone and with one table of counts
+(2, 2, 2) by target, protected and decision, and returns (low, high). The numbers of images by
+target and protected are taken as given; decisions within them are independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rightreasons.metrics._groups import correct
+from rightreasons.statistics.intervals import (
+    folded,
+    largest_gap,
+    lowest_share,
+    weighted_shares,
+)
+
+Array = np.ndarray
+Measure = Callable[[Array], Array]
+CellInterval = Callable[[Measure, Array], tuple[float, float]]
+
+
+def of_shares(measure: Measure, counts: Array) -> tuple[float, float]:
+    """Return the interval of a weighted sum of the four cells' shares of decisions 1.
+
+    Accuracies, rates and their signed differences are such sums for given numbers of images: the
+    weights are what the metric changes by when a cell's share goes from 0 to 1. Wilson's interval
+    for one cell, else Newcombe's hybrid of them.
+    """
+    totals = counts.sum(axis=-1)
+    ones = np.concatenate([np.zeros((1, 4)), np.eye(4)]).reshape(5, 2, 2) * totals
+    none, *others = measure(np.stack([totals - ones, ones], axis=-1))
+    _, low, high = weighted_shares(counts[..., 1].ravel(), totals.ravel(), np.array(others) - none)
+    return float(none + low), float(none + high)
+
+
+def absolute(signed: Measure) -> CellInterval:
+    """Return the interval of |a weighted sum of the cells' shares|, a single gap.
+
+    signed: the gap before its absolute value is taken. Its interval is folded at 0.
+    """
+
+    def interval(measure: Measure, counts: Array) -> tuple[float, float]:
+        low, high = folded(*map(np.asarray, of_shares(signed, counts)))
+        return float(low), float(high)
+
+    return interval
+
+
+def of_larger_gap(measure: Measure, counts: Array) -> tuple[float, float]:
+    """Return the interval of the larger of the groups' gaps in true and false positive rate."""
+    low, high = largest_gap(counts[..., 1], counts.sum(axis=-1))
+    return float(low), float(high)
+
+
+def of_lowest_share(measure: Measure, counts: Array) -> tuple[float, float]:
+    """Return the interval of the lowest accuracy of the four cells."""
+    low, high = lowest_share(correct(counts).ravel(), counts.sum(axis=-1).ravel())
+    return float(low), float(high)
