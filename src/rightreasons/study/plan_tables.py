@@ -17,6 +17,7 @@ from rightreasons.stages.tabulate_feasibility import (
     FeasibilityJob,
     FeasibilityTable,
 )
+from rightreasons.stages.tabulate_ranks import RanksInput, RanksJob, RankTables
 from rightreasons.stages.tabulate_regions import RegionTables, RegionTablesInput, RegionTablesJob
 from rightreasons.stages.tabulate_reliance import RelianceInput, RelianceJob, RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes, RuntimesInput, RuntimesJob
@@ -24,7 +25,7 @@ from rightreasons.stages.tabulate_sanity import SanityTable, SanityTableInput, S
 from rightreasons.stages.tabulate_tuning import TuningTables, TuningTablesInput, TuningTablesJob
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_tuning import TuningPlan
-from rightreasons.tables.parameters import Comparing, Described, TableOne, Timed
+from rightreasons.tables.parameters import Comparing, Described, Ranking, TableOne, Timed
 
 
 class TablePlan:
@@ -49,6 +50,7 @@ class TablePlan:
         made: list[Files] = [
             self.made,
             FeasibilityTable.below(self.folder),
+            RankTables.below(self.folder),
             Runtimes.below(self.folder),
         ]
         if self.plan.regions:
@@ -107,6 +109,24 @@ class TablePlan:
             groups=tuple(groups),
             original=self.grid.original,
             replicates=self.study.measure.replicates,
+        )
+
+    def ranks(self) -> RanksJob:
+        """Return the job that makes the tables over tasks, levels and seeds."""
+        grid = self.grid
+        methods = [name for name in grid.methods() if not grid.control_of(name)]
+        return RanksJob(
+            input=RanksInput(
+                provenance=self.made.provenance, cell_metrics=self.made.cell_metrics
+            ),
+            output=RankTables.below(self.folder),
+            ranking=Ranking(
+                study=self.study.study,
+                methods=tuple(methods),
+                noise=tuple(name for name in methods if grid.trait(name, "noise")),
+                original=grid.original,
+                replicates=self.study.measure.replicates,
+            ),
         )
 
     def runtimes(self) -> RuntimesJob:

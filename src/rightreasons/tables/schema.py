@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from rightreasons.core.files import whole
 from rightreasons.tables import (
     schema_attribution,
+    schema_ranks,
     schema_regions,
     schema_reliance,
     schema_study,
@@ -28,6 +29,7 @@ TABLES: dict[str, Table] = {
         schema_regions,
         schema_attribution,
         schema_reliance,
+        schema_ranks,
     )
     for table in module.TABLES
 }
