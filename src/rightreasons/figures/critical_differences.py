@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +39,7 @@ WAYS = (
     ("nemenyi_cliques", "not told apart by Nemenyi", "#0072B2"),
     ("wilcoxon_cliques", "not told apart by Wilcoxon and Holm", "#D55E00"),
 )
-LINE, BAR = 0.145, 0.075  # inches: of a label, of a bar of a clique
+LINE, BAR = 0.13, 0.07  # inches: of a label, of a bar of a clique
 HEAD, TITLE = 0.42, 0.45  # inches: above the axis, and for a panel's title
 NAMES = 1.55  # inches: at either side of the axis
 
@@ -73,8 +74,13 @@ def critical_differences(given: Given, params: Params) -> Figure:
         test = "" if np.isnan(first["friedman_p"]) else f"Friedman {said_p(first['friedman_p'])}"
         panel_title(axes, short_name(metric), remarks([better(metric), blocks, test]))
     place = title_above(figure, "Mean ranks over tasks and levels", lines=1)
-    bars = [handle(label, color=color, ls="-", lw=2.5) for _, label, color in WAYS]
-    figure.legend(handles=bars, ncols=len(bars), **place)
+    bars = [
+        handle(label, color=color, ls="-", lw=2.5)
+        for column, label, color in WAYS
+        if table[column].fillna("").any()
+    ]
+    if bars:
+        figure.legend(handles=bars, ncols=len(bars), **place)
     note(figure, _remarks(given.tables["ranks"], parts))
     return figure
 
@@ -150,11 +156,14 @@ def _name(
 
 def _remarks(table: pd.DataFrame, parts: dict[str, pd.DataFrame]) -> list[str]:
     """Return what is to be known below the figure."""
-    lines = []
+    said: dict[str, list[str]] = {}
     for metric, part in parts.items():
-        if isinstance(said := part["note"].iloc[0], str):
-            lines.append(f"{short_name(metric)}: {said}.")
+        if isinstance(reason := part["note"].iloc[0], str):
+            said.setdefault(reason, []).append(short_name(metric))
+    lines = [fill(f"{', '.join(names)}: {reason}.", 120) for reason, names in said.items()]
     missing = table.loc[table["mean_rank"].isna(), "method"].unique()
     if len(missing):
-        lines.append(f"Not ranked everywhere, as they are not in every block: {len(missing)}.")
-    return list(dict.fromkeys(lines))
+        lines.append(
+            f"Methods that are not ranked everywhere, not being in every block: {len(missing)}."
+        )
+    return lines

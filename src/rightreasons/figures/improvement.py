@@ -20,6 +20,7 @@ from rightreasons.figures._style import (
     panel_title,
     title_above,
 )
+from rightreasons.statistics.ranks import ALPHA, smallest_signed_rank_p
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,6 @@ within tasks, for both methods together. At 0.5 neither is better; the number sa
 how much. Filled: p < 0.05 by Wilcoxon's signed-rank test over blocks, with Holm's correction over
 all pairs of methods. Grey: methods that decide without a look at the image.
 """
-ALPHA = 0.05
 BLUE = "#0072B2"
 
 
@@ -71,10 +71,17 @@ def improvement(given: Given, params: Params) -> Figure:
         handles = [handle("no test: too few blocks", color=BLUE, marker="o", mfc="white", ms=4)]
     place = title_above(figure, f"Probability of being better than {original}", lines=1)
     figure.legend(handles=handles, ncols=2, **place)
+    note(figure, _remarks(rows, len(methods) + 1))
+    return figure
+
+
+def _remarks(rows: pd.DataFrame, methods: int) -> list[str]:
     few, most = int(rows["blocks"].min()), int(rows["blocks"].max())
     blocks = str(most) if few == most else f"{few} to {most}"
-    note(figure, [f"Over {blocks} blocks (task, design, level). Bars: 95 % intervals over seeds."])
-    return figure
+    lines = [f"Over {blocks} blocks (task, design, level). Bars: 95 % intervals over seeds."]
+    if rows["wilcoxon_p"].notna().any() and smallest_signed_rank_p(methods, most) >= ALPHA:
+        lines.append(f"{blocks} blocks are too few for p < {ALPHA:g} among {methods} methods.")
+    return lines
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, methods: list[str], noise: set[str]) -> None:

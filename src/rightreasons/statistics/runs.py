@@ -18,9 +18,11 @@ def draw_runs(
 ) -> Array | None:
     """Return how often each run is counted in bootstrap samples, drawn within tasks.
 
-    Drawn are the seeds of a task, as many as it has, with replacement. All blocks of the task and
-    all methods have the same draw: models of one seed share splits, images and the model that they
-    start from, so that they are no independent runs.
+    Drawn are the seeds of a task, with replacement and one fewer than it has: the sample's variance
+    is then that of a mean of so many seeds, which with as many draws as seeds it falls short of
+    (by a third for three seeds). All blocks of the task and all methods have the same draw: models
+    of one seed share splits, images and the model that they start from, so that they are no
+    independent runs.
 
     Parameters
     ----------
@@ -37,6 +39,10 @@ def draw_runs(
     -------
     ndarray or None
         int64 (R, B, S); None where a task has one seed only, so that nothing can be drawn.
+
+    References
+    ----------
+    Agarwal et al. 2021, section 4.1 (strata); Rao and Wu 1988 (one draw fewer).
     """
     counts = np.zeros((replicates, *known.shape), np.int64)
     for task in np.unique(tasks):
@@ -45,7 +51,7 @@ def draw_runs(
         if len(seeds) < 2:
             return None
         shares = np.full(len(seeds), 1 / len(seeds))
-        drawn = rng.multinomial(len(seeds), shares, size=replicates)
+        drawn = rng.multinomial(len(seeds) - 1, shares, size=replicates)
         counts[np.ix_(range(replicates), blocks, seeds)] = drawn[:, None, :]
     return counts * known
 

@@ -116,9 +116,7 @@ class TablePlan:
         grid = self.grid
         methods = [name for name in grid.methods() if not grid.control_of(name)]
         return RanksJob(
-            input=RanksInput(
-                provenance=self.made.provenance, cell_metrics=self.made.cell_metrics
-            ),
+            input=RanksInput(provenance=self.made.provenance, cell_metrics=self.made.cell_metrics),
             output=RankTables.below(self.folder),
             ranking=Ranking(
                 study=self.study.study,

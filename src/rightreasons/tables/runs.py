@@ -122,7 +122,9 @@ def runs_of(cells: pd.DataFrame, metric: str, ranking: Ranking) -> Runs | None:
     at = [(blocks.index(key[:-1]), seeds.index(key[-1])) for key in wide.index]
     values = np.full((len(methods), len(blocks), len(seeds)), np.nan)
     constant = np.zeros(values.shape, bool)
-    for (block, seed), numbers, flags in zip(at, wide.to_numpy(), collapsed.to_numpy(), strict=True):
+    for (block, seed), numbers, flags in zip(
+        at, wide.to_numpy(), collapsed.to_numpy(), strict=True
+    ):
         values[:, block, seed], constant[:, block, seed] = numbers, flags
     component = METRICS[metric]
     if component.traits["better"] == "lower":
