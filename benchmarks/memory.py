@@ -38,7 +38,8 @@ from study import Workspace, tiny  # noqa: E402
 SCRIPT = re.compile(r"/\.snakemake/scripts/\w+\.(\w+)\.py$")
 PAUSE = 0.1
 TABLES = ["tabulate", "tabulate_feasibility", "tabulate_ranks", "tabulate_regions",
-          "tabulate_attribution", "tabulate_reliance", "tabulate_sanity", "leaderboard"]  # fmt: skip
+          "tabulate_attribution", "tabulate_reliance", "tabulate_sanity",
+          "leaderboard"]  # fmt: skip
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def test_the_interquartile_mean_is_scipys_trimmed_mean_of_the_runs_drawn(
 ) -> None:
     found = interquartile_mean(values[0], drawn)
     for got, counts in zip(found, drawn, strict=True):
-        runs = sum(repeated(values[0], counts), [])
+        runs = np.concatenate(repeated(values[0], counts))
         assert got == pytest.approx(trim_mean(runs, 0.25), rel=1e-12)
     known = values[0][~np.isnan(values[0])]
     once = interquartile_mean(values[0], (~np.isnan(values[0])).astype(int))
@@ -74,7 +74,7 @@ def test_a_profile_is_the_share_of_runs_beyond_a_threshold(
     at = np.array([0.0, 0.3, 0.55, 1.0])
     found = profile(values[1], drawn, at, lower=lower)
     for share, counts in zip(found, drawn, strict=True):
-        runs = np.array(sum(repeated(values[1], counts), []))
+        runs = np.concatenate(repeated(values[1], counts))
         expected = [(runs < tau if lower else runs > tau).mean() for tau in at]
         assert share == pytest.approx(expected)
 

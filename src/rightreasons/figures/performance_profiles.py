@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -76,7 +76,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, styles: dict[str, Style]) -> None:
     step = counts.index[1] - counts.index[0]
     for i, (method, style) in enumerate(styles.items()):
         part = rows[rows["method"] == method].sort_values("tau")
-        look = {"color": style.color, "lw": 0.9, "marker": style.marker, "ms": 3}
+        look: dict[str, Any] = {"color": style.color, "lw": 0.9, "marker": style.marker, "ms": 3}
         axes.plot(part["tau"], part["share"], ls=style.line, zorder=3,
                   markevery=(i % MARKS, MARKS), **look)  # fmt: skip
         axes.fill_between(part["tau"], part["share_low"], part["share_high"], color=style.color,

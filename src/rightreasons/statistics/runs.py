@@ -52,7 +52,7 @@ def draw_runs(
             return None
         shares = np.full(len(seeds), 1 / len(seeds))
         drawn = rng.multinomial(len(seeds) - 1, shares, size=replicates)
-        counts[np.ix_(range(replicates), blocks, seeds)] = drawn[:, None, :]
+        counts[np.ix_(np.arange(replicates), blocks, seeds)] = drawn[:, None, :]
     return counts * known
 
 
@@ -112,7 +112,7 @@ def improvement(values: Array, counts: Array, *, lower: bool) -> Array:
     ----------
     Agarwal et al. 2021, section 4.3; Mann and Whitney 1947.
     """
-    methods, blocks, seeds = values.shape
+    methods = len(values)
     better = -values if lower else values
     x, y = better[:, None, :, :, None], better[None, :, :, None, :]
     wins = np.nan_to_num((x > y) + 0.5 * (x == y)).reshape(methods * methods, -1)

@@ -182,7 +182,7 @@ class Compared:
             return np.full((2, *shape), np.nan)
         return np.nanquantile(sample, [0.025, 0.975], axis=0)
 
-    def _effects(self) -> dict[str, dict[str, Any]]:
+    def _effects(self) -> dict[str, dict[Any, Any]]:
         """Return each method's columns of the mixed model.
 
         Where lower is better, methods that collapsed with any run are left out: the worst number
@@ -201,7 +201,9 @@ class Compared:
         )
         out = [m for m, lost in zip(runs.methods, runs.lost, strict=True) if lost and runs.lower]
         found = method_effects(frame[~frame["method"].isin(out)], self.ranking.original)
-        effects = {method: {"effect_model": "none: it collapsed in some runs"} for method in out}
+        effects: dict[str, dict[Any, Any]] = {
+            method: {"effect_model": "none: it collapsed in some runs"} for method in out
+        }
         return effects | {str(row.pop("method")): row for row in found.to_dict("records")}
 
     def _note(self) -> str | None:

@@ -113,11 +113,11 @@ def runs_of(cells: pd.DataFrame, metric: str, ranking: Ranking) -> Runs | None:
     has = wide.notna().groupby(BLOCK, sort=False).any()
     has = has[has.sum(axis=1) > 1]
     methods = [method for method in ranking.methods if len(has) and has[method].all()]
-    wide = wide[wide.index.droplevel("seed").isin(has.index)][methods].dropna()
+    wide = wide[_block_of(wide).isin(has.index)][methods].dropna()
     if len(methods) < 2 or wide.empty:
         return None
     collapsed = _collapsed(rows).reindex(index=wide.index, columns=methods).notna()
-    blocks = tuple(dict.fromkeys(wide.index.droplevel("seed")))
+    blocks = tuple(dict.fromkeys(_block_of(wide)))
     seeds = tuple(sorted({key[-1] for key in wide.index}))
     at = [(blocks.index(key[:-1]), seeds.index(key[-1])) for key in wide.index]
     values = np.full((len(methods), len(blocks), len(seeds)), np.nan)
@@ -132,6 +132,11 @@ def runs_of(cells: pd.DataFrame, metric: str, ranking: Ranking) -> Runs | None:
     lacking = {m: int((~has[m]).sum()) for m in ranking.methods if m not in methods}
     absent = {method: f"{count} of {len(has)}" for method, count in lacking.items()}
     return Runs(component, tuple(methods), absent, blocks, seeds, values, constant)
+
+
+def _block_of(wide: pd.DataFrame) -> pd.MultiIndex:
+    """Return the block of each row of a frame by block and seed."""
+    return pd.MultiIndex.from_frame(wide.index.to_frame()[BLOCK])
 
 
 def _collapsed(rows: pd.DataFrame) -> pd.DataFrame:
