@@ -37,8 +37,9 @@ from study import Workspace, tiny  # noqa: E402
 
 SCRIPT = re.compile(r"/\.snakemake/scripts/\w+\.(\w+)\.py$")
 PAUSE = 0.1
-TABLES = ["tabulate", "tabulate_feasibility", "tabulate_regions", "tabulate_attribution",
-          "tabulate_reliance", "tabulate_sanity", "leaderboard"]  # fmt: skip
+TABLES = ["tabulate", "tabulate_feasibility", "tabulate_ranks", "tabulate_regions",
+          "tabulate_attribution", "tabulate_reliance", "tabulate_sanity",
+          "leaderboard"]  # fmt: skip
 
 
 def main() -> None:

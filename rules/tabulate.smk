@@ -143,3 +143,21 @@ rule tabulate_feasibility:
         job=RULES.params("tabulate_feasibility"),
     script:
         "../workflow_scripts/tabulate_feasibility.py"
+
+
+rule tabulate_ranks:
+    input:
+        unpack(RULES.input("tabulate_ranks")),
+    output:
+        **RULES.output("tabulate_ranks"),
+    log:
+        RULES.log("tabulate_ranks"),
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        job=RULES.params("tabulate_ranks"),
+    script:
+        "../workflow_scripts/tabulate_ranks.py"

@@ -30,12 +30,14 @@ from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_tables import TablePlan
 from rightreasons.tables.parameters import TableOne
+from rightreasons.tables.ranks import over_blocks
 from rightreasons.tables.schema import write_table
 from rightreasons.tables.table_one import table_one
 from study import tiny
 from watermark import fake_reliance, fake_sanity, fake_yardstick
 
 SIZE, IMAGES = 24, 16
+OVER_BLOCKS = ("ranks", "improvement", "profiles")
 ATTRIBUTES = ("Wearing_Hat", "coin_flip")
 
 
@@ -140,6 +142,7 @@ def table(made: Plan, name: str) -> pd.DataFrame:
         "tests": lambda: of_pairs(tests),
         "robustness": lambda: fake_robustness(tuple(grid.methods())[1:]).assign(**key, **task),
         "leaderboard": lambda: of_pairs(lambda cells, _: fake_leaderboard(cells)),
+        **{name: lambda name=name: _over_blocks(made, of_pairs)[name] for name in OVER_BLOCKS},
         "associations": lambda: fake_associations(every),
         "runtimes": lambda: fake_runtimes(tuple(grid.methods())).assign(**key, **task),
         "region_reliability": lambda: bins,
@@ -155,6 +158,14 @@ def table(made: Plan, name: str) -> pd.DataFrame:
         "sanity": lambda: of_pairs(lambda cells, _: fake_sanity(every, levels=(0.9,), seeds=seeds)),
     }
     return made_up[name]() if name in made_up else pd.DataFrame()
+
+
+def _over_blocks(
+    made: Plan, of_pairs: Callable[[Callable[[pd.DataFrame, str], pd.DataFrame]], pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """Return the tables over tasks, levels and seeds, as the stage makes them of these cells."""
+    ranking = TablePlan(made).ranks().ranking.model_copy(update={"replicates": 50})
+    return over_blocks(of_pairs(lambda cells, _: cells), ranking)
 
 
 def _make_group(made: Plan, group: Group) -> None:

@@ -99,6 +99,7 @@ def tables_of(plan: Plan) -> list[str]:
     return [
         "tabulate",
         "tabulate_feasibility",
+        "tabulate_ranks",
         "tabulate_runtimes",
         *(name for name, there in wanted.items() if there),
     ]

@@ -13,6 +13,7 @@ from rightreasons.figures import CONDITIONS, FIGURES, FILES
 from rightreasons.study.plan_figures import MEETS, FigurePlan, Scope, scopes
 
 RESULTS = Path("results")
+RANKED = {"critical_differences", "improvement", "performance_profiles"}
 PAIRS = [("smiling_by_hat", "phi"), ("smiling_by_ink", "artifact_fraction")]
 
 
@@ -57,7 +58,9 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         "attribution_example": ["attribution_example-smiling_by_hat"],
         "attribution_maps": ["attribution_maps-synthfaces"],
         "comparisons": [f"comparisons-{hat}"],  # the other task has the original alone
+        "critical_differences": ["critical_differences"],
         "fairness_against_saliency": ["fairness_against_saliency"],
+        "improvement": ["improvement"],
         "leaderboard": ["leaderboard"],
         "mean_attribution_maps": ["mean_attribution_maps-synthfaces"],
         "mean_maps": [f"mean_maps-{name}" for name in both],
@@ -66,6 +69,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         "mystery_models": ["mystery_models-synthfaces-artifact_fraction"],
         "noise_types": [f"noise_types-{hat}"],
         "occlusion_grids": [f"occlusion_grids-{hat}", f"occlusion_grids-{ink}"],
+        "performance_profiles": ["performance_profiles"],
         "page": [f"quadrants-{ink}"],
         "position_maps": ["position_maps"],
         "quadrants": [f"quadrants-{ink}-lrp", f"quadrants-{ink}-random"],
@@ -86,13 +90,15 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         ({"sanity": {"images": 0}}, {"sanity"}),
         ({"multiverse": False}, {"multiverse"}),
         ({"explain": {"sets": {"main": {"lrp": {}}}}}, {"occlusion_grids"}),
-        ({"methods": {"vanilla": {}, "mask_general": {}}}, {"quantiles"}),  # one quantile
-        ({"methods": {"vanilla": {}, "finetune": {}}},
-         {"quantiles", "noise_types", "table_one", "attribution_example"}),
+        ({"methods": {"vanilla": {}, "finetune": {}, "mask_general": {}}}, {"quantiles"}),  # one
+        ({"methods": {"vanilla": {}, "finetune": {}}},  # two methods are too few to rank
+         {"quantiles", "noise_types", "table_one", "attribution_example", *RANKED}),
+        ({"designs": {"phi": {"levels": [0.0, 0.5]}, "artifact_fraction": {"levels": [0.0, 1.0]}}},
+         RANKED),  # two blocks with more than vanilla
         ({"methods": {"vanilla": {}}, "regions": {}},
          {"quantiles", "noise_types", "table_one", "attribution_example", "attribution_maps",
           "mean_attribution_maps", "position_maps", "reliability", "comparisons",
-          "fairness_against_saliency", "multiverse"}),
+          "fairness_against_saliency", "multiverse", *RANKED}),
         ({"report": {"show_images": []}}, {"attribution_example", "attribution_maps"}),
     ],
 )  # fmt: skip

@@ -33,8 +33,8 @@ SCRIPTS = {
     "measure": "measure",
     "tabulate": "tabulate",
 }
-ENDS = ["tabulate", "tabulate_feasibility", "tabulate_regions", "tabulate_attribution",
-        "tabulate_reliance", "tabulate_sanity", "tabulate_runtimes",
+ENDS = ["tabulate", "tabulate_feasibility", "tabulate_ranks", "tabulate_regions",
+        "tabulate_attribution", "tabulate_reliance", "tabulate_sanity", "tabulate_runtimes",
         "figure_leaderboard"]  # fmt: skip
 SEED = 5
 RUNS = 3 * len(SCRIPTS)  # at most

@@ -46,6 +46,7 @@ CONDITIONS = {
     "strengths": "the task's methods hide different shares of an image",
     "shown": "the study shows explainers of the task",
     "signal": "the explainer is more than noise",
+    "blocks": "the study has three blocks (task, design, level) and three methods to rank",
 }
 
 #: What a figure can need beside tables, with the names of the files in `Given.files`.

@@ -17,6 +17,7 @@ from rightreasons.stages.figure import Drawing, FigureInput, FigureJob, FigureOu
 from rightreasons.study.grid import Grid
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_tables import TablePlan
+from rightreasons.tables.parameters import FEWEST
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,13 @@ def scopes(grid: Grid) -> Iterator[Scope]:
             yield Scope(dataset)
 
 
+def _enough_to_rank(grid: Grid) -> bool:
+    """Return whether three methods or more have three blocks or more in common."""
+    rivals = {t: {m for m in grid.methods(t) if not grid.control_of(m)} for t in grid.study.tasks}
+    blocks = [rivals[t] for t, d in grid.pairs() for _ in grid.levels(d) if len(rivals[t]) > 1]
+    return len(blocks) >= FEWEST and len(set.intersection(*blocks)) >= FEWEST
+
+
 #: Whether a scope meets a condition of `rightreasons.figures.CONDITIONS`.
 MEETS: dict[str, Callable[[Plan, Scope], bool]] = {
     "regions": lambda plan, s: any(dataset == s.dataset for dataset, _ in plan.regions),
@@ -56,6 +64,7 @@ MEETS: dict[str, Callable[[Plan, Scope], bool]] = {
     "strengths": lambda plan, s: bool(s.task) and len(plan.grid.strengths(s.task)) > 1,
     "shown": lambda plan, s: bool(s.explainer),
     "signal": lambda plan, s: bool(s.explainer) and s.explainer not in plan.grid.roles.noise,
+    "blocks": lambda plan, _: _enough_to_rank(plan.grid),
 }
 
 

@@ -19,6 +19,7 @@ from rightreasons.stages.tabulate_feasibility import (
     FeasibilityTable,
 )
 from rightreasons.stages.tabulate_multiverse import MultiverseTables, MultiverseTablesJob
+from rightreasons.stages.tabulate_ranks import RanksInput, RanksJob, RankTables
 from rightreasons.stages.tabulate_regions import RegionTables, RegionTablesInput, RegionTablesJob
 from rightreasons.stages.tabulate_reliance import RelianceInput, RelianceJob, RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes, RuntimesInput, RuntimesJob
@@ -28,7 +29,7 @@ from rightreasons.study.plan import Plan
 from rightreasons.study.plan_multiverse import MultiversePlan
 from rightreasons.study.plan_tuning import TuningPlan
 from rightreasons.study.sections import TaskConfig
-from rightreasons.tables.parameters import Comparing, Described, TableOne, Timed
+from rightreasons.tables.parameters import Comparing, Described, Ranking, TableOne, Timed
 
 
 def _region(task: TaskConfig) -> str:
@@ -60,6 +61,7 @@ class TablePlan:
         made: list[Files] = [
             self.made,
             FeasibilityTable.below(self.folder),
+            RankTables.below(self.folder),
             Runtimes.below(self.folder),
         ]
         if self.plan.regions:
@@ -121,6 +123,22 @@ class TablePlan:
             groups=tuple(groups),
             original=self.grid.original,
             replicates=self.study.measure.replicates,
+        )
+
+    def ranks(self) -> RanksJob:
+        """Return the job that makes the tables over tasks, levels and seeds."""
+        grid = self.grid
+        methods = [name for name in grid.methods() if not grid.control_of(name)]
+        return RanksJob(
+            input=RanksInput(provenance=self.made.provenance, cell_metrics=self.made.cell_metrics),
+            output=RankTables.below(self.folder),
+            ranking=Ranking(
+                study=self.study.study,
+                methods=tuple(methods),
+                noise=tuple(name for name in methods if grid.trait(name, "noise")),
+                original=grid.original,
+                replicates=self.study.measure.replicates,
+            ),
         )
 
     def runtimes(self) -> RuntimesJob:

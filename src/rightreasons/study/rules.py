@@ -30,6 +30,7 @@ from rightreasons.stages.tabulate import Tables
 from rightreasons.stages.tabulate_attribution import AttributionTables
 from rightreasons.stages.tabulate_feasibility import FeasibilityTable
 from rightreasons.stages.tabulate_multiverse import MultiverseTables
+from rightreasons.stages.tabulate_ranks import RankTables
 from rightreasons.stages.tabulate_regions import RegionTables
 from rightreasons.stages.tabulate_reliance import RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes
@@ -145,6 +146,9 @@ STAGES = {
         lambda plan, _: TablePlan(plan).feasibility(),
         _tables(FeasibilityTable),
         "tabulate_feasibility",
+    ),
+    "tabulate_ranks": Stage(
+        lambda plan, _: TablePlan(plan).ranks(), _tables(RankTables), "tabulate_ranks"
     ),
     "tabulate_runtimes": Stage(
         lambda plan, _: TablePlan(plan).runtimes(), _tables(Runtimes), "tabulate_runtimes"

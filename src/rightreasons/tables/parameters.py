@@ -129,3 +129,31 @@ class TableOne(Section):
     def accuracies(self) -> tuple[str, ...]:
         """The columns of accuracies, the overall one first."""
         return tuple(column for column in self.numbers.values() if column != self.gap)
+
+
+#: Fewer blocks or methods are too few for tests over blocks.
+FEWEST = 3
+
+
+class Ranking(Section):
+    """Which methods are ranked over tasks, levels and seeds, and how.
+
+    Attributes
+    ----------
+    study
+        Its name.
+    methods
+        The study's methods in their order, without matched controls.
+    noise
+        Those of them that decide without a look at the image.
+    original
+        The method that effects are against.
+    replicates
+        Number of bootstrap samples.
+    """
+
+    study: str
+    methods: tuple[str, ...]
+    noise: tuple[str, ...]
+    original: str
+    replicates: int

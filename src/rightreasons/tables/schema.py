@@ -13,6 +13,7 @@ from rightreasons.core.files import whole
 from rightreasons.tables import (
     schema_attribution,
     schema_multiverse,
+    schema_ranks,
     schema_regions,
     schema_reliance,
     schema_study,
@@ -30,6 +31,7 @@ TABLES: dict[str, Table] = {
         schema_attribution,
         schema_reliance,
         schema_multiverse,
+        schema_ranks,
     )
     for table in module.TABLES
 }
