@@ -19,6 +19,7 @@ include: "rules/debias.smk"
 include: "rules/explain.smk"
 include: "rules/measure.smk"
 include: "rules/sanity.smk"
+include: "rules/compare.smk"
 include: "rules/tabulate.smk"
 include: "rules/figure.smk"
 

@@ -22,6 +22,7 @@ FOLDERS = {
     "explain": f"explain/{GROUP_FOLDER}/{{method}}/{{explainers}}",
     "sanity": f"sanity/{GROUP_FOLDER}/{{explainers}}",
     "measure": f"measure/{GROUP_FOLDER}",
+    "compare": "compare/{task}/{design}-{level}",
     "tables": "tables",
     "report": "report",
 }

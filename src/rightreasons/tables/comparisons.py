@@ -24,13 +24,15 @@ from rightreasons.tables.parameters import Comparing
 GROUP = ["study", "dataset", "task", "design", "level"]
 
 
-def tests(
-    comparing: Comparing,
-    cells: list[pd.DataFrame],
-    predictions: pd.DataFrame,
-    images: pd.DataFrame,
+def compared_of_maps() -> list[str]:
+    """Return the metrics of maps that are compared."""
+    return headline("comparisons", "image", "pair")
+
+
+def level_tests(
+    comparing: Comparing, predictions: pd.DataFrame, images: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return all tests: those of the cells, and every method against references and own control.
+    """Return the tests of one level: every method against references and own control.
 
     Compared are the metrics with the headline "comparisons", on the same images; seeds are pooled.
     Holm's correction is over the methods of a family: one task, design, level, explainer,
@@ -41,24 +43,21 @@ def tests(
     ----------
     comparing
         What is compared, and how.
-    cells
-        The tests of each group.
     predictions, images
-        The tables `predictions` and `image_metrics`.
+        The rows of the tables `predictions` and `image_metrics` that are of one task, design and
+        level. Of the latter no others are needed than those of `compared_of_maps`.
     """
+    key = predictions[GROUP].iloc[0].to_dict()
     rows = []
-    for group, part in predictions.groupby(GROUP, sort=False):
-        key = dict(zip(GROUP, group, strict=True))
-        chosen = images[(images[GROUP] == list(group)).all(axis=1)]
-        for method, reference in _pairs(comparing, str(key["task"])):
-            names = {"method": method, "explainer": None, "test": "paired", "reference": reference}
-            for row in _compare(comparing, part, chosen, method, reference):
-                rows.append({**key, **names, **row})
+    for method, reference in _pairs(comparing, str(key["task"])):
+        names = {"method": method, "explainer": None, "test": "paired", "reference": reference}
+        for row in _compare(comparing, predictions, images, method, reference):
+            rows.append({**key, **names, **row})
     compared = pd.DataFrame(rows)
     if len(compared):
         compared["p_holm"] = holm(compared["p_value"].to_numpy(), _families(compared, comparing))
         compared["significant"] = (compared["p_holm"] < 0.05).where(compared["p_holm"].notna())
-    return pd.concat([*cells, compared], ignore_index=True)
+    return compared
 
 
 def _families(compared: pd.DataFrame, comparing: Comparing) -> np.ndarray:
@@ -133,7 +132,7 @@ def _compare_twins(both: pd.DataFrame, params: dict[str, Params]) -> Iterator[di
 
 def _compare_maps(images: pd.DataFrame, method: str, reference: str) -> Iterator[dict[str, Any]]:
     """Yield the comparisons of numbers of maps, by explainer."""
-    shown = images[images["metric"].isin(headline("comparisons", "image", "pair"))]
+    shown = images[images["metric"].isin(compared_of_maps())]
     on = ["seed", "explainer", "metric", "image_id"]
     both = shown[shown["method"] == method].merge(
         shown[shown["method"] == reference], on=on, suffixes=("", "_reference")
