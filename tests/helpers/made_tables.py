@@ -10,6 +10,7 @@ import pandas as pd
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_tables import TablePlan
+from rightreasons.tables.comparisons import level_tests
 from rightreasons.tables.parameters import Comparing
 from study import demo
 
@@ -45,7 +46,7 @@ def comparing_of(
     methods: dict[str, dict[str, Any]] | None = None, *, controls: bool = False
 ) -> Comparing:
     """Return what is compared in that study."""
-    return TablePlan(plan_of(methods, controls=controls)).tabulate().comparing
+    return TablePlan(plan_of(methods, controls=controls)).compare("tie", "phi", 0.0).comparing
 
 
 def predictions() -> pd.DataFrame:
@@ -117,6 +118,17 @@ def cell_metrics(
                         for metric, number in metrics.items()
                     ]
     return pd.DataFrame(rows)
+
+
+def tests_of(
+    comparing: Comparing, cells: list[pd.DataFrame], predictions: pd.DataFrame, images: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the tests of cells and of all levels, each level by itself as its job compares it."""
+    levels = [
+        level_tests(comparing, part, images[images["level"] == level])
+        for level, part in predictions.groupby("level")
+    ]
+    return pd.concat([*cells, *levels], ignore_index=True)
 
 
 def chosen(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:

@@ -87,6 +87,7 @@ def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         yield "explain", {**GROUP, "method": method, "explainers": "main"}
     yield "sanity", {**GROUP, "explainers": "main"}
     yield "measure", GROUP
+    yield "compare", {name: GROUP[name] for name in ("task", "design", "level")}
     yield from ((stage, {}) for stage in STAGES if stage.startswith("tabulate"))
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import made_tables as made
 from made_tables import METHODS, N, chosen, one
+from made_tables import tests_of as compare
 from rightreasons.metrics import headline
-from rightreasons.tables.comparisons import tests as compare
 from rightreasons.tables.schema import TABLES, conform
 
 COMPARING = made.comparing_of()

@@ -10,9 +10,9 @@ import pytest
 
 import made_tables as made
 from made_tables import cell_metrics, chosen, one
+from made_tables import tests_of as compare
 from rightreasons.core.registry import Component
 from rightreasons.metrics import METRICS
-from rightreasons.tables.comparisons import tests as compare
 from rightreasons.tables.leaderboard import leaderboard
 from rightreasons.tables.parameters import Described
 from rightreasons.tables.schema import TABLES, conform

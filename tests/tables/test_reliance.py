@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import sem, spearmanr, t
 
-from rightreasons.tables.reliance import reliance, summarised, true_reliance, yardstick
+from rightreasons.tables.reliance import map_means, reliance, summarised, true_reliance, yardstick
 
 KEY = {"study": "s", "dataset": "d", "design": "artifact_fraction"}
 N = 40
@@ -92,10 +92,12 @@ def study(collapsed: float = 0.0) -> dict[str, pd.DataFrame]:
 
 
 def made(elsewhere: tuple[str, ...] = (), **changes: Any) -> pd.DataFrame:
+    tables = study(**changes)
     return reliance(
-        **study(**changes),
+        tables["cell_metrics"],
+        map_means(tables["image_metrics"]),
+        true_reliance(tables["predictions"], ["mark"]),
         original="vanilla",
-        injected=["mark"],
         elsewhere=elsewhere,
         controls=["noise"],
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -68,24 +67,24 @@ def frame_of(rows: pa.Table) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(words, object))
 
 
-def by_metric(rows: pa.Table) -> Iterator[pa.Table]:
-    """Yield the rows of each metric, those of an explainer together, else in their order.
+def by_metric(rows: pa.Table) -> pa.Table:
+    """Return the rows by metric, then explainer, in the order of their names, else as they were.
 
-    Written as row groups of their own, they let a query read the metric that it asks for and
-    nothing else.
+    The statistics of a file's row groups so tell a query which of them have the metric.
     """
-    metric, metrics = _codes(rows["metric"])
-    explainer, _ = _codes(rows["explainer"])
-    order = np.lexsort((explainer, metric))  # keeps the order of equals
-    ends = np.searchsorted(metric[order], np.arange(-1, len(metrics) + 1))
-    for first, last in pairwise(ends):
-        if last > first:
-            yield rows.take(pa.array(order[first:last]))
+    metric, explainer = (_ranks(rows[name]) for name in ("metric", "explainer"))
+    return rows.take(pa.array(np.lexsort((explainer, metric))))
 
 
 def missing(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return floats with missing values in place of NaN."""
     return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+
+
+def _ranks(words: pa.ChunkedArray) -> np.ndarray:
+    """Return the place (n,) of each row's word among all words, by name; missing ones last."""
+    codes, known = _codes(words)
+    return np.array([*np.argsort(np.argsort(known)), len(known)])[codes]
 
 
 def _codes(words: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:

@@ -20,6 +20,8 @@ from rightreasons.tables import (
 from rightreasons.tables.columns import WORD, Column, Table
 from rightreasons.tables.rows import as_words, frame_of, missing
 
+#: The most rows of a row group: few enough for a query to leave out those that it does not ask for.
+ROW_GROUP = 1 << 16
 #: Rows of a table, on their way into it.
 Rows = pd.DataFrame | pa.Table
 
@@ -69,7 +71,7 @@ def write_table(parts: Iterable[Rows], name: str, path: Path) -> None:
     Parameters
     ----------
     parts
-        Of the table's columns; only one at a time is in memory, and each is a row group.
+        Of the table's columns; only one at a time is in memory. Each begins a row group.
     name
         Which of TABLES it is.
     path
@@ -82,7 +84,7 @@ def write_table(parts: Iterable[Rows], name: str, path: Path) -> None:
     ):
         for part in parts:
             if len(part):
-                writer.write_table(conform(part, table))
+                writer.write_table(conform(part, table), row_group_size=ROW_GROUP)
 
 
 def read_table(path: Path) -> pd.DataFrame:

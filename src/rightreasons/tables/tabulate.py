@@ -190,9 +190,9 @@ def sanity(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Iterator
 
 
 def image_metrics(files: Sequence[Path], progress: Any) -> Iterator[pa.Table]:
-    """Yield the numbers of maps of every group, a metric at a time."""
+    """Yield the numbers of maps of every group, by metric."""
     for path in progress(files, "read"):
-        yield from by_metric(read_rows(path))
+        yield by_metric(read_rows(path))
 
 
 def parts(files: Sequence[Path], progress: Any) -> Iterator[pd.DataFrame]:
