@@ -4,11 +4,11 @@
 
 Makes the files that a study's tables are made of, with random numbers in place of networks and
 maps: 9 methods, 2 explainers and every metric of maps. With the numbers above that are 50 million
-rows of `image_metrics`, 1 GB on the disk with the tables. Then it runs the jobs as a study does,
+rows of `image_metrics`, 1.2 GB on the disk with the tables. Then it runs the jobs as a study does,
 each a process of its own: `compare` for every task, design and level, `--jobs` of them at a time,
 then `tabulate` and `tabulate_reliance`. Last come the README's queries and three on images.
-Printed are seconds (the start of the process included), and the highest resident memory of a
-process (VmHWM; Linux only).
+Printed are seconds of the clock and of the processor (starts of processes included), and the
+highest resident memory of a process (VmHWM; Linux only).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -70,6 +71,7 @@ class Shape:
     tasks: int
     levels: int
     seeds: int
+    methods: int
     maps: int
     test: int
 
@@ -79,14 +81,15 @@ def main() -> None:
     options = arguments()
     if options.do:
         return do(json.loads(options.do.read_text()))
-    shape = Shape(options.tasks, options.levels, options.seeds, options.maps, options.test)
+    sizes = {name: getattr(options, name) for name in Shape.__annotations__}
+    shape = Shape(**sizes)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         plan = Plan(load_config(config(shape, Path(folder))))
         groups = plan.grid.groups()
         with ProcessPoolExecutor(options.jobs) as pool:
             rows = sum(pool.map(make, [(plan.study, shape, group) for group in groups]))
         print(f"{rows:,} rows of image_metrics in {len(groups)} groups of {shape}\n")
-        print(pd.DataFrame(run(plan, options.jobs, Path(folder))).to_markdown(index=False))
+        print(run(plan, options.jobs, Path(folder)).to_markdown(index=False))
         print()
         print(pd.DataFrame(ask(plan)).to_markdown(index=False, floatfmt=".2f"))
 
@@ -97,6 +100,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tasks", type=int, default=2, help=f"at most {len(ATTRIBUTES)}")
     parser.add_argument("--levels", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--methods", type=int, default=9, help=f"at most {len(METHODS)}")
     parser.add_argument("--maps", type=int, default=2000, help="explained images of each cell")
     parser.add_argument("--test", type=int, default=2000, help="test images of each cell")
     parser.add_argument("--jobs", type=int, default=2, help="jobs at a time")
@@ -125,7 +129,7 @@ def config(shape: Shape, folder: Path) -> dict[str, Any]:
         "tasks": tasks,
         "designs": {"phi": {"levels": levels}},
         "model": {"architecture": "small_cnn"},
-        "methods": {method: {} for method in METHODS},
+        "methods": {method: {} for method in METHODS[: shape.methods]},
         "controls": False,
         "explain": {"images": shape.maps, "sets": {"main": {name: {} for name in EXPLAINERS}}},
     }
@@ -148,14 +152,14 @@ def make(asked: tuple[Any, Shape, Group]) -> int:
     images.insert(1, "image_id", images["row"].map("{:06d}".format))
     _write(images, plan.split(group).output.split)
     shared = rng.normal(size=len(images))
-    for method in METHODS:
+    for method in study.methods:
         files = plan.model_files(group, method)
         _write(predictions(images, shared, group, method), files.predictions)
         write_json(metadata(method), files.metadata)
     measures = plan.measure_files(group)
     measures.image_metrics.parent.mkdir(parents=True)
     key = {"study": study.study, **group.model_dump()}
-    table = image_metrics(images.head(shape.maps), key, rng)
+    table = image_metrics(images.head(shape.maps), list(study.methods), key, rng)
     pq.write_table(table, measures.image_metrics)
     write_parquet(cell_metrics(shape, key, rng), measures.cell_metrics)
     write_parquet(map_tests(shape, key, rng), measures.tests)
@@ -202,10 +206,12 @@ def of_kinds(*kinds: str) -> list[str]:
     return [metric.name for metric in METRICS if metric.traits["kind"] in kinds]
 
 
-def image_metrics(images: pd.DataFrame, key: dict[str, Any], rng: np.random.Generator) -> pa.Table:
+def image_metrics(
+    images: pd.DataFrame, methods: list[str], key: dict[str, Any], rng: np.random.Generator
+) -> pa.Table:
     """Return random metrics of maps, in the order in which `measure` has them."""
     metrics = of_kinds("image", "pair")
-    sizes = (len(METHODS), len(EXPLAINERS), len(metrics), len(images))
+    sizes = (len(methods), len(EXPLAINERS), len(metrics), len(images))
     method, explainer, metric, image = (place.ravel() for place in np.indices(sizes, np.int32))
     shift = 0.1 * rng.normal(size=sizes[:3])[..., None] + images["protected"].to_numpy()
     values = (shift + rng.normal(size=sizes)).ravel()
@@ -216,7 +222,7 @@ def image_metrics(images: pd.DataFrame, key: dict[str, Any], rng: np.random.Gene
         "metric": _words(metric, metrics),
         "value": pa.array(values, from_pandas=True),
         "explainer": _words(explainer, EXPLAINERS),
-        "method": _words(method, METHODS),
+        "method": _words(method, methods),
     }
     for name, value in key.items():
         word = isinstance(value, str)
@@ -236,7 +242,7 @@ def cell_metrics(shape: Shape, key: dict[str, Any], rng: np.random.Generator) ->
     flat = [(name, None, shape.test) for name in of_kinds("group", "reliance")]
     maps = of_kinds("image", "pair", "test")
     flat += [(name, explainer, shape.maps) for explainer in EXPLAINERS for name in maps]
-    names = [(method, *one) for method in METHODS for one in flat]
+    names = [(method, *one) for method in METHODS[: shape.methods] for one in flat]
     table = pd.DataFrame(names, columns=["method", "metric", "explainer", "n"])
     value = rng.random(len(table))
     flags = table["metric"].isin(["det", "rddt", "collapsed_prediction", "constant_prediction"])
@@ -246,7 +252,9 @@ def cell_metrics(shape: Shape, key: dict[str, Any], rng: np.random.Generator) ->
 
 def map_tests(shape: Shape, key: dict[str, Any], rng: np.random.Generator) -> pd.DataFrame:
     """Return random significance tests of maps."""
-    names = [(m, e, t) for m in METHODS for e in EXPLAINERS for t in of_kinds("test")]
+    names = [
+        (m, e, t) for m in METHODS[: shape.methods] for e in EXPLAINERS for t in of_kinds("test")
+    ]
     table = pd.DataFrame(names, columns=["method", "explainer", "test"])
     numbers = {name: rng.random(len(table)) for name in ("effect", "statistic", "p_value")}
     return table.assign(
@@ -257,15 +265,14 @@ def map_tests(shape: Shape, key: dict[str, Any], rng: np.random.Generator) -> pd
 # Running
 
 
-def run(plan: Plan, jobs: int, folder: Path) -> Iterator[dict[str, Any]]:
-    """Run the jobs that make the tables; yield a row for each stage, then one for all."""
+def run(plan: Plan, jobs: int, folder: Path) -> pd.DataFrame:
+    """Run the jobs that make the tables; return a row for each stage, then one for all."""
     rules, tables = Rules(plan), TablePlan(plan)
     levels = [
         {"task": task, "design": design, "level": f"{level:g}"}
         for task, design, level in tables.levels()
     ]
-    total = 0.0
-    peaks = []
+    rows = []
     for stage, wildcards in (("compare", levels), ("tabulate", [{}]), ("tabulate_reliance", [{}])):
         described = [
             describe(rules, stage, one, folder / f"job-{stage}-{number}.json")
@@ -273,23 +280,13 @@ def run(plan: Plan, jobs: int, folder: Path) -> Iterator[dict[str, Any]]:
         ]
         start = time.perf_counter()
         with ThreadPoolExecutor(jobs) as pool:
-            done = list(pool.map(start_job, described))
+            used, peaks = zip(*pool.map(start_job, described), strict=True)
         seconds = time.perf_counter() - start
-        total += seconds
-        peaks += [peak for _, peak in done]
-        yield {
-            "jobs": stage,
-            "number": len(done),
-            "seconds": round(seconds, 1),
-            "longest (s)": round(max(took for took, _ in done), 1),
-            "most memory (MiB)": round(max(peak for _, peak in done)),
-        }
-    yield {
-        "jobs": "all",
-        "number": len(peaks),
-        "seconds": round(total, 1),
-        "most memory (MiB)": round(max(peaks)),
-    }
+        rows.append((stage, len(described), seconds, sum(used), max(peaks)))
+    count, seconds, used, peaks = zip(*(row[1:] for row in rows), strict=True)
+    rows.append(("all", sum(count), sum(seconds), sum(used), max(peaks)))
+    names = ("stage", "jobs", "seconds", "of processors", "most memory (MiB)")
+    return pd.DataFrame(rows, columns=names).round({"seconds": 1, "of processors": 1, names[4]: 0})
 
 
 def describe(rules: Rules, stage: str, wildcards: dict[str, str], path: Path) -> Path:
@@ -312,21 +309,21 @@ def describe(rules: Rules, stage: str, wildcards: dict[str, str], path: Path) ->
 
 
 def start_job(path: Path) -> tuple[float, float]:
-    """Run a job as a process; return its seconds and its peak memory in MiB."""
-    start = time.perf_counter()
+    """Run a job as a process; return its seconds of the processor and its peak memory in MiB."""
     command = [sys.executable, __file__, "--do", str(path)]
     said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return time.perf_counter() - start, float(said.splitlines()[-1])
+    used, peak = said.splitlines()[-1].split()
+    return float(used), float(peak)
 
 
 def do(described: dict[str, Any]) -> None:
-    """Do a job in this process, and print the peak of its memory in MiB."""
+    """Do a job in this process; print its seconds of the processor and its peak memory in MiB."""
     module = importlib.import_module(f"rightreasons.stages.{described['stage']}")
     kind = getattr(module, described["kind"])
     job = kind.received(described["input"], described["output"], described["carried"])
     getattr(module, described["stage"])(job, Running(lambda items, description: items))
     found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.M)
-    print(int(found[1]) / 1024 if found else np.nan)
+    print(sum(os.times()[:2]), int(found[1]) / 1024 if found else np.nan)
 
 
 # Asking

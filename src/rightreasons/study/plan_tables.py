@@ -314,8 +314,9 @@ class TablePlan:
         return [self._compared_at(*key) for key in self.levels()]
 
     def _compared_at(self, task: str, design: str, level: float) -> Compared:
-        named = {"task": task, "design": design, "level": f"{level:g}"}
-        return Compared.below(self.plan.paths.folder("compare", **named))
+        paths = self.plan.paths
+        folder = paths.folder("compare", task=task, design=design, level=f"{level:g}")
+        return Compared.below(folder)
 
     def _methods(self) -> dict[str, tuple[str, ...]]:
         return {task: tuple(self.grid.methods(task)) for task in self.study.tasks}

@@ -47,7 +47,7 @@ def level_tests(
         The rows of the tables `predictions` and `image_metrics` that are of one task, design and
         level. Of the latter no others are needed than those of `compared_of_maps`.
     """
-    key = predictions[GROUP].iloc[0].to_dict()
+    key = {name: predictions[name].iloc[0] for name in GROUP}
     rows = []
     for method, reference in _pairs(comparing, str(key["task"])):
         names = {"method": method, "explainer": None, "test": "paired", "reference": reference}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -23,7 +24,7 @@ from rightreasons.tables.rows import as_words, frame_of, missing
 #: The most rows of a row group: few enough for a query to leave out those that it does not ask for.
 ROW_GROUP = 1 << 16
 #: Rows of a table, on their way into it.
-Rows = pd.DataFrame | pa.Table
+Rows: TypeAlias = pd.DataFrame | pa.Table
 
 #: Every table by name.
 TABLES: dict[str, Table] = {
