@@ -120,17 +120,6 @@ def cell_metrics(
     return pd.DataFrame(rows)
 
 
-def tests_of(
-    comparing: Comparing, cells: list[pd.DataFrame], predictions: pd.DataFrame, images: pd.DataFrame
-) -> pd.DataFrame:
-    """Return the tests of cells and of all levels, each level by itself as its job compares it."""
-    levels = [
-        level_tests(comparing, part, images[images["level"] == level])
-        for level, part in predictions.groupby("level")
-    ]
-    return pd.concat([*cells, *levels], ignore_index=True)
-
-
 def chosen(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
     """Return the rows with these values."""
     return table[(table[list(wanted)] == list(wanted.values())).all(axis=1)]
@@ -141,3 +130,12 @@ def one(table: pd.DataFrame, **wanted: Any) -> pd.Series:
     rows = chosen(table, **wanted)
     assert len(rows) == 1, f"{len(rows)} rows for {wanted}"
     return rows.iloc[0]
+
+
+def compared(comparing: Comparing, predicted: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparisons at all levels."""
+    parts = [
+        level_tests(comparing, part, measured[measured["level"] == level])
+        for level, part in predicted.groupby("level")
+    ]
+    return pd.concat(parts, ignore_index=True)

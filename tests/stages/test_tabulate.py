@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 from rightreasons.core.job import Running
+from rightreasons.metrics import headline
 from rightreasons.stages.compare import compare
 from rightreasons.stages.tabulate import tabulate
 from rightreasons.stages.tabulate_reliance import tabulate_reliance
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_tables import TablePlan
-from rightreasons.tables.comparisons import compared_of_maps, level_tests
+from rightreasons.tables.comparisons import level_tests
 from rightreasons.tables.reliance import reliance, summarised, true_reliance
 from rightreasons.tables.schema import read_table
 from study import ROOT
@@ -105,7 +106,10 @@ def test_comparisons_are_those_of_each_level_read_from_whole_tables(plan: Plan) 
     expected = level_tests(
         tables.compare(task, design, level).comparing,
         predictions[predictions["level"] == level].drop(columns="run"),
-        images[(images["level"] == level) & images["metric"].isin(compared_of_maps())],
+        images[
+            (images["level"] == level)
+            & images["metric"].isin(headline("comparisons", "image", "pair"))
+        ],
     )
     expected["significant"] = expected["significant"].astype(object)
     compared = ours["test"].isin(expected["test"])

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 import made_tables as made
-from made_tables import METHODS, N, chosen, one
-from made_tables import tests_of as compare
+from made_tables import METHODS, N, chosen, compared, one
 from rightreasons.metrics import headline
 from rightreasons.tables.schema import TABLES, conform
 
@@ -18,7 +17,7 @@ CELL_TESTS = pd.DataFrame(
     [{**made.KEY, "level": 0.0, "seed": 0, "method": "same", "test": "rddt", "p_value": 0.03}]
 )
 ONE_LEVEL = chosen(PREDICTIONS, level=0.0)
-TESTS = compare(COMPARING, [CELL_TESTS], PREDICTIONS, IMAGES)
+TESTS = pd.concat([CELL_TESTS, compared(COMPARING, PREDICTIONS, IMAGES)], ignore_index=True)
 
 
 def test_every_method_is_compared_with_each_reference() -> None:
@@ -40,7 +39,7 @@ def test_a_reference_by_any_name_is_one() -> None:
     comparing = made.comparing_of(named)
     assert comparing.roles.references == ("vanilla", "tuned")
     renamed = {"method": {"finetune": "tuned"}}
-    tests = compare(comparing, [], ONE_LEVEL.replace(renamed), IMAGES.replace(renamed))
+    tests = compared(comparing, ONE_LEVEL.replace(renamed), IMAGES.replace(renamed))
     assert set(tests["reference"]) == {"vanilla", "tuned"}
     mine = chosen(tests, method="worse", reference="tuned")
     same = chosen(TESTS, method="worse", reference="finetune", level=0.0)
@@ -93,13 +92,13 @@ def test_maps_are_compared_image_by_image() -> None:
 
 
 def test_metrics_without_the_headline_are_not_compared() -> None:
-    tests = compare(COMPARING, [], ONE_LEVEL, made.images("hrf"))
+    tests = compared(COMPARING, ONE_LEVEL, made.images("hrf"))
     assert tests["explainer"].isna().all()
 
 
 def test_without_twins_there_is_no_twin_comparison() -> None:
     alone = ONE_LEVEL.assign(twin_chance=np.nan, twin_score=np.nan)
-    tests = compare(COMPARING, [], alone, IMAGES)
+    tests = compared(COMPARING, alone, IMAGES)
     assert not set(headline("comparisons", "reliance")) & set(tests["metric"])
     assert len(tests) == 7 * 4
 
@@ -143,7 +142,7 @@ def with_controls() -> pd.DataFrame:
     """Return the tests of two methods with a strength, whose matched controls the study has."""
     comparing = made.comparing_of(TWO, controls=True)
     assert comparing.methods["tie"] == tuple(OF_TWO)
-    return compare(comparing, [], as_two(ONE_LEVEL), as_two(IMAGES))
+    return compared(comparing, as_two(ONE_LEVEL), as_two(IMAGES))
 
 
 def test_a_method_is_compared_with_its_own_control_and_with_no_others() -> None:
@@ -162,7 +161,7 @@ def test_a_method_is_compared_with_its_own_control_and_with_no_others() -> None:
 
 def test_controls_share_a_family_and_change_no_methods_p() -> None:
     tests = with_controls()
-    without = compare(made.comparing_of(TWO), [], as_two(ONE_LEVEL), as_two(IMAGES))
+    without = compared(made.comparing_of(TWO), as_two(ONE_LEVEL), as_two(IMAGES))
     against = tests["reference"] == "vanilla"
     for family in (
         ~against,
@@ -178,12 +177,12 @@ def test_controls_share_a_family_and_change_no_methods_p() -> None:
 
 
 def test_tests_do_not_depend_on_other_methods_or_runs() -> None:
-    again = compare(COMPARING, [], ONE_LEVEL, IMAGES)
+    again = compared(COMPARING, ONE_LEVEL, IMAGES)
     mine = chosen(TESTS, test="paired", level=0.0)
     mine = mine[list(again)].reset_index(drop=True)
     pd.testing.assert_frame_equal(again, mine, check_dtype=False)
     fewer = made.comparing_of({m: METHODS[m] for m in ("vanilla", "worse")})
-    alone = compare(fewer, [], ONE_LEVEL, IMAGES)
+    alone = compared(fewer, ONE_LEVEL, IMAGES)
     for metric in ("equalized_odds", "rrf"):
         rows = {"method": "worse", "reference": "vanilla", "metric": metric, "level": 0.0}
         assert one(alone, **rows)["p_value"] == one(TESTS, **rows)["p_value"]

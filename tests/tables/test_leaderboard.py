@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 import made_tables as made
-from made_tables import cell_metrics, chosen, one
-from made_tables import tests_of as compare
+from made_tables import cell_metrics, chosen, compared, one
 from rightreasons.core.registry import Component
 from rightreasons.metrics import METRICS
 from rightreasons.tables.leaderboard import leaderboard
@@ -21,7 +20,7 @@ DESCRIBED = {
     name: Described(kind=name, preset="default", control_of=None, uses_protected="never")
     for name in made.METHODS
 }
-TESTS = compare(made.comparing_of(), [], made.predictions(), made.images())
+TESTS = compared(made.comparing_of(), made.predictions(), made.images())
 
 
 def board_of(cells: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +154,7 @@ def test_a_registered_headline_metric_has_its_column_and_its_tests(
     ]
     images = pd.concat([made.images(), made.images("peak")], ignore_index=True)
     first = chosen(made.predictions(), level=0.0)
-    tests = compare(made.comparing_of(), [], first, images)
+    tests = compared(made.comparing_of(), first, images)
     for name, like in {"precision": "accuracy", "peak": "rrf", "flips": "twin_flip_rate"}.items():
         new, old = (chosen(tests, metric=metric)["effect"].tolist() for metric in (name, like))
         assert new == old

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rightreasons.core.job import Files, Running
-from rightreasons.metrics import METRICS
+from rightreasons.metrics import METRICS, headline
 from rightreasons.stages._tables import CellsJob
 from rightreasons.tables.parameters import Comparing
 
@@ -62,17 +62,18 @@ def compare(job: CompareJob, running: Running) -> None:
 
     from rightreasons.core.files import write_parquet
     from rightreasons.tables import tabulate as tables
-    from rightreasons.tables.comparisons import compared_of_maps, level_tests
+    from rightreasons.tables.comparisons import level_tests
     from rightreasons.tables.reliance import map_means, true_reliance
     from rightreasons.tables.rows import frame_of, joined, read_rows, with_words
 
     running.ready()
     made = tables.predictions(job.study, job.cells(), job.input.predictions)
     predictions = frame_of(joined(made))
+    shown = headline("comparisons", "image", "pair")
     compared, means = [], []
     for path in running.progress(job.input.image_metrics, "read"):
         rows = read_rows(path)
-        compared.append(with_words(rows, "metric", compared_of_maps()))
+        compared.append(with_words(rows, "metric", shown))
         means.append(map_means(rows.to_pandas()))
     tests = level_tests(job.comparing, predictions, frame_of(joined(compared)))
     write_parquet(tests, job.output.tests)

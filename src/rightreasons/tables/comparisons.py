@@ -24,11 +24,6 @@ from rightreasons.tables.parameters import Comparing
 GROUP = ["study", "dataset", "task", "design", "level"]
 
 
-def compared_of_maps() -> list[str]:
-    """Return the metrics of maps that are compared."""
-    return headline("comparisons", "image", "pair")
-
-
 def level_tests(
     comparing: Comparing, predictions: pd.DataFrame, images: pd.DataFrame
 ) -> pd.DataFrame:
@@ -44,8 +39,7 @@ def level_tests(
     comparing
         What is compared, and how.
     predictions, images
-        The rows of the tables `predictions` and `image_metrics` that are of one task, design and
-        level. Of the latter no others are needed than those of `compared_of_maps`.
+        The rows of the tables `predictions` and `image_metrics` of one task, design and level.
     """
     key = {name: predictions[name].iloc[0] for name in GROUP}
     rows = []
@@ -132,7 +126,7 @@ def _compare_twins(both: pd.DataFrame, params: dict[str, Params]) -> Iterator[di
 
 def _compare_maps(images: pd.DataFrame, method: str, reference: str) -> Iterator[dict[str, Any]]:
     """Yield the comparisons of numbers of maps, by explainer."""
-    shown = images[images["metric"].isin(compared_of_maps())]
+    shown = images[images["metric"].isin(headline("comparisons", "image", "pair"))]
     on = ["seed", "explainer", "metric", "image_id"]
     both = shown[shown["method"] == method].merge(
         shown[shown["method"] == reference], on=on, suffixes=("", "_reference")
