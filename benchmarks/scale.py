@@ -146,9 +146,10 @@ def make(asked: tuple[Any, Shape, Group]) -> int:
     images = pd.DataFrame({
         "row": rng.permutation(POOL)[: shape.test + DEBIAS],
         "role": np.repeat(["test", "debias"], [shape.test, DEBIAS]),
-        "target": rng.integers(0, 2, shape.test + DEBIAS).astype(np.int8),
-        "protected": rng.integers(0, 2, shape.test + DEBIAS).astype(np.int8),
     })  # fmt: skip
+    labels = numpy_rng(0, "scale", group.task).integers(0, 2, (2, POOL), np.int8)
+    for name, known in zip(("target", "protected"), labels, strict=True):
+        images[name] = known[images["row"]]
     images.insert(1, "image_id", images["row"].map("{:06d}".format))
     _write(images, plan.split(group).output.split)
     shared = rng.normal(size=len(images))
