@@ -20,6 +20,7 @@ include: "rules/explain.smk"
 include: "rules/measure.smk"
 include: "rules/sanity.smk"
 include: "rules/universe.smk"
+include: "rules/compare.smk"
 include: "rules/tabulate.smk"
 include: "rules/figure.smk"
 

@@ -46,7 +46,7 @@ def comparing_of(
     methods: dict[str, dict[str, Any]] | None = None, *, controls: bool = False
 ) -> Comparing:
     """Return what is compared in that study."""
-    return TablePlan(plan_of(methods, controls=controls)).tabulate().comparing
+    return TablePlan(plan_of(methods, controls=controls)).compare("tie", "phi", 0.0).comparing
 
 
 def predictions() -> pd.DataFrame:

@@ -89,6 +89,7 @@ def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     yield "sanity", {**GROUP, "explainers": "main"}
     yield "measure", GROUP
     yield "universe", GROUP
+    yield "compare", {name: GROUP[name] for name in ("task", "design", "level")}
     yield from ((stage, {}) for stage in STAGES if stage.startswith("tabulate"))
 
 

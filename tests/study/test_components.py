@@ -84,6 +84,7 @@ def rules() -> Rules:
         ("explain", {**GROUP, "method": "own", "explainers": "own"}, ("b/",)),
         ("explain", {**GROUP, "method": "own", "explainers": "main"}, ()),
         ("measure", GROUP, ("c.py",)),
+        ("compare", {name: GROUP[name] for name in ("task", "design", "level")}, ("c.py",)),
         ("tabulate", {}, ("a.py", "b/", "c.py")),
         ("tabulate_reliance", {}, ("a.py", "b/", "c.py")),
     ],

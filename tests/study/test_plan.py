@@ -68,6 +68,8 @@ def jobs_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         task, design, level = group.stream
         yield "universe", {"task": task, "design": design, "level": level, "seed": str(group.seed)}
     yield from tuning_of(plan)
+    for task, design, level in TablePlan(plan).levels():
+        yield "compare", {"task": task, "design": design, "level": f"{level:g}"}
     yield from ((name, {}) for name in tables_of(plan))
 
 
@@ -220,7 +222,8 @@ def test_parameters_of_metrics_reach_measure_and_the_comparisons() -> None:
     metrics = {"top_fraction": {"top": 0.2}}
     plan = plan_of(measure={"metrics": metrics, "replicates": 50})
     assert plan.measure(group_of(plan)).metrics["top_fraction"]["top"] == 0.2
-    assert TablePlan(plan).tabulate().comparing.metrics["top_fraction"]["top"] == 0.2
+    job = TablePlan(plan).compare("smiling_by_necktie", "phi", 0.8)
+    assert job.comparing.metrics["top_fraction"]["top"] == 0.2
 
 
 def test_maps_are_listed_model_by_model_and_set_by_set() -> None:
@@ -363,6 +366,45 @@ def test_a_new_level_changes_no_other_job() -> None:
     new = ("tabulate", "fenced_region")  # the fence goes round the test images of all levels
     wanted = [(s, w) for s, w in jobs_of(before.plan) if not s.startswith(new)]
     assert all(before.job(s, w) == after.job(s, w) for s, w in wanted)
+
+
+def test_a_level_is_compared_over_its_seeds_and_no_other_levels() -> None:
+    job = TablePlan(plan_of(seeds=[3, 4])).compare("smiling_by_necktie", "phi", "0.8")
+    assert [(cell.group.seed, cell.method) for cell in job.cells()] == [
+        (seed, method)
+        for seed in (3, 4)
+        for method in ("vanilla", "finetune", "thropt", "mask_specific")
+    ]
+    assert [path.parts[-3:-1] for path in job.input.image_metrics] == [
+        ("phi-0.8", "seed-3"),
+        ("phi-0.8", "seed-4"),
+    ]
+    vanilla, finetune = map(str, job.input.predictions[:2])
+    assert "/train/smiling_by_necktie/phi-0.8/seed-3/" in vanilla
+    assert "/debias/smiling_by_necktie/phi-0.8/seed-3/finetune/" in finetune
+    assert len(job.input.predictions) == 8
+    assert job.injected == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "stale"),
+    [({"seeds": [3, 4, 5]}, 2), ({"report": {"explainers": ["lrp"]}}, 0)],
+    ids=["seed", "report"],
+)
+def test_what_makes_comparisons_stale(changes: dict[str, Any], stale: int) -> None:
+    before, after = (Rules(plan_of(**{"seeds": [3, 4], **c})) for c in ({}, changes))
+    jobs = [(s, w) for s, w in jobs_of(before.plan) if s == "compare"]
+    assert sum(before.job(s, w) != after.job(s, w) for s, w in jobs) == stale
+
+
+def test_only_a_task_with_an_artifact_has_every_image_twice() -> None:
+    plan = TablePlan(Plan(load_config(read_yaml(ROOT / "config.yaml"))))
+    injected = {key[0]: plan.compare(*key).injected for key in plan.levels()}
+    assert injected == {
+        "smiling_by_necktie": (),
+        "smiling_by_watermark": ("smiling_by_watermark",),
+        "smiling_by_tint": ("smiling_by_tint",),
+    }
 
 
 def test_levels_of_the_same_n_know_each_other() -> None:

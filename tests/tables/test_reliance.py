@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import sem, spearmanr, t
 
 from rightreasons.tables.claims import Calling
-from rightreasons.tables.reliance import reliance, summarised, true_reliance
+from rightreasons.tables.reliance import map_means, reliance, summarised, true_reliance
 from rightreasons.tables.yardstick import yardstick
 
 KEY = {"study": "s", "dataset": "d", "design": "artifact_fraction"}
@@ -102,10 +102,12 @@ def study(collapsed: float = 0.0) -> dict[str, pd.DataFrame]:
 def made(
     elsewhere: tuple[str, ...] = (), calling: Calling | None = None, collapsed: float = 0.0
 ) -> pd.DataFrame:
+    tables = study(collapsed)
     return reliance(
-        **study(collapsed),
+        tables["cell_metrics"],
+        map_means(tables["image_metrics"]),
+        true_reliance(tables["predictions"], ["mark"]),
         original="vanilla",
-        injected=["mark"],
         elsewhere=elsewhere,
         controls=["noise"],
         calling=calling,

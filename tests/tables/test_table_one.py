@@ -104,7 +104,7 @@ def chosen(table: pd.DataFrame, picked_on: str = "test") -> dict[str, float]:
 
 
 def test_the_grid_has_a_row_per_cell_of_the_papers_methods() -> None:
-    found = grid(CELLS, METHODS, PAPER, PREDICTIONS)
+    found = grid(CELLS, METHODS, PAPER, [PREDICTIONS])
     assert conform(found, TABLES["data_attribution"]).num_rows == 3 * (len(METHODS) - 1)
     assert set(found["kind"]) == set(KINDS)
     assert found.loc[found["kind"].isin(["vanilla", "balanced"]), "quantile"].isna().all()
@@ -120,8 +120,8 @@ def test_the_grid_has_a_row_per_cell_of_the_papers_methods() -> None:
 
 def test_the_grid_reads_stored_tables(tmp_path: Path) -> None:
     write_table([CELLS], "cell_metrics", tmp_path / "cells.parquet")
-    stored = grid(read_table(tmp_path / "cells.parquet"), METHODS, PAPER, PREDICTIONS)
-    pd.testing.assert_frame_equal(stored, grid(CELLS, METHODS, PAPER, PREDICTIONS))
+    stored = grid(read_table(tmp_path / "cells.parquet"), METHODS, PAPER, [PREDICTIONS])
+    pd.testing.assert_frame_equal(stored, grid(CELLS, METHODS, PAPER, [PREDICTIONS]))
     write_table([stored], "data_attribution", tmp_path / "grid.parquet")
     again = table_one(read_table(tmp_path / "grid.parquet"), PAPER)
     pd.testing.assert_frame_equal(again, table_one(stored, PAPER))
@@ -129,13 +129,13 @@ def test_the_grid_reads_stored_tables(tmp_path: Path) -> None:
 
 def test_without_validation_images_only_the_test_images_choose() -> None:
     no_rows = PREDICTIONS[PREDICTIONS["role"] == "test"]
-    for found in (grid(CELLS, METHODS, PAPER), grid(CELLS, METHODS, PAPER, no_rows)):
+    for found in (grid(CELLS, METHODS, PAPER), grid(CELLS, METHODS, PAPER, [no_rows])):
         assert set(table_one(found, PAPER)["picked_on"]) == {"test"}
 
 
 def test_a_validation_class_without_images_has_no_gap() -> None:
     only_men = PREDICTIONS[PREDICTIONS["target"] == 1]
-    found = grid(CELLS, METHODS, PAPER, only_men)
+    found = grid(CELLS, METHODS, PAPER, [only_men])
     assert found["validation_gap"].isna().all()
     assert found["validation_accuracy"].notna().all()
 
@@ -153,7 +153,7 @@ def test_a_study_without_the_papers_methods_is_refused() -> None:
 
 
 def test_changes_are_paired_by_seed_with_students_interval() -> None:
-    table = table_one(grid(CELLS, METHODS, PAPER, PREDICTIONS), PAPER)
+    table = table_one(grid(CELLS, METHODS, PAPER, [PREDICTIONS]), PAPER)
     conform(table, TABLES["table_one"])
     assert len(table) == 2 * len(SCHEMES) * len(NUMBERS)
     values = grid(CELLS, METHODS, PAPER).set_index(["method", "seed"])
@@ -256,7 +256,7 @@ def test_schemes_are_compared_with_the_original_of_their_epochs() -> None:
 
 
 def test_tasks_and_levels_are_kept_apart() -> None:
-    found = grid(CELLS, METHODS, PAPER, PREDICTIONS)
+    found = grid(CELLS, METHODS, PAPER, [PREDICTIONS])
     two = pd.concat([found, found.assign(level=0.9), found.assign(task="male_by_smile")])
     table = table_one(two, PAPER)
     assert len(table) == 3 * len(table_one(found, PAPER))
@@ -264,7 +264,7 @@ def test_tasks_and_levels_are_kept_apart() -> None:
 
 
 def test_the_text_has_the_papers_columns_and_every_interval() -> None:
-    table = table_one(grid(CELLS, METHODS, PAPER, PREDICTIONS), PAPER)
+    table = table_one(grid(CELLS, METHODS, PAPER, [PREDICTIONS]), PAPER)
     text = render_text(table, PAPER, classes=("women", "men"))
     assert "quantile chosen on test images, 3 seeds" in text
     assert "quantile chosen on validation images" in text

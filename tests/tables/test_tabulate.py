@@ -116,12 +116,18 @@ def test_predictions_and_splits_get_their_key(tmp_path: Path) -> None:
             "chance": [0.0, 1.0, 0.5, 1.0, 0.25],
         }
     )
-    table.to_parquet(path)
-    (got,) = tabulate.predictions("demo", [cell], [path])
-    assert got["image_id"].tolist() == ["a", "b", "c", "d"]
-    key = got[["task", "level", "seed", "method"]].drop_duplicates().to_numpy().tolist()
-    assert key == [["tie", 0.5, 1, "worse"]]
-    conform(got, TABLES["predictions"])
+    table.astype({"chance": np.float32}).to_parquet(path)
+    cells = [cell, Cell(group=GROUP, method="same")]
+    cells.append(Cell(group=GROUP.model_copy(update={"seed": 2}), method="worse"))
+    got, other = tabulate.predictions("demo", cells, [path] * 3)
+    assert got["image_id"].to_pylist() == ["a", "b", "c", "d"] * 2
+    assert got["method"].to_pylist() == ["worse"] * 4 + ["same"] * 4
+    assert got["chance"].to_pylist() == [0, 1, 0.5, 1] * 2
+    assert got["chance"].type == "double"
+    key = got.to_pandas()[["study", "task", "level", "seed"]].drop_duplicates()
+    assert key.to_numpy().tolist() == [["demo", "tie", 0.5, 1]]
+    assert set(other["seed"].to_pylist()) == {2}
+    assert set(conform(got, TABLES["predictions"])["method"].to_pylist()) == {"worse", "same"}
     (held_out,) = tabulate.held_out("demo", [cell], [path])
     assert held_out[["seed", "method", "target", "chance"]].to_numpy().tolist() == [
         [1, "worse", 1, 0.25]

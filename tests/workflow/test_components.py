@@ -95,7 +95,8 @@ def test_a_changed_file_makes_what_it_made_anew_and_no_more(finished: Path) -> N
     text = file.read_text()
     assert planned(finished) == {}
     file.write_text(text.replace("[:smallest]", "[: smallest - 1]"))
-    assert planned(finished) == {"debias": 1, "explain": 1, "measure": 1, "tabulate": 1, "total": 4}
+    stale = ("debias", "explain", "measure", "compare", "tabulate")
+    assert planned(finished) == {**dict.fromkeys(stale, 1), "total": len(stale)}
     file.write_text(text.replace("    data, gen", "    # a comment\n    data, gen"))
     assert planned(finished) == {}
     file.write_text(text)

@@ -146,7 +146,7 @@ def test_inputs_newer_than_outputs_are_only_work(alone: Workspace) -> None:
         os.utime(path, (hour, hour))
     done = alone.run("--", "tabulate")
     assert done.returncode == 0, done.stdout[-4000:]
-    assert set(re.findall(r"rule (\w+):", done.stdout)) == {"measure", "tabulate"}
+    assert set(re.findall(r"rule (\w+):", done.stdout)) == {"measure", "compare", "tabulate"}
     assert _results(results) == before
 
 

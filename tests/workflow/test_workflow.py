@@ -97,6 +97,7 @@ def test_a_new_level_is_drawn_with_all_that_share_its_number_of_images(finished:
 def test_a_new_seed_or_method_makes_new_cells_only(finished: Workspace) -> None:
     jobs = _plan(finished, tiny(seeds=[0, 1]))
     assert (jobs["split"], jobs["train"], jobs["debias"], jobs["measure"]) == (2, 2, 4, 2)
+    assert jobs["compare"] == 2
     assert jobs["decide"] == 2
     jobs = _plan(finished, tiny(methods={**tiny()["methods"], "p_clarc": {}}))
     assert (jobs["debias"], jobs["explain"], jobs["measure"]) == (2, 2, 2)
@@ -230,9 +231,11 @@ def test_a_key_named_twice_is_refused(tmp_path: Path) -> None:
         ("debias/finetune.py", {"debias": 2, "explain": 2, "measure": 2, "tabulate": 1}),
         ("debias/thropt.py", {"decide": 2, "measure": 2, "tabulate": 1}),
         ("saliency/lrp.py", {"explain": 6, "measure": 2, "tabulate": 1}),
-        ("metrics/rrf.py", {"measure": 2, "tabulate": 1}),
+        ("metrics/rrf.py", {"measure": 2, "compare": 2, "tabulate": 1}),
+        ("tables/comparisons.py", {"compare": 2, "tabulate": 1}),
         ("splits/phi_design.py", {"split": 2, "train": 2, "debias": 4, "tabulate": 1}),
-        ("tables/reliance.py", {"tabulate_reliance": 1}),
+        ("tables/reliance.py", {"compare": 2, "tabulate": 1, "tabulate_reliance": 1}),
+        ("tables/feasibility.py", {"tabulate_feasibility": 1}),
         ("figures/metrics_by_level.py", {"figure_metrics_by_level": 1}),
     ],
 )
@@ -242,8 +245,9 @@ def test_edited_code_reruns_its_jobs_and_what_follows(
     path = finished.folder / "src/rightreasons" / file
     text = path.read_text()
     order = ["fetch", "pool", "split", "train", "debias", "decide", "explain", "measure"]
+    order += ["compare", "tabulate"]
     first = next(iter(jobs))
-    others = order[: order.index(first)] if first in order else [*order, "tabulate"]
+    others = order[: order.index(first)] if first in order else order
     try:
         path.write_text(text.replace('"""', '"""Said otherwise. ', 1) + "\n# a remark\n")
         assert finished.planned() == {}, "a comment and a docstring change nothing"

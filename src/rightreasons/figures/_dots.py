@@ -13,6 +13,8 @@ from rightreasons.figures._given import Given
 from rightreasons.metrics.measures import CELLS
 
 MAP = ["level", "seed", "image_id"]
+#: What is read of the metrics of a group's images.
+READ = [*MAP, "explainer", "target", "protected", "value"]
 COLUMNS = [*MAP, "explainer", "target", "protected", "value", "decision", "score"]
 RIGHT, WRONG = "#0072B2", "#D55E00"
 QUADRANTS = CELLS  # (protected, target), in the order of the mean maps
@@ -33,7 +35,9 @@ def dots_of(given: Given, metric: str) -> pd.DataFrame:
     """
     original = given.roles.original
     chosen = [("metric", "==", metric), ("method", "==", original)]
-    metrics = [pd.read_parquet(path, filters=chosen) for path in given.files["image_metrics"]]
+    metrics = [
+        pd.read_parquet(path, columns=READ, filters=chosen) for path in given.files["image_metrics"]
+    ]
     made = []
     for path, group in zip(given.files["predictions"], given.groups, strict=True):
         table = pd.read_parquet(path, filters=[("role", "==", "test")])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rightreasons.core.job import Cell, Group, Job
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from rightreasons.tables.schema import Rows
 
 
 class CellsJob(Job):
@@ -38,11 +38,19 @@ class CellsJob(Job):
         ]
 
 
-def write_stamped(parts: Iterable[pd.DataFrame], name: str, path: Path, stamp: str) -> None:
+def write_stamped(parts: Iterable[Rows], name: str, path: Path, stamp: str) -> None:
     """Write the parts of a table, each with the provenance's key `run`."""
+    import pandas as pd
+
+    from rightreasons.tables.rows import keyed
     from rightreasons.tables.schema import write_table
 
-    write_table((part.assign(run=stamp) for part in parts), name, path)
+    def stamped(part: Rows) -> Rows:
+        if isinstance(part, pd.DataFrame):
+            return part.assign(run=stamp)
+        return keyed(part, {"run": stamp})
+
+    write_table(map(stamped, parts), name, path)
 
 
 def stamp_of(provenance: Path) -> str:

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 
 from rightreasons.core.job import Files, Running
 from rightreasons.stages._tables import CellsJob, write_stamped
-from rightreasons.tables.parameters import Comparing, Described
+from rightreasons.tables.parameters import Described
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from rightreasons.tables.schema import Rows
 
 
 class TabulateInput(Files):
-    """Splits and measures of each group, predictions and metadata of each cell, in their order."""
+    """Splits and measures of each group, predictions and metadata of each cell, in their order.
+
+    Attributes
+    ----------
+    tests
+        Of maps, from the measures of each group.
+    compared
+        Of methods, of each level.
+    """
 
     splits: tuple[Path, ...]
     predictions: tuple[Path, ...]
@@ -23,6 +31,7 @@ class TabulateInput(Files):
     image_metrics: tuple[Path, ...]
     cell_metrics: tuple[Path, ...]
     tests: tuple[Path, ...]
+    compared: tuple[Path, ...]
 
 
 class Tables(Files):
@@ -46,8 +55,8 @@ class TabulateJob(CellsJob):
     ----------
     config
         The checked config as JSON.
-    comparing
-        What is compared, and how.
+    original
+        The method that changes are against.
     described
         What is known of each method without running it.
     compositions
@@ -57,18 +66,15 @@ class TabulateJob(CellsJob):
     input: TabulateInput
     output: Tables
     config: str
-    comparing: Comparing
+    original: str
     described: dict[str, Described]
     compositions: dict[str, dict[str, str]]
 
 
 def tabulate(job: TabulateJob, running: Running) -> None:
-    """Collect, compare, rank, write."""
-    import pandas as pd
-
+    """Collect, rank, write: of what there is for every image, never more than a group at once."""
     from rightreasons.tables import tabulate as tables
     from rightreasons.tables.associations import associations
-    from rightreasons.tables.comparisons import GROUP, level_tests
     from rightreasons.tables.leaderboard import leaderboard
     from rightreasons.tables.schema import read_table
 
@@ -78,24 +84,17 @@ def tabulate(job: TabulateJob, running: Running) -> None:
     row = tables.provenance(job.study, job.config, models)
     stamp = row["run"].iloc[0]
 
-    def write(name: str, parts: Iterable[pd.DataFrame]) -> None:
+    def write(name: str, parts: Iterable[Rows]) -> None:
         write_stamped(parts, name, getattr(job.output, name), stamp)
 
     write("provenance", [row])
     write("splits", tables.splits(job.study, job.groups, files.splits, job.compositions))
     write("predictions", tables.predictions(job.study, cells, files.predictions))
-    write("image_metrics", tables.parts(files.image_metrics, progress))
+    write("image_metrics", tables.image_metrics(files.image_metrics, progress))
     write("cell_metrics", tables.parts(files.cell_metrics, progress))
-    numbers = read_table(job.output.cell_metrics)
-    predicted = read_table(job.output.predictions)
-    images = dict(list(read_table(job.output.image_metrics).groupby(GROUP)))
-    compared = [
-        level_tests(job.comparing, part, images[key]) for key, part in predicted.groupby(GROUP)
-    ]
-    tested = pd.concat([*tables.parts(files.tests, progress), *compared], ignore_index=True)
-    write("tests", [tested])
-    original = job.comparing.roles.original
+    write("tests", tables.parts((*files.tests, *files.compared), progress))
+    numbers, tested = read_table(job.output.cell_metrics), read_table(job.output.tests)
     order = list(dict.fromkeys(method for names in job.methods.values() for method in names))
     write("methods", [tables.methods(job.study, cells, files.metadata, job.described)])
-    write("leaderboard", [leaderboard(numbers, tested, order, original, job.described)])
-    write("associations", [associations(numbers, original)])
+    write("leaderboard", [leaderboard(numbers, tested, order, job.original, job.described)])
+    write("associations", [associations(numbers, job.original)])

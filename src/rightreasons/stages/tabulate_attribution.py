@@ -44,8 +44,6 @@ class AttributionTablesJob(CellsJob):
 
 def tabulate_attribution(job: AttributionTablesJob, running: Running) -> None:
     """Read the study's tables, compute, write."""
-    import pandas as pd
-
     from rightreasons.tables import tabulate as tables
     from rightreasons.tables.schema import read_table
     from rightreasons.tables.table_one import grid, table_one
@@ -53,7 +51,7 @@ def tabulate_attribution(job: AttributionTablesJob, running: Running) -> None:
     running.ready()
     cells = read_table(job.input.cell_metrics)
     stamp = str(cells["run"].iloc[0])
-    held_out = pd.concat(tables.held_out(job.study, job.cells(), job.input.predictions))
+    held_out = tables.held_out(job.study, job.cells(), job.input.predictions)
     full = grid(cells, job.chosen, job.paper, held_out)
     best = table_one(full, job.paper)
     write_stamped([full], "data_attribution", job.output.data_attribution, stamp)

@@ -10,11 +10,11 @@ from rightreasons.stages._tables import write_stamped
 
 
 class RelianceInput(Files):
-    """The study's tables that true reliance and the yardstick are computed from."""
+    """The table `cell_metrics`, and what was found of maps and models at each level."""
 
     cell_metrics: Path
-    image_metrics: Path
-    predictions: Path
+    map_means: tuple[Path, ...]
+    true_reliance: tuple[Path, ...]
 
 
 class RelianceTables(Files):
@@ -31,8 +31,6 @@ class RelianceJob(Job):
     ----------
     original
         The method that metrics of pairs compare with.
-    injected
-        The tasks whose protected attribute is an artifact.
     elsewhere
         The tasks whose ROI is the place of an artifact that is not their own.
     controls
@@ -46,7 +44,6 @@ class RelianceJob(Job):
     input: RelianceInput
     output: RelianceTables
     original: str
-    injected: tuple[str, ...]
     elsewhere: tuple[str, ...]
     controls: tuple[str, ...]
     regions: dict[str, str]
@@ -56,6 +53,8 @@ class RelianceJob(Job):
 
 def tabulate_reliance(job: RelianceJob, running: Running) -> None:
     """Hold what saliency metrics claim against what models rely on, write."""
+    import pandas as pd
+
     from rightreasons.tables.claims import Calling
     from rightreasons.tables.reliance import reliance
     from rightreasons.tables.schema import read_table
@@ -66,10 +65,9 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
     stamp = str(cells["run"].iloc[0])
     found = reliance(
         cell_metrics=cells,
-        image_metrics=read_table(job.input.image_metrics),
-        predictions=read_table(job.input.predictions),
+        maps=pd.concat(map(pd.read_parquet, job.input.map_means), ignore_index=True),
+        truth=pd.concat(map(pd.read_parquet, job.input.true_reliance), ignore_index=True),
         original=job.original,
-        injected=job.injected,
         elsewhere=job.elsewhere,
         controls=job.controls,
         regions=job.regions,

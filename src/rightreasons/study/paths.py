@@ -23,6 +23,7 @@ FOLDERS = {
     "sanity": f"sanity/{GROUP_FOLDER}/{{explainers}}",
     "measure": f"measure/{GROUP_FOLDER}",
     "universe": f"universe/{GROUP_FOLDER}",
+    "compare": "compare/{task}/{design}-{level}",
     "tables": "tables",
     "report": "report",
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rightreasons.core.job import Cell, Files
+from rightreasons.stages.compare import Compared, CompareInput, CompareJob
 from rightreasons.stages.tabulate import Tables, TabulateInput, TabulateJob
 from rightreasons.stages.tabulate_attribution import (
     AttributionTables,
@@ -78,6 +79,35 @@ class TablePlan:
             made.append(SanityTable.below(self.folder))
         return {name: Path(str(path)) for one in made for name, path in one.named().items()}
 
+    def levels(self) -> list[tuple[str, str, float]]:
+        """Return every task, design and level of the study."""
+        keys = [(group.task, group.design, group.level) for group in self.grid.groups()]
+        return list(dict.fromkeys(keys))
+
+    def compare(self, task: str, design: str, level: float | str) -> CompareJob:
+        """Return the job that compares the methods at one level, over all its seeds."""
+        plan, methods = self.plan, tuple(self.grid.methods(task))
+        groups = [self.grid.group(task, design, level, seed) for seed in self.study.seeds]
+        models = [plan.model_files(group, method) for group in groups for method in methods]
+        return CompareJob(
+            input=CompareInput(
+                predictions=tuple(made.predictions for made in models),
+                image_metrics=tuple(plan.measure_files(group).image_metrics for group in groups),
+            ),
+            output=self._compared_at(task, design, float(level)),
+            study=self.study.study,
+            groups=tuple(groups),
+            methods={task: methods},
+            comparing=Comparing(
+                methods={task: methods},
+                roles=self.grid.roles,
+                metrics=plan.metrics,
+                replicates=self.study.measure.replicates,
+                noise=tuple(m for m in self.study.methods if self.grid.trait(m, "noise")),
+            ),
+            injected=(task,) if self.grid.artifact(task) else (),
+        )
+
     def tabulate(self) -> TabulateJob:
         """Return the job that makes the tables that every study has."""
         plan, groups, cells = self.plan, self.grid.groups(), self.plan.cells()
@@ -91,20 +121,15 @@ class TablePlan:
                 image_metrics=tuple(made.image_metrics for made in measures),
                 cell_metrics=tuple(made.cell_metrics for made in measures),
                 tests=tuple(made.tests for made in measures),
+                compared=tuple(made.tests for made in self._compared()),
             ),
             output=self.made,
             study=self.study.study,
             groups=tuple(groups),
             methods=self._methods(),
+            original=self.grid.original,
             config=self.study.model_dump_json(),
             described={name: self._described(name) for name in self.study.methods},
-            comparing=Comparing(
-                methods=self._methods(),
-                roles=self.grid.roles,
-                metrics=plan.metrics,
-                replicates=self.study.measure.replicates,
-                noise=tuple(m for m in self.study.methods if self.grid.trait(m, "noise")),
-            ),
             compositions={design: self.grid.composition(design) for design in self.study.designs},
         )
 
@@ -179,6 +204,10 @@ class TablePlan:
                 for name in grid.sets(group.task) if grid.explained(method) == method else ():
                     file = path("explain", group, method=method, explainers=name)
                     yield Timed(stage="explain", key=own, explainers=name, path=file)
+        for task, design, level in self.levels():
+            key = {"dataset": grid.dataset(task), "task": task, "design": design, "level": level}
+            file = path("compare", task=task, design=design, level=f"{level:g}")
+            yield Timed(stage="compare", key=key, path=file)
         for group in self.tuned.groups():
             key = group.model_dump()
             original = {**key, "method": grid.original}
@@ -295,12 +324,11 @@ class TablePlan:
         return RelianceJob(
             input=RelianceInput(
                 cell_metrics=self.made.cell_metrics,
-                image_metrics=self.made.image_metrics,
-                predictions=self.made.predictions,
+                map_means=tuple(made.map_means for made in self._compared()),
+                true_reliance=tuple(made.true_reliance for made in self._compared()),
             ),
             output=RelianceTables.below(self.folder),
             original=self.grid.original,
-            injected=tuple(task for task in self.study.tasks if self.grid.artifact(task)),
             elsewhere=tuple(self.grid.elsewhere()),
             controls=self.grid.roles.noise,
             regions={name: _region(task) for name, task in self.study.tasks.items()},
@@ -324,6 +352,15 @@ class TablePlan:
             noise=bool(self.grid.trait(method, "noise")),
             uses_protected=", ".join(used) or "never",
         )
+
+    def _compared(self) -> list[Compared]:
+        """Return what was compared at every level, in their order."""
+        return [self._compared_at(*key) for key in self.levels()]
+
+    def _compared_at(self, task: str, design: str, level: float) -> Compared:
+        paths = self.plan.paths
+        folder = paths.folder("compare", task=task, design=design, level=f"{level:g}")
+        return Compared.below(folder)
 
     def _methods(self) -> dict[str, tuple[str, ...]]:
         return {task: tuple(self.grid.methods(task)) for task in self.study.tasks}

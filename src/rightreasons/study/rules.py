@@ -25,6 +25,7 @@ from rightreasons.core.registry import Registered
 from rightreasons.figures import FIGURES
 from rightreasons.stages import files
 from rightreasons.stages.choose import Choice
+from rightreasons.stages.compare import Compared
 from rightreasons.stages.pool import Twins
 from rightreasons.stages.tabulate import Tables
 from rightreasons.stages.tabulate_attribution import AttributionTables
@@ -141,6 +142,11 @@ STAGES = {
         _below(Universe, "universe"),
         "universe",
     ),
+    "compare": Stage(
+        lambda plan, w: TablePlan(plan).compare(w["task"], w["design"], w["level"]),
+        _below(Compared, "compare"),
+        "compare",
+    ),
     "tabulate": Stage(lambda plan, _: TablePlan(plan).tabulate(), _tables(Tables), "tabulate"),
     "tabulate_feasibility": Stage(
         lambda plan, _: TablePlan(plan).feasibility(),
@@ -194,7 +200,7 @@ NAMING = frozenset(
             "choose",
             "debias",
         ),
-        *("explain", "sanity", "measure", "universe"),
+        *("explain", "sanity", "measure", "universe", "compare"),
     }
 )
 

@@ -15,10 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from rightreasons.core.errors import UserError
-from rightreasons.tables.schema import read_table
+from rightreasons.tables.rows import frame_of
 
+#: Rows that are compared at a time.
+PART = 1 << 18
 LEFT_OUT = {"runtimes", "provenance"}
 
 
@@ -57,13 +61,25 @@ def _table(name: str, *folders: Path) -> dict[str, object]:
     if not all(path.exists() for path in paths):
         absent = next(path for path in paths if not path.exists())
         return {"table": name, "differs": f"{absent} is missing"}
-    a, b = (read_table(path) for path in paths)
-    row: dict[str, object] = {"table": name, "rows": len(a), "other_rows": len(b)}
-    if len(a) != len(b):
+    count, other = (pq.read_metadata(path).num_rows for path in paths)
+    row: dict[str, object] = {"table": name, "rows": count, "other_rows": other}
+    if count != other:
         return {**row, "differs": "rows"}
-    differences = dict(_columns(a, b))
-    numbers = [value for value in differences.values() if value is not None]
+    differences: dict[str, list[float]] = {}
+    for a, b in zip(*map(_parts, paths), strict=True):
+        for column, number in _columns(a, b):
+            differences.setdefault(column, []).extend([] if number is None else [number])
+    numbers = [number for found in differences.values() for number in found]
     return {**row, "differs": ", ".join(differences), "largest": max(numbers, default=None)}
+
+
+def _parts(path: Path) -> Iterator[pd.DataFrame]:
+    """Yield a table a part at a time, one without rows too."""
+    with pq.ParquetFile(path) as file:
+        if not file.metadata.num_rows:
+            yield frame_of(file.read())
+        for part in file.iter_batches(PART):
+            yield frame_of(pa.Table.from_batches([part]))
 
 
 def _columns(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[tuple[str, float | None]]:

@@ -32,11 +32,10 @@ RELIANT = 0.05
 
 def reliance(
     cell_metrics: pd.DataFrame,
-    image_metrics: pd.DataFrame,
-    predictions: pd.DataFrame,
+    maps: pd.DataFrame,
+    truth: pd.DataFrame,
     *,
     original: str,
-    injected: Collection[str],
     elsewhere: Collection[str],
     controls: Collection[str],
     regions: Mapping[str, str] | None = None,
@@ -48,12 +47,12 @@ def reliance(
 
     Parameters
     ----------
-    cell_metrics, image_metrics, predictions
-        The study's tables.
+    cell_metrics
+        The study's table.
+    maps, truth
+        What `map_means` and `true_reliance` return of every level.
     original
         The method that metrics of pairs compare with.
-    injected
-        Tasks whose images are all there twice (each pair is counted once).
     elsewhere
         Tasks whose ROI is not where the protected attribute is.
     controls
@@ -63,8 +62,7 @@ def reliance(
     calling
         How claims are called; by default as the configuration's defaults say.
     """
-    truth = true_reliance(predictions, injected)
-    rows = pd.concat([_of_images(image_metrics), _of_tests(cell_metrics)], ignore_index=True)
+    rows = pd.concat([maps, _of_tests(cell_metrics)], ignore_index=True)
     rows = rows.merge(truth, on=MODEL).merge(_collapsed(cell_metrics), how="left", on=MODEL)
     rows["place"] = ~rows["task"].isin(list(elsewhere))
     rows["reliant"] = _claim_is_true(rows, original)
@@ -156,8 +154,19 @@ def summarised(rows: pd.DataFrame, by: list[str], *, shares: bool = False) -> pd
     return table[by].assign(value=table["mean"], ci_low=low, ci_high=high, n=table["count"])
 
 
-def _of_images(image_metrics: pd.DataFrame) -> pd.DataFrame:
-    """Return means over the images with and without the protected attribute."""
+def map_means(image_metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return the means of metrics that claim something, with and without the attribute.
+
+    Parameters
+    ----------
+    image_metrics
+        The table, or the rows of some of its groups.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per MODEL and CLAIM: value, ci_low, ci_high, n as from `summarised`.
+    """
     claims = [c.name for c in METRICS if c.traits["claims"] and c.traits["kind"] != "test"]
     rows = image_metrics[image_metrics["metric"].isin(claims)]
     shown = np.where(rows["protected"] == 1, "with", "without")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -20,6 +21,12 @@ from rightreasons.tables import (
     schema_tuning,
 )
 from rightreasons.tables.columns import WORD, Column, Table
+from rightreasons.tables.rows import as_words, frame_of, missing
+
+#: The most rows of a row group: few enough for a query to leave out those that it does not ask for.
+ROW_GROUP = 1 << 16
+#: Rows of a table, on their way into it.
+Rows: TypeAlias = pd.DataFrame | pa.Table
 
 #: Every table by name.
 TABLES: dict[str, Table] = {
@@ -37,13 +44,13 @@ TABLES: dict[str, Table] = {
 }
 
 
-def conform(frame: pd.DataFrame, table: Table) -> pa.Table:
-    """Return the frame in the table's schema; absent columns are missing values.
+def conform(rows: Rows, table: Table) -> pa.Table:
+    """Return rows in the table's schema; absent columns are missing values, and so is NaN.
 
     Parameters
     ----------
-    frame
-        Its columns in any order.
+    rows
+        A frame or Arrow's table, its columns in any order.
     table
         What the columns are to be.
 
@@ -52,19 +59,24 @@ def conform(frame: pd.DataFrame, table: Table) -> pa.Table:
     ValueError
         For a column that the schema does not know.
     """
-    if unknown := set(frame.columns) - {column.name for column in table.columns}:
+    names = rows.column_names if isinstance(rows, pa.Table) else rows.columns
+    if unknown := set(names) - {column.name for column in table.columns}:
         raise ValueError(f"table {table.name} has no columns {sorted(unknown)}")
-    arrays = [_array(frame, column) for column in table.columns]
+    made = _column if isinstance(rows, pa.Table) else _array
+    arrays = [
+        made(rows, column) if column.name in names else pa.nulls(len(rows), column.type)
+        for column in table.columns
+    ]
     return pa.Table.from_arrays(arrays, schema=table.schema)
 
 
-def write_table(parts: Iterable[pd.DataFrame], name: str, path: Path) -> None:
+def write_table(parts: Iterable[Rows], name: str, path: Path) -> None:
     """Write the parts of a table one after the other, whole or not at all.
 
     Parameters
     ----------
     parts
-        Frames of the table's columns; only one at a time is in memory.
+        Of the table's columns; only one at a time is in memory. Each begins a row group.
     name
         Which of TABLES it is.
     path
@@ -77,14 +89,12 @@ def write_table(parts: Iterable[pd.DataFrame], name: str, path: Path) -> None:
     ):
         for part in parts:
             if len(part):
-                writer.write_table(conform(part, table))
+                writer.write_table(conform(part, table), row_group_size=ROW_GROUP)
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """Return a table with plain strings in place of dictionaries."""
-    frame = pq.read_table(path).to_pandas()
-    words = [name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
-    return frame.astype(dict.fromkeys(words, object))
+    return frame_of(pq.read_table(path))
 
 
 def data_dictionary() -> str:
@@ -107,12 +117,18 @@ def data_dictionary() -> str:
 
 
 def _array(frame: pd.DataFrame, column: Column) -> pa.Array:
-    if column.name not in frame:
-        return pa.nulls(len(frame), column.type)
     values = frame[column.name]
     if column.type == WORD:
         return pa.array(values, pa.string(), from_pandas=True).dictionary_encode()
     return pa.array(values, column.type, from_pandas=True)
+
+
+def _column(rows: pa.Table, column: Column) -> pa.ChunkedArray:
+    values = rows[column.name]
+    if column.type == WORD:
+        return as_words(values)
+    values = values.cast(column.type)
+    return missing(values) if pa.types.is_floating(column.type) else values
 
 
 def _type_name(type_: pa.DataType) -> str:

@@ -8,7 +8,7 @@ own map, greyed out (mask) or noised. Which methods and metrics these are, their
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ def grid(
     cell_metrics: pd.DataFrame,
     methods: Mapping[str, Mapping[str, Any]],
     paper: TableOne,
-    predictions: pd.DataFrame | None = None,
+    predictions: Iterable[pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Return the table `data_attribution`: a row per cell of the paper's methods.
 
@@ -45,8 +45,9 @@ def grid(
     paper
         What the paper's table is made of.
     predictions
-        Columns CELL, role, target, chance; its role debias gives the validation numbers, which
-        are missing for cells without such rows, or without predictions at all.
+        Of whole cells, read one after the other: columns CELL, role, target, chance. The role
+        debias gives the validation numbers, which are missing for cells without such rows, or
+        without predictions at all.
 
     Raises
     ------
@@ -128,13 +129,14 @@ def _test_numbers(cells: pd.DataFrame, paper: TableOne) -> pd.DataFrame:
 
 
 def _validation_numbers(
-    predictions: pd.DataFrame, methods: Sequence[str], paper: TableOne
+    predictions: Iterable[pd.DataFrame], methods: Sequence[str], paper: TableOne
 ) -> pd.DataFrame:
     """Return a row per cell: validation_n and the paper's numbers on its images of role debias."""
-    ours = (predictions["role"] == "debias") & predictions["method"].isin(methods)
+    ours = (t[(t["role"] == "debias") & t["method"].isin(methods)] for t in predictions)
     rows = [
         {**dict(zip(CELL, key, strict=True)), **_numbers_of(part, paper)}
-        for key, part in predictions[ours].groupby(CELL, sort=False)
+        for table in ours
+        for key, part in table.groupby(CELL, sort=False)
     ]
     names = ["n", *paper.numbers.values()]
     table = pd.DataFrame(rows, columns=[*CELL, *names])

@@ -6,16 +6,19 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from rightreasons.core.code import commit, whole_package
 from rightreasons.core.files import read_json
 from rightreasons.core.job import Cell, Group
 from rightreasons.tables.parameters import Described, Timed
+from rightreasons.tables.rows import by_metric, joined, keyed, read_rows, with_words
 
 MODEL_KEY = {"task": object, "design": object, "level": float, "seed": float, "method": object}
 
@@ -156,12 +159,20 @@ def splits(
         yield counts.assign(**key_of(study, group))
 
 
-def predictions(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Iterator[pd.DataFrame]:
-    """Yield every model's predictions on its test images."""
-    for cell, path in zip(cells, files, strict=True):
-        table = pd.read_parquet(path)
-        test = table[table["role"] == "test"].drop(columns="role")
-        yield test.assign(**key_of(study, cell.group), method=cell.method)
+def predictions(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Iterator[pa.Table]:
+    """Yield the predictions of a group's models on its test images, group by group."""
+    named = zip(cells, files, strict=True)
+    for group, part in groupby(named, key=lambda one: one[0].group):
+        key = key_of(study, group)
+        yield joined(keyed(_tested(path), {**key, "method": cell.method}) for cell, path in part)
+
+
+def _tested(path: Path) -> pa.Table:
+    rows = with_words(read_rows(path), "role", ["test"]).drop_columns("role")
+    return rows.cast(pa.schema([
+        field.with_type(pa.float64()) if pa.types.is_floating(field.type) else field
+        for field in rows.schema
+    ]))  # fmt: skip
 
 
 def held_out(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Iterator[pd.DataFrame]:
@@ -176,6 +187,12 @@ def sanity(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Iterator
     """Yield the sanity checks of the cells that have them."""
     for cell, path in zip(cells, files, strict=True):
         yield pd.read_parquet(path).assign(**key_of(study, cell.group), method=cell.method)
+
+
+def image_metrics(files: Sequence[Path], progress: Any) -> Iterator[pa.Table]:
+    """Yield the numbers of maps of every group, by metric."""
+    for path in progress(files, "read"):
+        yield by_metric(read_rows(path))
 
 
 def parts(files: Sequence[Path], progress: Any) -> Iterator[pd.DataFrame]:
