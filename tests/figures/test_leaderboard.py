@@ -146,6 +146,28 @@ def test_one_seed_is_called_one_run_and_says_nothing_of_methods() -> None:
     assert "Holm" not in text
 
 
+def test_fragile_conclusions_are_marked_where_they_were_drawn() -> None:
+    found = pd.DataFrame(
+        [
+            {**TASK, "level": 0.9, "method": "rr_clarc", "question": question,
+             "reference": reference, "fragile": fragile}
+            for question, reference, fragile in (
+                ("saliency", "vanilla", True), ("fairness", "vanilla", True),
+                ("reliance", "vanilla", False), ("performance", "finetune", True),
+            )
+        ]
+    )  # fmt: skip
+    tables = {"leaderboard": board(), "feasibility": told(), "robustness": found}
+    made = draw("leaderboard", tables)
+    marked = [line for line in made["txt"].splitlines() if "fragile: " in line]
+    assert len(marked) == 1
+    assert marked[0].endswith("fragile: fairness, saliency")
+    assert "rr_clarc" in marked[0]
+    assert made["html"].count("fragile: ") == 1  # at the level that was asked about
+    assert "Fragile: what is said" in " ".join(made["txt"].split())
+    assert "Fragile" not in draw("leaderboard", {**tables, "robustness": found.iloc[:0]})["txt"]
+
+
 def test_latex_has_a_table_per_level_and_escapes_names() -> None:
     made = render_latex(board(), "vanilla")
     assert made.count(r"\begin{tabular}") == made.count(r"\bottomrule") == 3

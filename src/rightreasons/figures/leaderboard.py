@@ -16,6 +16,7 @@ from rightreasons.figures import FIGURES, Given, Params
 from rightreasons.figures._labels import ARROWS, initials, short_name
 from rightreasons.metrics import METRICS, headline, ranking, utility
 from rightreasons.tables.feasibility import sentence
+from rightreasons.tables.multiverse import FRAGILE, fragile
 
 CAPTION = """
 All methods at every level, means over seeds. A dot marks the Pareto front of fairness and utility;
@@ -75,12 +76,14 @@ class Number:
     category="0 Leaderboard",
     label="leaderboard",
     tables=("leaderboard", "feasibility"),
+    marks=("robustness",),
     controls=True,
     formats=("html", "txt", "tex"),
 )
 def leaderboard(given: Given, params: Params) -> dict[str, str]:
     """Write the leaderboard with the explainers that each task shows."""
     board, shown = given.tables["leaderboard"], given.study.tasks
+    board = _marked(board, given)
     chosen = np.array(
         [
             pd.isna(explainer) or explainer in shown[task].shown
@@ -95,6 +98,16 @@ def leaderboard(given: Given, params: Params) -> dict[str, str]:
         "txt": render_text(board[chosen], original, below),
         "tex": render_latex(board[chosen], original),
     }
+
+
+def _marked(board: pd.DataFrame, given: Given) -> pd.DataFrame:
+    """Return the board with a column `fragile`: questions whose answers other choices change."""
+    if "robustness" not in given.tables:
+        return board
+    found = fragile(given.tables["robustness"], given.roles.original)
+    on = [*BOARD, "method"]
+    said = found.groupby(on)["question"].agg(lambda asked: ", ".join(sorted(set(asked))))
+    return board.merge(said.rename("fragile").reset_index(), how="left", on=on)
 
 
 @dataclass(frozen=True)
@@ -221,6 +234,11 @@ def _explanation(board: pd.DataFrame, columns: Sequence[Number], original: str) 
             "One run: intervals hold for these models on other images, and nothing here says what "
             "another training run would give. "
         )
+    if "fragile" in board and board["fragile"].notna().any():
+        said += (
+            f"Fragile: what is said of the method against {original} changes in more than "
+            f"{FRAGILE:.0%} of the ways to ask that cost no training (table robustness). "
+        )
     return said + " ".join(named)
 
 
@@ -303,6 +321,8 @@ def _note(row: pd.Series) -> str:
         said.append(f"constant classifier{some}")
     if not said and not row["takes_part"]:
         said.append("no better than chance")
+    if row["takes_part"] and pd.notna(row.get("fragile")):
+        said.append(f"fragile: {row['fragile']}")
     return ", ".join(said)
 
 

@@ -113,7 +113,7 @@ def robustness(universes: pd.DataFrame) -> pd.DataFrame:
 
 
 def fragile(found: pd.DataFrame, reference: str | None = None) -> pd.DataFrame:
-    """Return task, design, method, question and reference of the fragile conclusions.
+    """Return task, design, level, method, question and reference of the fragile conclusions.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def fragile(found: pd.DataFrame, reference: str | None = None) -> pd.DataFrame:
     reference
         Those against this method only; all without.
     """
-    columns = ["task", "design", "method", "question", "reference"]
+    columns = ["task", "design", "level", "method", "question", "reference"]
     if found.empty:
         return pd.DataFrame(columns=columns)
     marked = found["fragile"].fillna(value=False).astype(bool)
