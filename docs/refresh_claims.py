@@ -1,103 +1,145 @@
-"""Prints the tables of docs/celeba_10k.md from a study's tables, with the seed as the unit.
+"""Writes the tables of docs/celeba_10k.md from a study's tables, by the suite's own statistics.
 
 python docs/refresh_claims.py results/celeba_10k
+
+Comparisons are made anew from the tables `predictions` and `image_metrics`, so that the tables of
+an earlier run will do.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from rightreasons.statistics.paired import holm
-from rightreasons.statistics.student import mean_interval, t_test
+from rightreasons.study.load import load_config
+from rightreasons.study.plan import Plan
+from rightreasons.study.plan_tables import TablePlan
+from rightreasons.tables.comparisons import GROUP, level_tests
+from rightreasons.tables.leaderboard import leaderboard
 from rightreasons.tables.schema import read_table
 
-HEAD = (
-    "| method | equalized odds | its control's | accuracy | worst cell | RRF LRP | RRF IG "
-    "| constant |\n|---|---|---|---|---|---|---|---|"
-)
+PAGE = Path(__file__).with_name("celeba_10k.md")
+MARKED = re.compile(r"(<!-- (board|shift|selection) ?(\S*) -->\n).*?(<!-- end -->)", re.S)
+COLUMNS = ("front", "method", "equalized odds", "alike", "its control's", "balanced accuracy",
+           "worst cell", "RRF LRP", "RRF IG", "constant")  # fmt: skip
 
 
 class Study:
-    """A study's numbers by method, metric, level and seed."""
+    """A study's leaderboard and tests under this code."""
 
     def __init__(self, folder: Path) -> None:
-        self.cells = read_table(folder / "tables" / "cell_metrics.parquet")
-        self.board = read_table(folder / "tables" / "leaderboard.parquet")
-        self.selection = read_table(folder / "tables" / "selection.parquet")
+        def table(name: str) -> pd.DataFrame:
+            return read_table(folder / "tables" / f"{name}.parquet").drop(columns="run")
 
-    def values(self, method: str, metric: str, level: float, explainer: str = "") -> np.ndarray:
-        """Return a metric's values, by rising seed."""
-        cells = self.cells
-        mine = (cells["method"] == method) & (cells["metric"] == metric) & (cells["level"] == level)
-        by = cells["explainer"].isna() if not explainer else cells["explainer"] == explainer
-        return cells[mine & by].sort_values("seed")["value"].to_numpy()
+        config = json.loads(read_table(folder / "tables/provenance.parquet")["config"].iloc[0])
+        plan = TablePlan(Plan(load_config(config)))
+        job = plan.tabulate()
+        self.original = job.original
+        self.tests = pd.concat(_tests(plan, table("predictions"), table("image_metrics")))
+        methods = list(dict.fromkeys(m for names in job.methods.values() for m in names))
+        cells = table("cell_metrics")
+        self.board = leaderboard(cells, self.tests, methods, job.original, job.described)
+        self.selection = table("selection")
 
-    def methods(self) -> list[str]:
-        """Return the methods that are no controls, in the study's order."""
-        rivals = self.board[self.board["control_of"].isna()]["method"].astype(str)
-        known = list(dict.fromkeys(self.cells["method"].astype(str)))
-        return [method for method in known if method in set(rivals)]
+    def of_level(self, level: float) -> str:
+        """Return the board of a level in Markdown, without matched controls."""
+        board = self.board[self.board["level"] == level]
+        odds = board.drop_duplicates("method").set_index("method")["equalized_odds"]
+        rows = [COLUMNS, ["---"] * len(COLUMNS)]
+        for method, part in board.groupby("method", sort=False):
+            first = part.iloc[0]
+            if pd.isna(first["control_of"]):
+                rows.append(_row(part, odds.get(f"{method}_control")))
+        return _markdown(rows)
+
+    def shift(self) -> str:
+        """Return the changes of RRF by LRP against the original, with p by seed."""
+        wanted = {"test": "paired", "unit": "seed", "reference": self.original}
+        wanted |= {"metric": "rrf", "explainer": "lrp"}
+        mine = self.tests[(self.tests[list(wanted)] == list(wanted.values())).all(axis=1)]
+        mine = mine[~mine["method"].str.endswith("_control")]
+        levels = sorted(mine["level"].unique())
+        rows: list[list[str]] = [["", *(f"phi {level:g}" for level in levels)]]
+        rows.append(["---"] * len(rows[0]))
+        for method, part in mine.groupby("method", sort=False):
+            by_level = part.set_index("level")
+            cells = [by_level.loc[level] for level in levels]
+            if any(cell["effect"] for cell in cells):
+                rows.append([f"`{method}`", *map(_effect, cells)])
+        return _markdown(rows)
+
+    def chosen(self) -> str:
+        """Return what choices promised on select images and gave on test images."""
+        chosen = self.selection[self.selection["metric"] == "equalized_odds"]
+        levels = sorted(chosen["level"].unique())
+        rows: list[list[str]] = [["tuned", *(f"phi {x:g}: select, test" for x in levels)]]
+        rows.append(["---"] * len(rows[0]))
+        for method, part in chosen.groupby("method", sort=False, observed=True):
+            by_level = part.set_index("level")
+            cells = [by_level.loc[level] for level in levels]
+            name = str(method).removesuffix("_tuned")
+            rows.append([f"`{name}`", *(f"{c['select']:.2f}, {c['test']:.2f}" for c in cells)])
+        return _markdown(rows)
 
 
-def changes(study: Study, level: float, original: str) -> dict[str, float]:
-    """Return Holm-corrected p of paired t-tests over seeds against the original."""
-    base = study.values(original, "equalized_odds", level)
-    others = [method for method in study.methods() if method != original]
-    p_values = []
-    for method in others:
-        difference = study.values(method, "equalized_odds", level) - base
-        p_values.append(t_test(difference)[1] if difference.std() > 0 else 1.0)
-    return dict(zip(others, holm(np.array(p_values)), strict=True))
+def _tests(
+    plan: TablePlan, predictions: pd.DataFrame, images: pd.DataFrame
+) -> Iterator[pd.DataFrame]:
+    of_level = dict(list(images.groupby(GROUP)))
+    for key, part in predictions.groupby(GROUP):
+        named = dict(zip(GROUP, key, strict=True))
+        job = plan.compare(named["task"], named["design"], named["level"])
+        yield level_tests(job.comparing, part, of_level[key])
 
 
-def row(study: Study, method: str, level: float, p: float) -> str:
-    """Return a method's line of the table of a level."""
-    odds = mean_interval(study.values(method, "equalized_odds", level))
-    low, high = max(odds.low, 0), min(odds.high, 1)
-    control = study.values(f"{method}_control", "equalized_odds", level)
-    constant = int(study.values(method, "collapsed_prediction", level).sum())
-    means = [
-        f"{study.values(method, metric, level, by).mean():.{digits}f}"
-        for metric, by, digits in (
-            ("accuracy", "", 2),
-            ("worst_group_accuracy", "", 2),
-            ("rrf", "lrp", 3),
-            ("rrf", "integrated_gradients", 3),
-        )
+def _row(part: pd.DataFrame, control: float | None) -> list[str]:
+    first, by_explainer = part.iloc[0], part.set_index("explainer")
+    p = first["equalized_odds_change_p"]
+    star = "*" if first["takes_part"] and p < 0.05 else ""
+    ends = f"[{first['equalized_odds_low']:.2f}, {first['equalized_odds_high']:.2f}]"
+    return [
+        ("●" if first["front"] else "") if first["takes_part"] else "–",
+        f"`{first['method']}`",
+        f"{first['equalized_odds']:.2f} {ends}{star}",
+        str(first["alike"]) if pd.notna(first["alike"]) else "",
+        "" if control is None or pd.isna(control) else f"{control:.2f}",
+        f"{first['cell_balanced_accuracy']:.2f}",
+        f"{first['worst_group_accuracy']:.2f}",
+        *(f"{by_explainer['rrf'][name]:.3f}" for name in ("lrp", "integrated_gradients")),
+        str(first["n_collapsed"] or ""),
     ]
-    cells = [
-        f"`{method}`",
-        f"{odds.value:.2f} [{low:.2f}, {high:.2f}]{'*' if p < 0.05 else ''}",
-        f"{control.mean():.2f}" if len(control) else "",
-        *means,
-        str(constant) if constant else "",
-    ]
-    return f"| {' | '.join(cells)} |"
+
+
+def _effect(row: pd.Series) -> str:
+    return f"{row['effect']:+.3f} ({row['p_value']:.3f}; {row['p_holm']:.2f})"
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def main(folder: Path) -> None:
-    """Print a table per level, and the optimism of selection."""
+    """Put every table between its marks."""
     study = Study(folder)
-    original = str(study.board[study.board["kind"] == "vanilla"]["method"].iloc[0])
-    for level in sorted(study.cells["level"].unique()):
-        p_values = changes(study, level, original)
-        print(f"\nlevel {level:g}\n\n{HEAD}")
-        for method in study.methods():
-            print(row(study, method, level, p_values.get(method, 1.0)))
-    names = ["equalized_odds", "cell_balanced_accuracy"]
-    chosen = study.selection[study.selection["metric"].isin(names)]
-    pd.set_option("display.width", 160, "display.max_rows", 100)
-    table = chosen.pivot_table(
-        index=["level", "method", "source"],
-        columns="metric",
-        values=["select", "test", "optimism"],
-        observed=True,
-    )
-    print(table.round(2).to_string())
+
+    def filled(found: re.Match[str]) -> str:
+        made = {
+            "board": lambda: study.of_level(float(found[3])),
+            "shift": study.shift,
+            "selection": study.chosen,
+        }[found[2]]()
+        return f"{found[1]}\n{made}\n{found[4]}"
+
+    PAGE.write_text(MARKED.sub(filled, PAGE.read_text()))
+    pairs = study.tests[(study.tests["test"] == "paired") & (study.tests["unit"] == "seed")]
+    pairs = pairs[(pairs["metric"] == "equalized_odds") & (pairs["reference"] == study.original)]
+    print(pairs[["level", "method", "effect", "ci_low", "ci_high", "p_value", "p_holm"]]
+          .round(3).to_string(index=False))  # fmt: skip
 
 
 if __name__ == "__main__":
