@@ -16,6 +16,13 @@ from rightreasons.core.errors import UserError
 from rightreasons.metrics import METRICS, Twins
 from rightreasons.metrics._groups import count_cells
 from rightreasons.metrics.compute import group_rows, mean_rows, resolve, twin_metrics
+from rightreasons.statistics.intervals import (
+    largest_gap,
+    lowest_share,
+    newcombe,
+    weighted_shares,
+    wilson,
+)
 
 Image = tuple[int, int, int]  # target, protected, decision
 nan = math.nan
@@ -101,7 +108,7 @@ def test_metrics_of_counts_against_loops(data):
     names = {
         c.name for c in map(METRICS.__getitem__, METRICS.names()) if c.traits["needs"] == "counts"
     }
-    assert names == set(expected)
+    assert names == {*expected, "equalized_odds_unbiased"}
     for name, number in expected.items():
         assert value(name, counts) == pytest.approx(number, nan_ok=True), name
 
@@ -266,9 +273,75 @@ def test_rows_hold_the_metrics_with_intervals_around_them():
     assert rows["constant_prediction"]["ci_high"] == 0
 
 
+@given(images)
+@settings(max_examples=20, deadline=None)
+def test_intervals_of_counts_hold_the_value_within_the_bounds(data):
+    frame = pd.DataFrame(data, columns=["target", "protected", "chance"]).assign(score=0.5)
+    metrics = {m.name: m.params() for m in METRICS if callable(m.traits["interval"])}
+    assert {"equalized_odds", "worst_group_accuracy", "accuracy", "accuracy_gap"} <= set(metrics)
+    for row in group_rows(metrics, predictions=frame, seed=0):
+        low, high = METRICS[row["metric"]].traits["bounds"]
+        if math.isnan(row["value"]):
+            assert math.isnan(row["ci_low"])
+            assert math.isnan(row["ci_high"])
+        else:
+            assert low - 1e-9 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= high + 1e-9
+
+
+def test_intervals_of_counts_are_those_of_their_shares():
+    """A rate has Wilson's, a gap Newcombe's folded at 0, an accuracy the hybrid of its cells."""
+    frame = predictions(2)
+    rows = {row["metric"]: row for row in group_rows(resolve(), predictions=frame, seed=3)}
+    counts = counts_of([tuple(r) for r in frame[["target", "protected", "chance"]].to_numpy()])
+    decided, n = counts[..., 1], counts.sum(axis=-1)
+
+    def ends(name):
+        return rows[name]["ci_low"], rows[name]["ci_high"]
+
+    assert ends("tpr_1") == pytest.approx(tuple(map(float, wilson(decided[1, 1], n[1, 1]))))
+    low, high = map(float, newcombe(decided[1], n[1]))
+    inside = low <= 0 <= high
+    assert ends("equal_opportunity_difference") == pytest.approx(
+        (0 if inside else min(abs(low), abs(high)), max(abs(low), abs(high)))
+    )
+    assert ends("equalized_odds") == pytest.approx(tuple(map(float, largest_gap(decided, n))))
+    assert ends("equalized_odds_unbiased") == ends("equalized_odds")
+    right = np.stack([n[0] - decided[0], decided[1]])
+    assert ends("worst_group_accuracy") == pytest.approx(
+        tuple(map(float, lowest_share(right.ravel(), n.ravel())))
+    )
+    for name, weight in [("accuracy", n / n.sum()), ("cell_balanced_accuracy", n * 0 + 0.25)]:
+        expected = weighted_shares(right.ravel(), n.ravel(), weight.ravel())
+        assert (rows[name]["value"], *ends(name)) == pytest.approx(tuple(map(float, expected)))
+    first, second = (weighted_shares(right[:, a], n[:, a], n[:, a] / n[:, a].sum()) for a in (0, 1))
+    down = math.hypot(second[0] - second[1], first[2] - first[0])
+    up = math.hypot(second[2] - second[0], first[0] - first[1])
+    gap = second[0] - first[0]
+    ends_of_gap = sorted(map(abs, (gap - down, gap + up)))
+    assert ends("accuracy_gap")[1] == pytest.approx(ends_of_gap[1])
+    assert ends("accuracy_gap")[0] == pytest.approx(
+        0 if gap - down <= 0 <= gap + up else ends_of_gap[0]
+    )
+
+
+def test_no_image_of_many_is_not_certainly_none():
+    none, one_lottery = np.zeros(300), np.append(np.zeros(299), 0.5)
+    rows = mean_rows({"twin_flip_rate": none, "zero_map": none, "rrf": none}, seed=0)
+    expected = float(wilson(0, 300)[1])
+    assert [row["ci_high"] for row in rows] == pytest.approx([expected, expected, 0])
+    assert all(row["ci_low"] == 0 for row in rows)
+    (row,) = mean_rows({"twin_flip_rate": np.append(one_lottery, nan)}, seed=0)
+    assert row["value"] == pytest.approx(0.5 / 300)
+    assert row["ci_low"] == 0
+    assert row["ci_high"] < expected  # of the images that there are, and no draw adds to it
+    (row,) = mean_rows({"twin_flip_rate": np.array([1.0, nan, 0.0, 0.0])}, seed=0)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(tuple(map(float, wilson(1, 3))))
+    assert row["n"] == 3
+
+
 def test_rows_do_not_depend_on_which_metrics_are_asked_for():
     frame, everything = predictions(0), resolve()
-    one = {name: everything[name] for name in ("ece", "tpr_1")}
+    one = {name: everything[name] for name in ("ece", "tpr_1", "f1")}
     rows = group_rows(everything, predictions=frame, seed=3)
     for row in group_rows(one, predictions=frame, seed=3):
         assert row in rows

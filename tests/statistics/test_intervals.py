@@ -187,7 +187,7 @@ def test_largest_gap_holds_what_is_not_refused(k: list[list[float]], n: list[lis
     slow, step = Slow(k, n), 0.02
     low, high = slow.held(np.arange(0, 1 + step / 2, step))
     got = largest_gap(np.array(k), np.array(n))
-    assert got[0] <= min(low, default=slow.m) + 1e-9
+    assert got[0] <= min(low, default=slow.m) + 1e-8
     assert got[1] >= max(high, default=slow.m) - 1e-9
     assert got[0] == pytest.approx(min(low, default=slow.m), abs=step)
     assert got[1] == pytest.approx(max(high, default=slow.m), abs=step)
@@ -247,7 +247,7 @@ def test_intervals_lie_around_the_estimate_and_know_no_order(
     assert 0 <= low <= gap + 1e-12
     assert gap - 1e-12 <= high <= 1
     assert 0 <= unbiased_largest_gap(k, n) <= gap + 1e-12
-    np.testing.assert_allclose(largest_gap(k[:, ::-1], n[:, ::-1]), (low, high), atol=1e-9)
+    np.testing.assert_allclose(largest_gap(k[:, ::-1], n[:, ::-1]), (low, high), atol=1e-6)
     np.testing.assert_allclose(largest_gap(n - k, n), (low, high), atol=1e-6)
     low, high = lowest_share(k.ravel(), n.ravel())
     assert -1e-12 <= low <= worst + 1e-12
@@ -263,9 +263,9 @@ def test_intervals_lie_around_the_estimate_and_know_no_order(
 def test_more_images_narrow_the_interval(table: tuple[np.ndarray, np.ndarray]) -> None:
     k, n = table
     once, more = largest_gap(k, n), largest_gap(9 * k, 9 * n)
-    assert more[1] - more[0] <= once[1] - once[0] + 1e-9
+    assert more[1] - more[0] <= once[1] - once[0] + 1e-8
     once, more = lowest_share(k.ravel(), n.ravel()), lowest_share(9 * k.ravel(), 9 * n.ravel())
-    assert more[1] - more[0] <= once[1] - once[0] + 1e-9
+    assert more[1] - more[0] <= once[1] - once[0] + 1e-8
 
 
 def test_many_tables_at_once_are_the_same_as_one_at_a_time() -> None:

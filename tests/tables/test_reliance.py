@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import sem, spearmanr, t
+from statsmodels.stats.proportion import proportion_confint
 
 from rightreasons.tables.claims import Calling
 from rightreasons.tables.reliance import map_means, reliance, summarised, true_reliance
@@ -127,10 +128,8 @@ def test_true_reliance_counts_what_changes() -> None:
     assert row["flips"] == pytest.approx(flips / N)
     assert row["logit_change"] == pytest.approx(np.mean(changes))
     assert row["accuracy_change"] == pytest.approx((right_without - right_with) / N)
-    values = np.arange(N) < 0.3 * N
-    margin = t.ppf(0.975, N - 1) * sem(values)
-    assert row["flips_low"] == pytest.approx(0.3 - margin)
-    assert row["flips_high"] == pytest.approx(0.3 + margin)
+    expected = proportion_confint(flips, N, method="wilson")
+    assert (row["flips_low"], row["flips_high"]) == pytest.approx(expected)
     both = true_reliance(table).iloc[0]  # every image counts where twins are no images themselves
     for name in ("flips", "logit_change", "accuracy_change"):
         assert both[name] == pytest.approx(row[name])
@@ -152,6 +151,21 @@ def test_summaries_leave_missing_values_out() -> None:
     assert table.loc["x", ["value", "n"]].tolist() == [1.5, 2]
     assert table.loc["x", "ci_high"] == pytest.approx(1.5 + t.ppf(0.975, 1) * sem([1, 2]))
     assert np.isnan(table.loc["y", "ci_low"])
+
+
+def test_no_flip_of_many_is_not_certainly_none_and_lotteries_are_no_shares() -> None:
+    table = predictions_of(cell(1.0), 0.0)
+    row = true_reliance(table, ["mark"]).iloc[0]
+    assert row["flips"] == row["flips_low"] == 0
+    assert row["flips_high"] == pytest.approx(proportion_confint(0, N, method="wilson")[1])
+    table.loc[0, "chance"] = 0.5  # the first image and its twin are table.loc[0], table.loc[N]
+    values = np.abs(table.loc[: N - 1, "chance"] - table.loc[: N - 1, "twin_chance"])
+    row = true_reliance(table, ["mark"]).iloc[0]
+    assert row["flips_high"] == pytest.approx(values.mean() + t.ppf(0.975, N - 1) * sem(values))
+    rows = pd.DataFrame({"a": list("xxyy"), "value": [1.0, 0.0, 0.5, 0.0]})
+    both = [summarised(rows, ["a"], shares=shares).set_index("a") for shares in (False, True)]
+    assert both[1].loc["x", "ci_low"] == pytest.approx(proportion_confint(1, 2, method="wilson")[0])
+    pd.testing.assert_series_equal(both[0].loc["y"], both[1].loc["y"])
 
 
 def rows_of(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:

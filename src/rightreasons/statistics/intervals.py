@@ -20,8 +20,8 @@ import numpy as np
 Array = np.ndarray
 Bounds = tuple[Array, Array]
 
-#: Halvings of [0, 1] that find an end: to 1e-12.
-HALVINGS = 40
+#: Halvings of [0, 1] that find an end: to 1e-9.
+HALVINGS = 30
 #: How many standard errors of their distance the other estimates are pulled towards the largest
 #: for the lower end: what is smaller in the sample is so by chance, too. Chosen by simulation.
 ALLOWANCE = 0.25
