@@ -22,7 +22,13 @@ import pandas as pd
 from rightreasons.core.seeds import numpy_rng
 from rightreasons.metrics import METRICS
 from rightreasons.metrics._groups import count_cells
-from rightreasons.statistics.paired import PairedPredictions, holm, paired_group_bootstrap
+from rightreasons.statistics.paired import (
+    Judged,
+    compare_predictions,
+    draws_of,
+    holm,
+    resampled,
+)
 from rightreasons.statistics.student import t_test
 from rightreasons.tuning.criteria import JUDGED, choose
 
@@ -134,35 +140,26 @@ def _by_seed(odds: Array) -> bool:
 
 def _by_image(decisions: Array, test: Data, study: int) -> bool:
     """Claim by the paired bootstrap over images, seeds pooled: each name against the median one."""
-    names = decisions
-    means = np.array([[_odds(p, test) for p in of_name] for of_name in names]).mean(axis=1)
-    middle = int(np.argsort(means)[NAMES // 2])
-    metric = METRICS["equalized_odds"]
-    p_values, effects = [], []
-    for i in range(NAMES):
-        if i == middle:
-            continue
-        pairs = [
-            PairedPredictions(
-                test.target,
-                test.protected,
-                (mine >= 0.5).astype(np.int64),
-                (its >= 0.5).astype(np.int64),
-                mine,
-                its,
-            )
-            for mine, its in zip(names[i], names[middle], strict=True)
+    metric, images = METRICS["equalized_odds"], np.arange(len(test.target))
+
+    def models(of_name: Array) -> list[Judged]:
+        return [
+            Judged(test.target, test.protected, (p >= 0.5).astype(float), p, images)
+            for p in of_name
         ]
-        result = paired_group_bootstrap(
-            pairs,
-            metric=metric,
-            params=metric.params(),
-            rng=numpy_rng(study, "bootstrap", i),
-            replicates=300,
-        )
-        p_values.append(result.p_value)
-        effects.append(result.effect)
-    return _claims(np.array(p_values), np.array(effects))
+
+    draws = draws_of(models(decisions[0]), seed=study, replicates=300)
+    values = [
+        resampled(models(one), metric=metric, params=metric.params(), draws=draws)
+        for one in decisions
+    ]
+    means = np.array([one.points.mean() for one in values])
+    middle = int(np.argsort(means)[NAMES // 2])
+    others = [one for i, one in enumerate(values) if i != middle]
+    results = [compare_predictions(one - values[middle])[1] for one in others]
+    return _claims(
+        np.array([one.p_value for one in results]), np.array([one.effect for one in results])
+    )
 
 
 def main() -> None:
