@@ -34,12 +34,7 @@ def copied(finished: Workspace, tmp_path: Path) -> Workspace:
 
 def test_every_table_has_every_cell(finished: Workspace) -> None:
     tables = finished.tables()
-    assert set(tables) == set(TABLES) - {
-        "runtimes",
-        "sanity",
-        "selection",
-        "trials",
-    }  # these are off
+    assert set(tables) == set(TABLES) - {"runtimes", "sanity", "selection", "trials"}  # these are off
     cells = tables["cell_metrics"]
     odds = cells[cells["metric"] == "equalized_odds"]
     assert len(odds) == CELLS
