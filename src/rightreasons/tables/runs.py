@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.registry import Component
-from rightreasons.metrics import METRICS, playing
+from rightreasons.metrics import METRICS, playing, utility
 from rightreasons.tables.parameters import Ranking
 
 BLOCK = ["task", "design", "level"]
@@ -39,7 +39,7 @@ class Runs:
         float64 (M, B, S): a number per method, block and seed; missing for all methods where one
         of them has none. Where lower is better a collapsed run has the worst number that there is.
     collapsed
-        bool (M, B, S).
+        bool (M, B, S): of no use, as a constant classifier or because it is no better than chance.
     """
 
     metric: Component
@@ -140,10 +140,26 @@ def _block_of(wide: pd.DataFrame) -> pd.MultiIndex:
 
 
 def _collapsed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return 1 for every collapsed run, by block and seed, and method; missing for the others."""
+    """Return 1 for every run of no use, by block and seed, and method; missing for the others.
+
+    Those are the collapsed ones, and all of a block in which a method tells no more than chance.
+    """
     gone = rows[rows["metric"].isin(playing("collapse")) & (rows["value"] == 1)]
+    gone = pd.concat([gone, _uninformed(rows)]).assign(value=1.0)
     keys = gone[[*BLOCK, "seed", "method", "value"]].drop_duplicates()
     return keys.pivot(index=[*BLOCK, "seed"], columns="method", values="value")
+
+
+def _uninformed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs of blocks in which a method's utility is no better than chance.
+
+    That is where any seed's is not, or the lower end of its interval is not in the mean.
+    """
+    metric = utility()
+    mine, chance = rows[rows["metric"] == metric.name], metric.traits["chance"]
+    of_block = mine.groupby([*BLOCK, "method"], sort=False)
+    least, low = of_block["value"].transform("min"), of_block["ci_low"].transform("mean")
+    return mine[(least <= chance) | (low <= chance)]
 
 
 def _worst(metric: Component, values: np.ndarray) -> float:

@@ -22,7 +22,7 @@ TABLES = (
                 "",
                 blocks="blocks",
                 runs="runs: seeds of all blocks",
-                collapsed="runs in which its model collapsed",
+                collapsed="runs in which its model collapsed, or is no better than chance",
             ),
             *floats(
                 "the metric's",
