@@ -125,19 +125,22 @@ def test_image_and_twin_share_their_draw() -> None:
 
 def test_chances_are_those_of_the_drawn_decisions() -> None:
     """Over many lotteries the share of decisions 1, and of flips, comes to what `chance` says."""
-    n, draws = 6, 4000
+    n, copies, seeds = 6, 100, 40
     scores, twins = [0.1, 0.35, 0.55, 0.9, 0.4, 0.6], [0.6, 0.35, 0.1, 0.9, np.nan, 0.2]
-    given = table(scores, twins, [0, 1, 0, 1, 1, 0])
+    protected = [0, 1, 0, 1, 1, 0]
+    given = table(scores, twins, protected)
+    many = table(scores * copies, twins * copies, protected * copies)  # each image has its draw
     parts = ((0.3, 0.5), (0.2, 0.5, 2.0)), ((0.75, 0.25), (0.5, 0.2, 0.3))
     expected = decide(given, GroupDecision(*parts))
     ones, twin_ones, flips = np.zeros(n), np.zeros(n), np.zeros(n)
-    for seed in range(draws):
-        drawn = decide(given, GroupDecision(*parts, seed=seed, lottery="draw"))
+    for seed in range(seeds):
+        drawn = decide(many, GroupDecision(*parts, seed=seed, lottery="draw"))
         assert drawn["chance"].tolist() == drawn["decision"].tolist()
-        twin = drawn["twin_chance"].to_numpy()
-        ones += drawn["chance"].to_numpy()
-        twin_ones += twin
-        flips += drawn["chance"].to_numpy() != twin
+        chance, twin = (drawn[name].to_numpy() for name in ("chance", "twin_chance"))
+        ones += chance.reshape(copies, n).sum(axis=0)
+        twin_ones += twin.reshape(copies, n).sum(axis=0)
+        flips += (chance != twin).reshape(copies, n).sum(axis=0)
+    draws = copies * seeds
     by_chance = (expected["chance"] - expected["twin_chance"]).abs()
     error = 4 * np.sqrt(0.25 / draws)
     assert expected["chance"].tolist() == pytest.approx([0.0, 0.5, 1.0, 0.7, 0.5, 1.0])

@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
+from rightreasons.study.load import load_config
+from rightreasons.study.plan import Plan
+from rightreasons.study.plan_tables import TablePlan
+from rightreasons.study.rules import Rules
 from rightreasons.tables.schema import TABLES, read_table, write_table
+from scripts import run_script
 from study import Workspace, tinier
 
 SETS = {
     "main": {"lrp": {}},
     "more": {"ig": {"kind": "integrated_gradients", "steps": 2}},
 }
-TABLE = "results/tiny/tables/sanity.parquet"
-NEEDED = ("fetch", "pool", "twins", "split", "train", "sanity", "tabulate_sanity")
+GROUP = {"task": "smiling_by_necktie", "design": "phi", "level": "0.8", "seed": "0"}
 
 
 def config(**sanity: object) -> dict:
@@ -23,16 +26,22 @@ def config(**sanity: object) -> dict:
 
 
 def test_the_sanity_check_alone(tmp_path: Path) -> None:
-    """The provenance is made up, so that the table does not wait for the rest of the study."""
-    space = Workspace(tmp_path)
-    space.configure(config(images=8, stages=3))
-    assert space.run("--until", "fetch").returncode == 0
+    """No other job is run, but for the provenance, which is made up: `tabulate` waits for all."""
+    places = {"results": str(tmp_path / "results"), "data": str(tmp_path / "data")}
+    rules = Rules(Plan(load_config({**config(images=8, stages=3), **places})))
     made_up = pd.DataFrame({"run": ["r"], "study": ["tiny"]})
-    (tmp_path / TABLE).parent.mkdir(parents=True)
-    write_table([made_up], "provenance", tmp_path / TABLE.replace("sanity", "provenance"))
-    done = space.run("--allowed-rules", *NEEDED, "--", TABLE)
-    assert done.returncode == 0, done.stdout[-4000:]
-    table = read_table(tmp_path / TABLE)
+    provenance = TablePlan(rules.plan).sanity().input.provenance
+    provenance.parent.mkdir(parents=True)
+    write_table([made_up], "provenance", provenance)
+    for stage in ("fetch", "pool"):
+        run_script(rules, stage, dataset="synthfaces")
+    run_script(rules, "twins", dataset="synthfaces", attribute="Wearing_Necktie")
+    for stage in ("split", "train"):
+        run_script(rules, stage, **GROUP)
+    for explainers in SETS:
+        run_script(rules, "sanity", **GROUP, explainers=explainers)
+    run_script(rules, "tabulate_sanity")
+    table = read_table(rules.tables()["sanity"])
     assert list(table) == [column.name for column in TABLES["sanity"].columns]
     assert len(table) == 2 * 3 * 2  # explainers, steps, similarities
     assert set(table["explainer"]) == {"lrp", "ig"}
@@ -44,19 +53,13 @@ def test_the_sanity_check_alone(tmp_path: Path) -> None:
     assert table.loc[table["randomised"] == table["of"], "layer"].unique().tolist() == [
         "trunk.conv1"
     ]
-    logs = space.folder / "results/tiny/logs/sanity/smiling_by_necktie/phi-0.8/seed-0"
+    logs = tmp_path / "results/tiny/logs/sanity/smiling_by_necktie/phi-0.8/seed-0"
     assert (logs / "more.log").exists()
 
 
-@pytest.mark.parametrize(
-    ("sanity", "jobs"),
-    [({}, 0), ({"images": 8}, 2), ({"images": 8, "levels": "all"}, 4)],
-    ids=["off", "strongest", "all"],
-)
-def test_which_cells_are_checked(tmp_path: Path, sanity: dict, jobs: int) -> None:
+def test_snakemake_plans_the_check_of_the_strongest_level(tmp_path: Path) -> None:
+    """Of which cells there are others, tests/study/test_plan.py says."""
     space = Workspace(tmp_path)
-    space.configure(config(**sanity))
+    space.configure(config(images=8))
     planned = space.planned()
-    assert planned["tabulate"] == 1
-    assert planned.get("sanity", 0) == jobs
-    assert planned.get("tabulate_sanity", 0) == (jobs > 0)
+    assert (planned["tabulate"], planned["sanity"], planned["tabulate_sanity"]) == (1, 2, 1)
