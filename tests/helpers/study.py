@@ -33,7 +33,7 @@ def demo() -> dict[str, Any]:
     name, task = next(iter(raw["tasks"].items()))
     kept = {key: task[key] for key in task if key not in ("designs", "methods", "sets")}
     raw["tasks"] = {name: kept}
-    del raw["artifacts"], raw["designs"]["artifact_fraction"], raw["report"]
+    del raw["artifacts"], raw["designs"]["artifact_fraction"], raw["report"], raw["multiverse"]
     return raw
 
 

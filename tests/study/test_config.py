@@ -36,7 +36,7 @@ def test_schema_is_the_config() -> None:
 
 
 def test_defaults_are_filled_in(raw: dict[str, Any]) -> None:
-    raw["methods"]["mild"] = {"kind": "zhang", "steps": 2}
+    raw["methods"] |= {"zhang": {}, "mild": {"kind": "zhang", "steps": 2}}
     methods = load_config(raw).methods
     assert methods["mild"]["kind"] == "zhang"
     assert methods["mild"]["steps"] == 2

@@ -21,7 +21,7 @@ def make_study(**changes: Any) -> StudyConfig:
         "tie": raw["tasks"]["smiling_by_necktie"],
         "smile": {**raw["tasks"]["smiling_by_necktie"], "protected": "Smiling == 1"},
     }
-    raw["seeds"] = [0, 7]
+    raw |= {"seeds": [0, 7], "controls": False}
     raw["designs"] = {"phi": {"levels": [0.0, 0.25, -0.5]}}
     raw["methods"] = {
         "vanilla": {},

@@ -373,7 +373,7 @@ def test_a_level_is_compared_over_its_seeds_and_no_other_levels() -> None:
     assert [(cell.group.seed, cell.method) for cell in job.cells()] == [
         (seed, method)
         for seed in (3, 4)
-        for method in ("vanilla", "finetune", "thropt", "mask_specific")
+        for method in ("vanilla", "finetune", "thropt", "mask_specific", "random_decision")
     ]
     assert [path.parts[-3:-1] for path in job.input.image_metrics] == [
         ("phi-0.8", "seed-3"),
@@ -382,7 +382,7 @@ def test_a_level_is_compared_over_its_seeds_and_no_other_levels() -> None:
     vanilla, finetune = map(str, job.input.predictions[:2])
     assert "/train/smiling_by_necktie/phi-0.8/seed-3/" in vanilla
     assert "/debias/smiling_by_necktie/phi-0.8/seed-3/finetune/" in finetune
-    assert len(job.input.predictions) == 8
+    assert len(job.input.predictions) == 2 * 5
     assert job.injected == ()
 
 

@@ -71,6 +71,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         "occlusion_grids": [f"occlusion_grids-{hat}", f"occlusion_grids-{ink}"],
         "performance_profiles": ["performance_profiles"],
         "page": [f"quadrants-{ink}"],
+        "pareto": [f"pareto-{hat}"],
         "position_maps": ["position_maps"],
         "quadrants": [f"quadrants-{ink}-lrp", f"quadrants-{ink}-random"],
         "quantiles": [f"quantiles-{hat}"],
@@ -91,14 +92,14 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         ({"multiverse": False}, {"multiverse"}),
         ({"explain": {"sets": {"main": {"lrp": {}}}}}, {"occlusion_grids"}),
         ({"methods": {"vanilla": {}, "finetune": {}, "mask_general": {}}}, {"quantiles"}),  # one
-        ({"methods": {"vanilla": {}, "finetune": {}}},  # two methods are too few to rank
+        ({"methods": {"vanilla": {}, "finetune": {}}, "controls": False},  # two methods are too few to rank
          {"quantiles", "noise_types", "table_one", "attribution_example", *RANKED}),
         ({"designs": {"phi": {"levels": [0.0, 0.5]}, "artifact_fraction": {"levels": [0.0, 1.0]}}},
          RANKED),  # two blocks with more than vanilla
         ({"methods": {"vanilla": {}}, "regions": {}},
          {"quantiles", "noise_types", "table_one", "attribution_example", "attribution_maps",
           "mean_attribution_maps", "position_maps", "reliability", "comparisons",
-          "fairness_against_saliency", "multiverse", *RANKED}),
+          "fairness_against_saliency", "multiverse", "pareto", *RANKED}),
         ({"report": {"show_images": []}}, {"attribution_example", "attribution_maps"}),
     ],
 )  # fmt: skip
@@ -118,7 +119,9 @@ def test_files_lie_where_they_lay() -> None:
     figures, report = planned(), RESULTS / "made/report"
     page, leaderboard = figures.output("page"), figures.output("leaderboard")
     assert page.drawings == (report / "quadrants-smiling_by_ink-artifact_fraction.html",)
-    assert leaderboard.drawings == (report / "leaderboard.html", report / "leaderboard.txt")
+    assert leaderboard.drawings == tuple(
+        report / f"leaderboard.{name}" for name in ("html", "txt", "tex")
+    )
     assert figures.output("table_one").drawings == (report / "table_one.txt",)
     assert figures.output("runtimes").drawings == (
         report / "figures/runtimes.png",
@@ -190,7 +193,15 @@ def test_facts_are_of_what_a_figure_is_about() -> None:
     assert list(study.designs) == ["phi"]
     facts = study.tasks["smiling_by_hat"]
     assert (facts.target, facts.protected, facts.artifact) == ("Smiling", "Wearing_Hat", None)
-    assert facts.methods == ("vanilla", "finetune", "thropt", "zhang", "mask_wide", "mask_narrow")
+    assert facts.methods == (
+        "vanilla",
+        "finetune",
+        "thropt",
+        "zhang",
+        "mask_wide",
+        "mask_narrow",
+        "random_decision",
+    )
     assert facts.boxes == ("occlusion_4", "occlusion_8")  # the coarse grid first
     assert facts.shown == ("lrp", "integrated_gradients", "occlusion_8", "occlusion_4")
     design = study.designs["phi"]
