@@ -324,6 +324,18 @@ def test_intervals_of_counts_are_those_of_their_shares():
     )
 
 
+def test_the_mean_of_two_gaps_is_covered():
+    """Where there is no gap the percentiles of the bootstrap never cover."""
+    metric = METRICS["average_abs_odds_difference"]
+    for rates in ([[0.2, 0.2], [0.8, 0.8]], [[0.2, 0.4], [0.7, 0.9]], [[0.2, 0.5], [0.8, 0.8]]):
+        true, covered = np.abs(np.diff(rates)).mean(), 0
+        for ones in np.random.default_rng(1).binomial(56, rates, (300, 2, 2)):
+            counts = np.stack([56 - ones, ones], axis=-1)
+            low, high = metric.traits["interval"](lambda c: metric.run(c, metric.params()), counts)
+            covered += low - 1e-9 <= true <= high + 1e-9
+        assert 0.91 < covered / 300 < 0.995
+
+
 def test_no_image_of_many_is_not_certainly_none():
     none, one_lottery = np.zeros(300), np.append(np.zeros(299), 0.5)
     rows = mean_rows({"twin_flip_rate": none, "zero_map": none, "rrf": none}, seed=0)

@@ -31,8 +31,8 @@ A metric is a pure function registered with these traits:
   A function, where `needs` is "counts": `f(measure, counts)` returns (low, high) for one table of
   counts (2, 2, 2), `measure` being the metric as a function of counts. `_cell_intervals` has
   `of_shares` (accuracies, rates and signed gaps), `absolute` (one gap), `of_larger_gap`,
-  `of_lowest_share`. The bootstrap covers too seldom where the largest or the smallest of several
-  numbers is taken, or a share is near 0 or 1.
+  `of_mean_gap`, `of_lowest_share`. The bootstrap covers too seldom where the largest or the
+  smallest of several numbers is taken, or a share is near 0 or 1.
 - `formula`: LaTeX for the documentation and the data dictionary.
 - `short`: its name where there is little room; the title where empty.
 - `headline`: where it is shown beside the tables: in "figures" (by level), in "comparisons" of

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rightreasons.metrics._groups import correct
+from rightreasons.metrics._groups import correct, difference, group_rates
 from rightreasons.statistics.intervals import (
     folded,
     largest_gap,
@@ -24,7 +24,7 @@ Measure = Callable[[Array], Array]
 CellInterval = Callable[[Measure, Array], tuple[float, float]]
 
 
-def of_shares(measure: Measure, counts: Array) -> tuple[float, float]:
+def of_shares(measure: Measure, counts: Array, level: float = 0.95) -> tuple[float, float]:
     """Return the interval of a weighted sum of the four cells' shares of decisions 1.
 
     Accuracies, rates and their signed differences are such sums for given numbers of images: the
@@ -34,7 +34,9 @@ def of_shares(measure: Measure, counts: Array) -> tuple[float, float]:
     totals = counts.sum(axis=-1)
     ones = np.concatenate([np.zeros((1, 4)), np.eye(4)]).reshape(5, 2, 2) * totals
     none, *others = measure(np.stack([totals - ones, ones], axis=-1))
-    _, low, high = weighted_shares(counts[..., 1].ravel(), totals.ravel(), np.array(others) - none)
+    _, low, high = weighted_shares(
+        counts[..., 1].ravel(), totals.ravel(), np.array(others) - none, level=level
+    )
     return float(none + low), float(none + high)
 
 
@@ -45,10 +47,33 @@ def absolute(signed: Measure) -> CellInterval:
     """
 
     def interval(measure: Measure, counts: Array) -> tuple[float, float]:
-        low, high = folded(*map(np.asarray, of_shares(signed, counts)))
-        return float(low), float(high)
+        return _folded(signed, counts)
 
     return interval
+
+
+def of_mean_gap(measure: Measure, counts: Array) -> tuple[float, float]:
+    """Return the interval of the mean of the groups' gaps in true and false positive rate.
+
+    The mean of |a| and |b| is the larger of |a + b| / 2 and |a - b| / 2, each of which has a folded
+    interval: the larger upper end, and the larger of the lower ends at Sidak's level for two.
+    """
+
+    def half(sign: int) -> Measure:
+        def combined(some: Array) -> Array:
+            gaps = [difference(group_rates(some, target)) for target in (1, 0)]
+            return (gaps[0] + sign * gaps[1]) / 2
+
+        return combined
+
+    low = max(_folded(half(sign), counts, 0.95**0.5)[0] for sign in (1, -1))
+    high = max(_folded(half(sign), counts)[1] for sign in (1, -1))
+    return low, high
+
+
+def _folded(signed: Measure, counts: Array, level: float = 0.95) -> tuple[float, float]:
+    low, high = folded(*map(np.asarray, of_shares(signed, counts, level)))
+    return float(low), float(high)
 
 
 def of_larger_gap(measure: Measure, counts: Array) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
-from rightreasons.metrics._cell_intervals import of_shares
+from rightreasons.metrics._cell_intervals import of_mean_gap, of_shares
 from rightreasons.metrics._groups import gap, group_rates
 
 
@@ -39,6 +39,7 @@ def average_odds_difference(counts: np.ndarray, params: Params) -> np.ndarray:
     kind="group",
     needs="counts",
     answers="fairness",
+    interval=of_mean_gap,
     better="lower",
     bounds=(0, 1),
     formula=r"\tfrac{1}{2} (|\mathrm{TPR}_1 - \mathrm{TPR}_0| + |\mathrm{FPR}_1 - "

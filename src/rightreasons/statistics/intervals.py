@@ -251,7 +251,8 @@ class LargestValue:
     the others are held to be what was estimated, but no more than :math:`\theta`. The upper end is
     the largest candidate under which all estimates are at most m with a probability of at least
     :math:`\alpha / 2`; the lower end the smallest under which one is at least m with a probability
-    of at least :math:`\alpha (1 - v / 2)`. v says how much of its half the upper end uses there:
+    of at least :math:`\alpha (1 - v / 2)`. Of absolute values v says how much of its half the upper
+    end uses there, and it is 1 of others:
 
     - none for candidates below the end that estimates of 0 would have, which it cannot fall
       short of. A true value of 0 is therefore missed in :math:`\alpha` of all samples;
@@ -279,7 +280,7 @@ class LargestValue:
 
         def tail(theta: Array) -> Array:
             unused = np.where(theta < short, 1, 2 * _normal(-self._distance(theta)))
-            return alpha / 2 * (1 + unused)
+            return alpha / 2 * (1 + unused * self.absolute)
 
         low = _first(lambda t: self._exceeded(t) >= tail(t), self.found * 0, self.found)
         high = _first(
@@ -300,7 +301,8 @@ class LargestValue:
     def _first_of_all(self) -> Array:
         """Which estimate is the largest, bool (..., K); of equal ones the least certain."""
         ahead = self.values >= self.found[..., None] - 1e-12
-        place = np.where(ahead, self.error(self.values), -1).argmax(axis=-1)
+        error = self.error(np.full_like(self.values, 0.5))
+        place = np.where(ahead, error, -1).argmax(axis=-1)
         return np.arange(self.values.shape[-1]) == place[..., None]
 
     def _truth(self, theta: Array, others: Array) -> Array:
@@ -343,7 +345,7 @@ def _of_gaps(successes: Array, n: Array) -> LargestValue:
     n = _or_missing(n)
     shares = np.asarray(successes, dtype=np.float64) / n
     gap = shares[..., 1] - shares[..., 0]
-    none = gap == 0
+    none = np.abs(gap) < 1e-12
 
     def error(theta: Array) -> Array:
         larger = _error_of_gap(shares, n, np.where(gap < 0, -theta, theta))
