@@ -92,7 +92,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         ({"multiverse": False}, {"multiverse"}),
         ({"explain": {"sets": {"main": {"lrp": {}}}}}, {"occlusion_grids"}),
         ({"methods": {"vanilla": {}, "finetune": {}, "mask_general": {}}}, {"quantiles"}),  # one
-        ({"methods": {"vanilla": {}, "finetune": {}}, "controls": False},  # two methods are too few to rank
+        ({"methods": {"vanilla": {}, "finetune": {}}, "controls": False},  # too few to rank
          {"quantiles", "noise_types", "table_one", "attribution_example", *RANKED}),
         ({"designs": {"phi": {"levels": [0.0, 0.5]}, "artifact_fraction": {"levels": [0.0, 1.0]}}},
          RANKED),  # two blocks with more than vanilla
