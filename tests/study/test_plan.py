@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rightreasons.core.code import closure
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Files, Group, Job
 from rightreasons.splits import DESIGNS
@@ -395,6 +396,12 @@ def test_what_makes_comparisons_stale(changes: dict[str, Any], stale: int) -> No
     before, after = (Rules(plan_of(**{"seeds": [3, 4], **c})) for c in ({}, changes))
     jobs = [(s, w) for s, w in jobs_of(before.plan) if s == "compare"]
     assert sum(before.job(s, w) != after.job(s, w) for s, w in jobs) == stale
+
+
+def test_no_words_of_a_table_make_comparisons_stale() -> None:
+    used = closure("rightreasons.stages.compare")
+    assert {"rightreasons.tables.comparisons", "rightreasons.tables.reliance"} <= used
+    assert not {"rightreasons.tables.schema", "rightreasons.tables.leaderboard"} & used
 
 
 def test_only_a_task_with_an_artifact_has_every_image_twice() -> None:

@@ -6,36 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rightreasons.core.job import Cell, Group, Job
-
 if TYPE_CHECKING:
     from rightreasons.tables.schema import Rows
-
-
-class CellsJob(Job):
-    """A job about all cells.
-
-    Attributes
-    ----------
-    study
-        Its name.
-    groups
-        All groups of the study.
-    methods
-        The methods of each task, in the study's order: with `groups`, all cells.
-    """
-
-    study: str
-    groups: tuple[Group, ...]
-    methods: dict[str, tuple[str, ...]]
-
-    def cells(self) -> list[Cell]:
-        """Return all cells, methods fastest."""
-        return [
-            Cell(group=group, method=method)
-            for group in self.groups
-            for method in self.methods[group.task]
-        ]
 
 
 def write_stamped(parts: Iterable[Rows], name: str, path: Path, stamp: str) -> None:

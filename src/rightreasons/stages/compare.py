@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rightreasons.core.job import Files, Running
 from rightreasons.metrics import METRICS, headline
-from rightreasons.stages._tables import CellsJob
+from rightreasons.stages._all_cells import CellsJob
 from rightreasons.tables.parameters import Comparing
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from rightreasons.core.job import Files, Running
-from rightreasons.stages._tables import CellsJob, write_stamped
+from rightreasons.stages._all_cells import CellsJob
+from rightreasons.stages._tables import write_stamped
 from rightreasons.tables.parameters import TableOne
 
 

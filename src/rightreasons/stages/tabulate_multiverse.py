@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rightreasons.core.job import Files, Group, Running
-from rightreasons.stages._tables import CellsJob, stamp_of, write_stamped
+from rightreasons.stages._all_cells import CellsJob
+from rightreasons.stages._tables import stamp_of, write_stamped
 from rightreasons.tables.asked import Asked
 
 
