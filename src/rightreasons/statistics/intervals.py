@@ -348,11 +348,11 @@ def _of_gaps(successes: Array, n: Array) -> LargestValue:
     none = np.abs(gap) < 1e-12
 
     def error(theta: Array) -> Array:
-        larger = _error_of_gap(shares, n, np.where(gap < 0, -theta, theta))
+        difference = np.where(gap < 0, -theta, theta)
+        found = _error_of_gap(shares, n, difference)
         if not none.any():
-            return larger
-        other_way = _error_of_gap(shares, n, -theta)
-        return np.where(none, np.maximum(larger, other_way), larger)
+            return found
+        return np.where(none, np.maximum(found, _error_of_gap(shares, n, -difference)), found)
 
     return LargestValue(np.abs(gap), error, absolute=True)
 
