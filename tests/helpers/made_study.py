@@ -89,7 +89,7 @@ def config(results: Path, **changes: Any) -> dict[str, Any]:
         "multiverse": True,
         "regions": {"attributes": {"synthfaces": {"coin_flip": None}}},
     }
-    return tiny(**{**chosen, **changes})
+    return tiny(**{**chosen, "controls": True, **changes})
 
 
 def plan(results: Path, **changes: Any) -> Plan:

@@ -60,6 +60,7 @@ def tiny(**changes: Any) -> dict[str, Any]:
         "model": {"architecture": "small_cnn"},
         "training": {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3},
         "methods": {"vanilla": {}, "finetune": {}, "thropt": {}, "mask_specific": {}},
+        "controls": False,
         "regions": {
             "classifier": {"network": "dense", "patch": 8, "positions": 25, "epochs": 1},
             "attributes": {"synthfaces": {"coin_flip": None}},

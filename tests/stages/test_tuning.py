@@ -34,7 +34,7 @@ TUNED = {"preset": "tuned", "batch_size": 8, "min_steps": 80}
 
 def config(folder: Path, **changes: Any) -> dict[str, Any]:
     """Return a study with a tuned method, its control, and a tuned decision."""
-    raw = tiny(results=str(folder / "results"), data=str(folder / "data"))
+    raw = tiny(results=str(folder / "results"), data=str(folder / "data"), controls=True)
     raw["datasets"]["synthfaces"]["n_images"] = 600
     raw["designs"]["phi"] = {
         "levels": [0.5],

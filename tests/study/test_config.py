@@ -43,6 +43,20 @@ def test_defaults_are_filled_in(raw: dict[str, Any]) -> None:
     assert methods["mild"].keys() == methods["zhang"].keys()
 
 
+def test_chance_is_a_method_of_every_study_of_several(raw: dict[str, Any]) -> None:
+    def named(**changes: Any) -> list[str]:
+        return list(load_config({**raw, **changes}).methods)
+
+    two = {"vanilla": {}, "thropt": {}}
+    assert named(methods=two) == ["vanilla", "thropt", "random_decision"]
+    assert named(methods=two, controls=False) == ["vanilla", "thropt"]
+    own = {**two, "coin": {"kind": "random_decision"}}
+    assert named(methods=own) == list(own)
+    assert named(methods={"vanilla": {}}) == ["vanilla"]  # nothing to compare with
+    taken = {**two, "random_decision": {"kind": "thropt"}}
+    assert named(methods=taken) == list(taken)
+
+
 def _set(config: dict[str, Any], path: str, value: Any) -> None:
     *parents, last = path.split("/")
     for key in parents:
