@@ -254,7 +254,14 @@ def test_pairs_are_held_against_the_change() -> None:
 
 def test_with_one_seed_nothing_is_called_and_there_is_no_interval() -> None:
     tables = {name: frame[frame["seed"] == 0] for name, frame in study().items()}
-    table = reliance(**tables, original="vanilla", injected=["mark"], elsewhere=(), controls=[])
+    table = reliance(
+        tables["cell_metrics"],
+        map_means(tables["image_metrics"]),
+        true_reliance(tables["predictions"], ["mark"]),
+        original="vanilla",
+        elsewhere=(),
+        controls=[],
+    )
     images = table[table["shown"] != "all"]
     assert images["called"].isna().all()
     assert {"0 of 2 level-0 seeds", "1 of 2 level-0 seeds"} < set(images["uncalled"])
