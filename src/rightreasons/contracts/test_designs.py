@@ -5,6 +5,8 @@ One that cannot pass a test says why by the trait `exempt`: {"test_name": "reaso
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,6 +63,12 @@ def split_of(
     return split
 
 
+@cache
+def drawn(name: str, protected: str, level: float) -> pd.DataFrame:
+    """Draw a split of `labels`, once for all tests that look at it."""
+    return split_of(name, labels(protected), level)
+
+
 def levels_of(name: str) -> list[float]:
     levels: list[float] = DESIGNS[name].params().model_dump()["levels"]
     return levels
@@ -78,7 +86,7 @@ def test_its_parameters_have_levels(name: str) -> None:
 def test_rows_roles_and_labels_agree(name: str, protected: str) -> None:
     frame = labels(protected)
     for level in levels_of(name):
-        split = split_of(name, frame, level)
+        split = drawn(name, protected, level)
         assert list(split) == list(COLUMNS)
         assert set(split["role"]) - {BALANCED, "select"} == set(ROLES) - {"select"}
         assert not split.duplicated(["role", "row"]).any()
@@ -93,7 +101,7 @@ def test_rows_roles_and_labels_agree(name: str, protected: str) -> None:
 @meant_for(DESIGNS, "test_no_image_and_no_person_has_two_roles")
 def test_no_image_and_no_person_has_two_roles(name: str, protected: str) -> None:
     frame = labels(protected)
-    split = split_of(name, frame)
+    split = drawn(name, protected, levels_of(name)[-1])
     source = split["row"].to_numpy() % len(frame)
     role = split["role"].where(split["role"] != BALANCED, "train").to_numpy()
     used = pd.DataFrame({"source": source, "role": role})
@@ -121,16 +129,15 @@ def test_names_do_not_matter(name: str, protected: str) -> None:
     renamed = frame.assign(
         image_id="x" + frame["image_id"], identity=frame["identity"].str.replace("p", "someone ")
     )
-    one, other = split_of(name, frame), split_of(name, renamed)
+    one, other = drawn(name, protected, levels_of(name)[-1]), split_of(name, renamed)
     pd.testing.assert_frame_equal(one.drop(columns="image_id"), other.drop(columns="image_id"))
     assert other["image_id"].str.startswith("x").all()
 
 
 @meant_for(DESIGNS, "test_levels_share_their_test_images")
 def test_levels_share_their_test_images(name: str) -> None:
-    frame, levels = labels("attribute"), levels_of(name)
-    tests = [split.loc[split["role"] == "test", "row"] for split in
-             (split_of(name, frame, level) for level in levels)]  # fmt: skip
+    splits = [drawn(name, "attribute", level) for level in levels_of(name)]
+    tests = [split.loc[split["role"] == "test", "row"] for split in splits]
     assert all(set(test) == set(tests[0]) for test in tests)
 
 
@@ -162,8 +169,8 @@ def test_levels_have_as_many_images(name: str, protected: str) -> None:
     """With `same_n`, levels differ by bias alone."""
     if "same_n" not in DESIGNS[name].params.model_fields:
         pytest.skip("the design has no same_n")
-    frame = labels(protected)
-    sizes = [split_of(name, frame, level)["role"].value_counts() for level in levels_of(name)]
+    splits = [drawn(name, protected, level) for level in levels_of(name)]
+    sizes = [split["role"].value_counts() for split in splits]
     assert all(size.to_dict() == sizes[0].to_dict() for size in sizes)
 
 
@@ -173,7 +180,7 @@ def test_roles_hold_what_the_design_says(name: str, protected: str) -> None:
     params = DESIGNS[name].params()
     if not isinstance(params, RoleParams):
         pytest.skip("the design does not say")
-    split = split_of(name, labels(protected))
+    split = drawn(name, protected, levels_of(name)[-1])
     holds = params.composition()
     assert set(holds) == set(split["role"])
     for role, held in holds.items():
