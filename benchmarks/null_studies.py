@@ -2,7 +2,7 @@
 
     python benchmarks/null_studies.py [--studies 2000]
     python benchmarks/null_studies.py --df
-    python benchmarks/null_studies.py --power docs/figures/power_by_seeds.svg [--studies 1000]
+    python benchmarks/null_studies.py --power docs/figures/power_by_seeds.svg [--studies 500]
 
 The first makes studies of retrained copies of one recipe (`simulated_studies.py`), tests them by
 the suite's own functions, and counts, after Holm's correction over the methods: studies with any
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+from power_by_seeds import draw_power
 from simulated_studies import (
     Shape,
     draws,
@@ -150,7 +150,8 @@ def null_table(studies: int) -> None:
         by_image = np.mean([o.by_image for o in made[:some]])
         if by_seed > ALPHA + 2 * error(ALPHA, n):
             wrong.append(str(setting))
-        told = f"{by_seed:5.1%} ({error(by_seed, n):.1%}) {by_image:6.1%} ({error(by_image, some):.1%})"
+        told = f"{by_seed:5.1%} ({error(by_seed, n):.1%})"
+        told += f" {by_image:6.1%} ({error(by_image, some):.1%})"
         print(f"{setting!s:75} {n:7,} {told:>26} {held:6.1%}", flush=True)
     if wrong:
         sys.exit(f"More than {ALPHA:.0%} by seed: {'; '.join(wrong)}")
@@ -184,41 +185,6 @@ def _by_df(seeds: int, part: float, studies: int) -> tuple[Array, Array]:
     return suite, 2 * stdtr((seeds - 1) * ((own + part) / own) ** 2, -t)
 
 
-def found_by_seeds(
-    images: int, effect: float, seeds: tuple[int, ...], family: tuple[int, ...], studies: int
-) -> Array:
-    """Return the share of studies (family, seeds) that find a lower equalized odds.
-
-    One method of the family differs: its p-value must be below alpha / family, Holm's first step.
-    """
-    shape = Shape(max(seeds), images, methods=2, own=True)
-    strengths = strength_of(np.array([POWER_FROM, POWER_FROM - effect]))
-    p_values = np.array([list(_p_by_seeds(shape, strengths, n, seeds)) for n in range(studies)])
-    return np.array([(p_values < ALPHA / m).mean(axis=0) for m in family])
-
-
-POWER_FROM = 0.7
-
-
-def _p_by_seeds(
-    shape: Shape, strengths: Array, number: int, seeds: tuple[int, ...]
-) -> Iterator[float]:
-    """Yield the p-value by seed of a study's first seeds, for some numbers of them."""
-    rng = numpy_rng(number, "power", str(shape), str(strengths))
-    made, _ = logits(shape, strengths, rng)
-    drawn = draws(shape, number % TURNS, REPLICATES)
-    original, method = values_of(made, shape, "equalized_odds", drawn)
-    difference = method - original
-    for few in seeds:
-        first = replace(
-            difference,
-            points=difference.points[:few],
-            samples=difference.samples[:few],
-            n=difference.n[:few],
-        )
-        yield compare_predictions(first)[0].p_value
-
-
 def main() -> None:
     """Simulate and print, or draw."""
     parser = argparse.ArgumentParser(
@@ -231,9 +197,7 @@ def main() -> None:
     if chosen.df:
         df_table(chosen.studies or 20_000)
     elif chosen.power:
-        from power_figure import draw
-
-        draw(chosen.power, chosen.studies or 1000)
+        draw_power(chosen.power, chosen.studies or 500)
     else:
         null_table(chosen.studies or 2000)
 
