@@ -7,10 +7,13 @@ of the family is real. Where more are, more is found.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from rightreasons.statistics.paired import Resampled
+from rightreasons.statistics.seeds import shared_by_replicates
 from rightreasons.statistics.student import t_quantile
 
 Array = np.ndarray
@@ -36,15 +39,38 @@ class Spread:
     images: float = 0.0
 
 
+def spread_of(differences: Sequence[Resampled]) -> Spread:
+    """Return how differences vary, pooled over pairs of methods.
+
+    Parameters
+    ----------
+    differences
+        One per pair of methods. Pairs without any difference and pairs with fewer than two seeds
+        are left out.
+
+    Returns
+    -------
+    Spread
+        Square roots of the mean variance over seeds and of the mean covariance that seeds share
+        through their images, 0 where that is negative; NaN without any pair.
+    """
+    varied = [one for one in differences if np.ptp(one.points[~np.isnan(one.points)]) > 0]
+    if not varied:
+        return Spread(np.nan, np.nan)
+    of_seeds = np.mean([np.nanvar(one.points, ddof=1) for one in varied])
+    shared = np.mean([shared_by_replicates(one.samples) for one in varied])
+    return Spread(float(np.sqrt(of_seeds)), float(np.sqrt(max(shared, 0))))
+
+
 def found(
     effect: float, spread: Spread, seeds: int, *, family: int = 1, alpha: float = 0.05
 ) -> float:
     r"""Return the share of studies in which a difference is found.
 
     The mean over S seeds is normal around the effect with variance :math:`\sigma^2 / S + c`; the
-    test divides it by :math:`\sqrt{s^2 / S + c}`, where :math:`(S - 1) s^2 / \sigma^2` is chi-square
-    with S - 1 degrees of freedom. The share is the mean over :math:`s^2`. Without c it is that of
-    the noncentral t.
+    test divides it by :math:`\sqrt{s^2 / S + c}`, where :math:`(S - 1) s^2 / \sigma^2` is
+    chi-square with S - 1 degrees of freedom. The share is the mean over :math:`s^2`. Without c it
+    is that of the noncentral t.
 
     Parameters
     ----------
