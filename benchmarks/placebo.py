@@ -22,7 +22,13 @@ import pandas as pd
 from rightreasons.core.seeds import numpy_rng
 from rightreasons.metrics import METRICS
 from rightreasons.metrics._groups import count_cells
-from rightreasons.statistics.paired import PairedPredictions, holm, paired_group_bootstrap
+from rightreasons.statistics.paired import (
+    Judged,
+    compare_predictions,
+    draws_of,
+    holm,
+    resampled,
+)
 from rightreasons.statistics.student import t_test
 from rightreasons.tuning.criteria import JUDGED, choose
 
@@ -133,36 +139,19 @@ def _by_seed(odds: Array) -> bool:
 
 
 def _by_image(decisions: Array, test: Data, study: int) -> bool:
-    """Claim by the paired bootstrap over images, seeds pooled: each name against the median one."""
-    names = decisions
-    means = np.array([[_odds(p, test) for p in of_name] for of_name in names]).mean(axis=1)
+    """Claim by the bootstrap over images, seeds pooled: each name against the median one."""
+    means = np.array([[_odds(p, test) for p in of_name] for of_name in decisions]).mean(axis=1)
     middle = int(np.argsort(means)[NAMES // 2])
-    metric = METRICS["equalized_odds"]
-    p_values, effects = [], []
-    for i in range(NAMES):
-        if i == middle:
-            continue
-        pairs = [
-            PairedPredictions(
-                test.target,
-                test.protected,
-                (mine >= 0.5).astype(np.int64),
-                (its >= 0.5).astype(np.int64),
-                mine,
-                its,
-            )
-            for mine, its in zip(names[i], names[middle], strict=True)
-        ]
-        result = paired_group_bootstrap(
-            pairs,
-            metric=metric,
-            params=metric.params(),
-            rng=numpy_rng(study, "bootstrap", i),
-            replicates=300,
-        )
-        p_values.append(result.p_value)
-        effects.append(result.effect)
-    return _claims(np.array(p_values), np.array(effects))
+    metric, ids = METRICS["equalized_odds"], np.arange(len(test.target))
+    models = [
+        [Judged(test.target, test.protected, (p >= 0.5).astype(float), p, ids) for p in of_name]
+        for of_name in decisions
+    ]
+    draws = draws_of(models[0], seed=study, replicates=300)
+    values = [resampled(m, metric=metric, params=metric.params(), draws=draws) for m in models]
+    others = [value for i, value in enumerate(values) if i != middle]
+    results = [compare_predictions(value - values[middle])[1] for value in others]
+    return _claims(np.array([r.p_value for r in results]), np.array([r.effect for r in results]))
 
 
 def main() -> None:

@@ -155,8 +155,8 @@ def _truths() -> tuple[Array, dict[str, Array]]:
     from scipy.special import ndtr
 
     rng, grid = numpy_rng(0, "truths"), np.linspace(0, 4, 161)
-    strength = grid[:, None] + STRENGTH * rng.normal(size=20_000)
-    intercept = INTERCEPT * rng.normal(size=20_000)
+    strength = grid[:, None] + STRENGTH * rng.normal(size=4000)
+    intercept = INTERCEPT * rng.normal(size=4000)
     with_it, without = intercept + strength, intercept - strength
     rates = {
         (y, a): ndtr((TARGET * (2 * y - 1) + (with_it if a else without)) / np.sqrt(2))

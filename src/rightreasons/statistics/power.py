@@ -57,9 +57,9 @@ def spread_of(differences: Sequence[Resampled]) -> Spread:
     varied = [one for one in differences if np.ptp(one.points[~np.isnan(one.points)]) > 0]
     if not varied:
         return Spread(np.nan, np.nan)
-    of_seeds = np.mean([np.nanvar(one.points, ddof=1) for one in varied])
-    shared = np.mean([shared_by_replicates(one.samples) for one in varied])
-    return Spread(float(np.sqrt(of_seeds)), float(np.sqrt(max(shared, 0))))
+    of_seeds = float(np.mean([np.nanvar(one.points, ddof=1) for one in varied]))
+    shared = float(np.mean([shared_by_replicates(one.samples) for one in varied]))
+    return Spread(float(np.sqrt(of_seeds)), float(np.sqrt(max(shared, 0.0))))
 
 
 def found(
