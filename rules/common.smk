@@ -12,12 +12,14 @@ os.environ.update(
 )
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from rightreasons.core.errors import UserError
 from rightreasons.runtime.clock import date_anew, refuse_future
 from rightreasons.runtime.devices import count_gpus
 from rightreasons.runtime.guard import forget_jobs, hold
 from rightreasons.runtime.lifeline import SNAKEMAKE, this_process
+from rightreasons.study.conclusions import conclusions
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.record import check_record, end_record, write_record
@@ -53,6 +55,9 @@ try:
     RULES = Rules(Plan(load_config(config, FOLDERS)), first=check_results)
 except UserError as error:
     raise WorkflowError(str(error))
+
+if workflow.is_main_process and (SAID := conclusions(RULES.plan.grid)):
+    logger.info(f"{RULES.plan.study.study}: {SAID}")
 
 
 wildcard_constraints:

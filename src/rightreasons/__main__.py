@@ -11,6 +11,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "contracts": ("rightreasons.contracts.__main__", "test components of your own, or all"),
     "schema": ("rightreasons.study.schema", "print the JSON schema of a config, for editors"),
+    "plan-seeds": ("rightreasons.tables.plan_seeds", "how many seeds find which difference"),
     "orphans": ("rightreasons.runtime.orphans", "jobs that a killed run left in SLURM's queue"),
 }
 

@@ -92,7 +92,7 @@ class _Predictions:
             resolve(comparing.metrics),
         )
         self.models = {
-            str(method): [_judged(part) for _, part in table.groupby("seed")]
+            str(method): [judged(part) for _, part in table.groupby("seed")]
             for method, table in predictions.groupby("method", sort=False)
         }
         family = len(comparing.methods[self.task])
@@ -120,7 +120,8 @@ class _Predictions:
         return self._known[method, metric]
 
 
-def _judged(table: pd.DataFrame) -> Judged:
+def judged(table: pd.DataFrame) -> Judged:
+    """Return the rows of one model in the table `predictions`."""
     table = table.sort_values("image_id")
     return Judged(
         target=table["target"].to_numpy(np.int64),
