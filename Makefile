@@ -17,7 +17,7 @@ demo: environment
 	@echo "Report:  results/demo/report.html"
 
 test: environment check docs
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 check: environment
 	@$(BIN)/ruff check .

@@ -26,6 +26,9 @@ PARTS = (
     "config.yaml",
 )
 
+#: Parameters of `finetune`; by default it takes at least 300 steps.
+FEW = {"steps": 30}
+
 
 def demo() -> dict[str, Any]:
     """Return the demo's config with its first task only, and nothing that this task restricts."""
@@ -59,7 +62,7 @@ def tiny(**changes: Any) -> dict[str, Any]:
         },
         "model": {"architecture": "small_cnn"},
         "training": {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3},
-        "methods": {"vanilla": {}, "finetune": {}, "thropt": {}, "mask_specific": {}},
+        "methods": {"vanilla": {}, "finetune": FEW, "thropt": {}, "mask_specific": {}},
         "controls": False,
         "regions": {
             "classifier": {"network": "dense", "patch": 8, "positions": 25, "epochs": 1},

@@ -20,7 +20,7 @@ from rightreasons.study.plan import Plan
 from rightreasons.study.rules import STAGES, Rules
 from rightreasons.tables.schema import TABLES, read_table
 from scripts import run_script
-from study import ROOT, tiny
+from study import FEW, ROOT, tiny
 
 GROUP = {"task": "smiling_by_necktie", "design": "phi", "level": "0", "seed": "0"}
 METHODS = ("finetune", "thropt", "mask_general")
@@ -41,7 +41,7 @@ def config(folder: Path) -> dict[str, Any]:
     }
     # At quantile 1 nothing is masked: the method is vanilla's training once more.
     raw["methods"] = {"vanilla": {}, **{m: {} for m in METHODS}, "mask_general": {"quantile": 1}}
-    raw["methods"]["thropt"] = {"preset": "tuned"}
+    raw["methods"] |= {"finetune": FEW, "thropt": {"preset": "tuned"}}
     raw["tuning"] = {"trials": 2, "seeds": [7]}
     raw["sanity"] = {"images": 8, "stages": 2}
     raw["multiverse"] = True

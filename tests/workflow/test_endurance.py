@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from study import Workspace, tinier
@@ -53,6 +54,14 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
     yield made
     if os.path.ismount(place):
         subprocess.run(["umount", str(place)], check=True)
+
+
+def test_without_a_level_0_nothing_waits_for_it_and_its_metrics_are_missing(
+    alone: Workspace,
+) -> None:
+    cells = pd.read_parquet(alone.folder / f"results/tiny/measure/{CELL}/cell_metrics.parquet")
+    assert cells.loc[cells["metric"].isin(["fam", "ccm"]), "value"].isna().all()
+    assert cells.loc[cells["metric"] == "top_fraction", "value"].notna().all()
 
 
 def test_a_second_run_beside_the_first_harms_nothing(alone: Workspace, tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ def test_killed_again_and_again_the_study_ends_the_same(
     space = Workspace(tmp_path)
     space.configure(study())
     left, done = moments(), []
-    for _ in range(RUNS):
-        code, killed = disturbed(space, left, seconds(finished))
+    for number in range(RUNS):
+        code, killed = disturbed(space, left, seconds(finished), retries=number % 2)
         done += killed
         if code == 0:
             break
@@ -103,13 +103,14 @@ def test_killed_again_and_again_the_study_ends_the_same(
 
 
 def disturbed(
-    space: Workspace, left: dict[str, list[Moment]], lasting: dict[str, float]
+    space: Workspace, left: dict[str, list[Moment]], lasting: dict[str, float], retries: int
 ) -> tuple[int, list[tuple[str, Moment]]]:
     """Run the study, kill at the moments that are left, and take these out of `left`.
 
-    Returns Snakemake's exit code and what was killed. A moment that came too late stays in `left`.
+    With `retries`, Snakemake starts a killed job again; without, it ends with an error. Returns its
+    exit code and what was killed. A moment that came too late stays in `left`.
     """
-    command = space.command("--", *ENDS)
+    command = space.command("--retries", str(retries), "--", *ENDS)
     with (
         subprocess.Popen(
             command, cwd=space.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
