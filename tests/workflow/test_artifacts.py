@@ -19,7 +19,10 @@ from study import FEW, Workspace, tiny
 
 EXPLAINERS = ["gradient", "random", "occlusion_2", "occlusion_4"]
 #: Figures that show artifacts: Snakemake draws them, with all tables.
-FIGURES = ("yardstick", "yardstick_heatmap", "reliance", "quadrants", "mystery_models", "sanity")
+FIGURES = (
+    *("yardstick", "yardstick_heatmap", "reliance", "quadrants", "page", "mystery_models"),
+    "sanity",
+)
 LEVELS = [0.0, 1.0]
 TASKS = ["smiling_by_mark", "smiling_by_tint"]
 
