@@ -60,6 +60,7 @@ NAVIGATION = {
         "docs/tuning",
         "docs/explainers",
         "docs/metrics",
+        "docs/statistics",
         "docs/datasets",
         "docs/artifacts",
         "results/README",
