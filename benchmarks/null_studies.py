@@ -2,13 +2,15 @@
 
     python benchmarks/null_studies.py [--studies 2000]
     python benchmarks/null_studies.py --df
+    python benchmarks/null_studies.py --shared
     python benchmarks/null_studies.py --power docs/figures/power_by_seeds.svg [--studies 500]
 
 The first makes studies of retrained copies of one recipe (`simulated_studies.py`), tests them by
 the suite's own functions, and counts, after Holm's correction over the methods: studies with any
 method that "differs" from the original by seed and by image, and how often the interval by seed of
 a method's own number holds the recipe's. The second compares ways to count the degrees of freedom
-of the test by seed. The third draws how often a real difference is found, by the number of seeds.
+of the test by seed, the third leaves out what seeds share through their images. The last draws how
+often a real difference is found, by the number of seeds.
 """
 
 from __future__ import annotations
@@ -144,15 +146,16 @@ def null_table(studies: int) -> None:
     print(f"{'setting':75} {'studies':>7} {'by seed':>12} {'by image':>13} {'held':>6}")
     wrong = []
     for setting, n in [(s, studies) for s in shapes()] + [(s, studies // 4) for s in others()]:
-        some = max(n // 10, 1)
+        some = 0 if setting.pairs else max(n // 10, 1)  # pairs are not compared by image
         made = [one_study(setting, number, by_image=number < some) for number in range(n)]
         by_seed, held = np.mean([o.by_seed for o in made]), np.mean([o.held for o in made])
-        by_image = np.mean([o.by_image for o in made[:some]])
         if by_seed > ALPHA + 2 * error(ALPHA, n):
             wrong.append(str(setting))
         told = f"{by_seed:5.1%} ({error(by_seed, n):.1%})"
-        told += f" {by_image:6.1%} ({error(by_image, some):.1%})"
-        print(f"{setting!s:75} {n:7,} {told:>26} {held:6.1%}", flush=True)
+        if some:
+            by_image = np.mean([o.by_image for o in made[:some]])
+            told += f" {by_image:6.1%} ({error(by_image, some):.1%})"
+        print(f"{setting!s:75} {n:7,} {told:26} {held:6.1%}", flush=True)
     if wrong:
         sys.exit(f"More than {ALPHA:.0%} by seed: {'; '.join(wrong)}")
 
@@ -185,6 +188,32 @@ def _by_df(seeds: int, part: float, studies: int) -> tuple[Array, Array]:
     return suite, 2 * stdtr((seeds - 1) * ((own + part) / own) ** 2, -t)
 
 
+def shared_table(studies: int) -> None:
+    """Print what is found with and without the part that seeds share through their images."""
+    print(f"{studies:,} studies of equal recipes, 224 images, 10 methods, equalized odds: share")
+    print("with a false difference after Holm (standard error)")
+    print(f"{'seeds':>5} {'with c':>12} {'without':>14}")
+    for seeds in (5, 10, 20):
+        setting = Setting(Shape(seeds, 224, own=True))
+        found = [_with_and_without(setting, number) for number in range(studies)]
+        shares = np.mean(found, axis=0)
+        told = (f"{share:6.1%} ({error(share, studies):.1%})" for share in shares)
+        print(f"{seeds:5}", *told)
+
+
+def _with_and_without(setting: Setting, number: int) -> tuple[bool, bool]:
+    """Return whether a study finds a false difference by the suite's test, and by t alone."""
+    rng = numpy_rng(number, "shared", str(setting))
+    shape, strength = setting.shape, float(strength_of(rng.uniform(0.3, 0.8)))
+    made, _ = logits(shape, np.full(shape.methods, strength), rng)
+    drawn = draws(shape, number % TURNS, REPLICATES)
+    original, *others = values_of(made, shape, setting.metric, drawn)
+    differences = [one - original for one in others]
+    suite = [compare_predictions(one)[0].p_value for one in differences]
+    alone = [seed_effect(one.points).p_value for one in differences]
+    return bool((holm(np.array(suite)) < ALPHA).any()), bool((holm(np.array(alone)) < ALPHA).any())
+
+
 def main() -> None:
     """Simulate and print, or draw."""
     parser = argparse.ArgumentParser(
@@ -192,10 +221,13 @@ def main() -> None:
     )
     parser.add_argument("--studies", type=int, help="of each setting")
     parser.add_argument("--df", action="store_true", help="compare degrees of freedom")
+    parser.add_argument("--shared", action="store_true", help="what the shared images add")
     parser.add_argument("--power", type=Path, metavar="FILE", help="draw the power into a file")
     chosen = parser.parse_args()
     if chosen.df:
         df_table(chosen.studies or 20_000)
+    elif chosen.shared:
+        shared_table(chosen.studies or 1000)
     elif chosen.power:
         draw_power(chosen.power, chosen.studies or 500)
     else:

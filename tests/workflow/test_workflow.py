@@ -305,6 +305,7 @@ def test_the_default_study_lies_beside_the_snakefile(tmp_path: Path) -> None:
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "measure" in done.stdout + done.stderr
+    assert "demo: 3 seeds, 7 methods beside vanilla: a difference is found" in done.stdout
 
 
 def _plan(space: Workspace, config: dict) -> dict[str, int]:
