@@ -32,7 +32,7 @@ def test_larger_grids_have_that_many_cells(jobs: int) -> None:
     config = grids.grid(jobs)
     groups = Grid(load_config(config)).groups()
     cells = len(groups) * grids.jobs_per_group(config)
-    assert cells + grids.REPORT_JOBS == pytest.approx(jobs, rel=0.1)
+    assert cells + grids.REPORT_JOBS == pytest.approx(jobs, rel=0.15)
     assert len({group.folder for group in groups}) == len(groups)
 
 

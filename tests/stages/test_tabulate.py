@@ -79,7 +79,10 @@ def table(plan: Plan, name: str) -> pd.DataFrame:
 
 def assert_same(ours: pd.DataFrame, theirs: pd.DataFrame, by: list[str]) -> None:
     """Check that two tables have the same rows, in whatever order."""
-    one, other = (t[list(theirs)].sort_values(by, ignore_index=True) for t in (ours, theirs))
+    one, other = (
+        t[list(theirs)].sort_values(by, ignore_index=True).astype(object) for t in (ours, theirs)
+    )
+    one, other = (t.where(t.notna(), np.nan) for t in (one, other))
     assert len(one)
     pd.testing.assert_frame_equal(one, other, check_dtype=False, check_exact=True)
 

@@ -24,7 +24,7 @@ import pandas as pd
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
 from rightreasons.debias import METHODS
-from rightreasons.metrics import METRICS
+from rightreasons.metrics import METRICS, ranking
 from rightreasons.statistics.paired import Resampled, draws_of, resampled
 from rightreasons.statistics.power import (
     MOST_SEEDS,
@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="rightreasons plan-seeds", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("results", nargs="?", type=Path, help="a study's folder, as results/demo")
-    parser.add_argument("--metric", default="equalized_odds", help="a metric of predictions")
+    parser.add_argument("--metric", default=ranking().name, help="a metric of predictions")
     parser.add_argument("--effect", default=0.1, type=_positive, help="difference to be found")
     parser.add_argument("--power", default=0.8, type=_share, help="how often it is to be found")
     parser.add_argument("--family", type=_count, help="comparisons that Holm's correction is over")
