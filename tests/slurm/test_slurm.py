@@ -85,7 +85,7 @@ def places(site: Site) -> dict[str, str]:
 
 def test_gpu_rules_get_a_gpu_and_the_others_a_cpu_node(finished: Site) -> None:
     lines = places(finished)
-    assert len(lines) == 17
+    assert len(lines) == 18
     for path, line in lines.items():
         wants_gpu = path.startswith(GPU_STAGES) and "thropt" not in path
         node, cuda = ("g1", ("0", "1")) if wants_gpu else ("n1", ("set",))
