@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent))
 from simulated_studies import Shape, draws, logits, strength_of, values_of
 
 from rightreasons.core.seeds import numpy_rng
