@@ -151,6 +151,15 @@ def test_constant_classifiers_are_crossed_and_said(name: str) -> None:
         assert ("constant classifier" in texts(figure)) == expected
 
 
+def test_chance_is_no_dot_of_fairness_against_saliency() -> None:
+    tables = {"cell_metrics": fake_cells(), "associations": fake_associations()}
+    counts = []
+    for kinds in ({}, {"thropt": "random_decision"}):
+        panel = draw("fairness_against_saliency", tables, kinds=kinds).axes[0]
+        counts.append(sum(len(dots.get_offsets()) for dots in panel.collections))
+    assert 0 < counts[1] < counts[0]
+
+
 def test_a_constant_original_crosses_all_that_is_compared_with_it() -> None:
     cells = fake_cells(collapsed=("vanilla", 0.5, 0))
     tables = {"cell_metrics": cells, "associations": fake_associations()}

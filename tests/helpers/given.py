@@ -43,6 +43,7 @@ def roles_of(methods: Sequence[str], explainers: Sequence[str], **kinds: str) ->
         original=original,
         references=(original, *others),
         methods={name: of[name] for name in methods},
+        chance=tuple(m for m in known if METHODS[of[m]].traits["noise"]),
         explainers={name: of[name] for name in explainers},
         noise=tuple(has["noise"]),
         controls=tuple(has["control"]),

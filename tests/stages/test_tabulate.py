@@ -142,3 +142,23 @@ def test_reliance_is_that_of_the_whole_tables(plan: Plan) -> None:
     ours = table(plan, "reliance")
     assert ours["called"].notna().any()
     assert_same(ours, expected, [*KEY, "explainer", "metric", "shown"])
+
+
+def test_chance_is_in_no_table_of_what_maps_tell(plan: Plan, tmp_path: Path) -> None:
+    """A coin has the original's maps, and its decisions say nothing of them."""
+    tables, (_, coin, *_) = TablePlan(plan), plan.grid.methods(plan.grid.groups()[0].task)
+    assert coin in set(table(plan, "reliance")["method"])
+    job = tables.reliance()
+    output = type(job.output).below(tmp_path)
+    tabulate_reliance(job.model_copy(update={"output": output, "chance": (coin,)}), Running(silent))
+    left = read_table(output.reliance)["method"]
+    assert len(left)
+    assert coin not in set(left)
+    whole = tables.tabulate()
+    known = whole.described[coin].model_copy(update={"noise": True})
+    made = type(whole.output).below(tmp_path)
+    changed = {"output": made, "described": {**whole.described, coin: known}}
+    tabulate(whole.model_copy(update=changed), Running(silent))
+    both = read_table(made.associations), table(plan, "associations")
+    cells = [one["n"].max() for one in both]
+    assert cells[0] < cells[1]

@@ -95,6 +95,8 @@ def test_controls_and_noise_are_told_apart() -> None:
     roles = Grid(make_study(explain=sets)).roles
     assert roles.noise == ("dice",)
     assert roles.controls == ("dice", "edges")
+    assert roles.chance == ()
+    assert Grid(make_study(controls=True)).roles.chance == ("random_decision",)
 
 
 def test_folders() -> None:

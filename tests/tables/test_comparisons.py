@@ -178,7 +178,8 @@ def test_holms_families_are_the_methods_of_one_comparison() -> None:
 
 
 def test_noise_changes_no_methods_p() -> None:
-    noisy = COMPARING.model_copy(update={"noise": ("thropt",)})
+    roles = COMPARING.roles.model_copy(update={"chance": ("thropt",)})
+    noisy = COMPARING.model_copy(update={"roles": roles})
     tests = chosen(compare(noisy, ONE_LEVEL, IMAGES), test="paired", reference="vanilla")
     for _, family in tests.groupby(["metric", "unit"]):
         rivals = family[family["method"] != "thropt"]

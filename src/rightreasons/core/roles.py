@@ -20,6 +20,9 @@ class Roles(Section):
         The kind of each, by name, in the study's order.
     matched
         Of each matched control the method that it is the control of.
+    chance
+        The methods that decide without a look at the image: what their decisions do says nothing of
+        the maps that they have from the original.
     noise
         The explainers that are nothing but chance.
     controls
@@ -30,6 +33,7 @@ class Roles(Section):
     references: tuple[str, ...]
     methods: dict[str, str]
     matched: dict[str, str] = Field(default_factory=dict)
+    chance: tuple[str, ...] = ()
     explainers: dict[str, str]
     noise: tuple[str, ...]
     controls: tuple[str, ...]

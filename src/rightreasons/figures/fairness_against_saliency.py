@@ -111,6 +111,7 @@ def fairness_against_saliency(given: Given, params: Params) -> Figure:
 
 def _dots(given: Given, outcome: str) -> Dots:
     cells, original = given.tables["cell_metrics"], given.roles.original
+    cells = cells[~cells["method"].isin(given.roles.chance)]
     fairer = changes(cells, outcome, original).rename("y")
     panels, missing = {}, 0
     for explainer in cells["explainer"].dropna().unique():

@@ -237,7 +237,7 @@ def _explanation(board: pd.DataFrame, columns: Sequence[Number], original: str) 
     if "fragile" in board and board["fragile"].notna().any():
         said += (
             f"Fragile: what is said of the method against {original} changes in more than "
-            f"{FRAGILE:.0%} of the ways to ask that cost no training (table robustness). "
+            f"{100 * FRAGILE:g} % of the ways to ask that cost no training (table robustness). "
         )
     return said + " ".join(named)
 

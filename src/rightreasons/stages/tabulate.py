@@ -98,4 +98,6 @@ def tabulate(job: TabulateJob, running: Running) -> None:
     order = list(dict.fromkeys(method for names in job.methods.values() for method in names))
     write("methods", [tables.methods(job.study, cells, files.metadata, job.described)])
     write("leaderboard", [leaderboard(numbers, tested, order, job.original, job.described)])
-    write("associations", [associations(numbers, job.original)])
+    chance = [name for name, known in job.described.items() if known.noise]
+    looking = numbers[~numbers["method"].isin(chance)]
+    write("associations", [associations(looking, job.original)])

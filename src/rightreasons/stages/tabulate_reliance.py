@@ -35,6 +35,8 @@ class RelianceJob(Job):
         The tasks whose ROI is the place of an artifact that is not their own.
     controls
         The explainers that are noise.
+    chance
+        The methods that are noise, which are left out.
     regions
         What tells each task's ROI from that of others.
     rate, null
@@ -46,6 +48,7 @@ class RelianceJob(Job):
     original: str
     elsewhere: tuple[str, ...]
     controls: tuple[str, ...]
+    chance: tuple[str, ...]
     regions: dict[str, str]
     rate: float
     null: Literal["auto", "conformal", "student"]
@@ -63,10 +66,11 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
     running.ready()
     cells = read_table(job.input.cell_metrics)
     stamp = str(cells["run"].iloc[0])
+    truth = pd.concat(map(pd.read_parquet, job.input.true_reliance), ignore_index=True)
     found = reliance(
         cell_metrics=cells,
         maps=pd.concat(map(pd.read_parquet, job.input.map_means), ignore_index=True),
-        truth=pd.concat(map(pd.read_parquet, job.input.true_reliance), ignore_index=True),
+        truth=truth[~truth["method"].isin(job.chance)],
         original=job.original,
         elsewhere=job.elsewhere,
         controls=job.controls,

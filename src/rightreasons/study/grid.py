@@ -231,6 +231,7 @@ class Grid:
             references=tuple(self.references()),
             methods={name: str(chosen["kind"]) for name, chosen in study.methods.items()},
             matched={name: of for name in study.methods if (of := self.control_of(name))},
+            chance=tuple(name for name in study.methods if self.trait(name, "noise")),
             explainers=explainers,
             noise=with_trait["noise"],
             controls=with_trait["control"],

@@ -103,7 +103,6 @@ class TablePlan:
                 roles=self.grid.roles,
                 metrics=plan.metrics,
                 replicates=self.study.measure.replicates,
-                noise=tuple(m for m in self.study.methods if self.grid.trait(m, "noise")),
             ),
             injected=(task,) if self.grid.artifact(task) else (),
         )
@@ -160,7 +159,7 @@ class TablePlan:
             ranking=Ranking(
                 study=self.study.study,
                 methods=tuple(methods),
-                noise=tuple(name for name in methods if grid.trait(name, "noise")),
+                noise=tuple(name for name in methods if name in grid.roles.chance),
                 original=grid.original,
                 replicates=self.study.measure.replicates,
             ),
@@ -331,6 +330,7 @@ class TablePlan:
             original=self.grid.original,
             elsewhere=tuple(self.grid.elsewhere()),
             controls=self.grid.roles.noise,
+            chance=self.grid.roles.chance,
             regions={name: _region(task) for name, task in self.study.tasks.items()},
             rate=self.study.measure.calls.rate,
             null=self.study.measure.calls.null,
@@ -349,7 +349,7 @@ class TablePlan:
             kind=self.grid.method(method).kind,
             preset=self.grid.preset(method),
             control_of=self.grid.control_of(method),
-            noise=bool(self.grid.trait(method, "noise")),
+            noise=method in self.grid.roles.chance,
             uses_protected=", ".join(used) or "never",
         )
 

@@ -219,7 +219,7 @@ def _pairs(comparing: Comparing, task: str) -> list[tuple[str, str]]:
 
 def _families(compared: pd.DataFrame, comparing: Comparing) -> np.ndarray:
     """Return the number of each comparison's family, (n,)."""
-    matched, noise = comparing.roles.matched, comparing.noise
+    matched, noise = comparing.roles.matched, comparing.roles.chance
     against = compared["reference"].mask(compared["reference"].isin(matched), "")
     against = against.mask(compared["test"] == "all pairs", "")
     by = [*(compared[name] for name in ("test", "explainer", "metric", "unit")), against]

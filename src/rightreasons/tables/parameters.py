@@ -69,15 +69,12 @@ class Comparing(Section):
         Every metric with its parameters.
     replicates
         Bootstrap replicates.
-    noise
-        The methods that decide without a look at the image.
     """
 
     methods: dict[str, tuple[str, ...]]
     roles: Roles
     metrics: dict[str, dict[str, JsonValue]]
     replicates: int
-    noise: tuple[str, ...] = ()
 
 
 class TableOne(Section):
