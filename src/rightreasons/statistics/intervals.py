@@ -57,42 +57,6 @@ def wilson(successes: Array | float, n: Array | float, *, level: float = 0.95) -
     return np.where(share == 0, 0.0, low), np.where(share == 1, 1.0, high)
 
 
-def clopper_pearson(successes: Array | float, n: Array | float, *, level: float = 0.95) -> Bounds:
-    """Return the interval of a share that inverts two exact binomial tests.
-
-    It covers at least as often as `level` says, and often more.
-
-    Parameters
-    ----------
-    successes, n
-        How many of how many, of shapes that broadcast; n = 0 has no interval (NaN). Numbers that
-        are not whole are interpolated by the beta distribution.
-    level
-        The interval's least coverage, in (0, 1).
-
-    Returns
-    -------
-    low, high : ndarray
-        In [0, 1]; exactly 0 below no success, exactly 1 above no failure.
-
-    References
-    ----------
-    Clopper and Pearson 1934, The use of confidence or fiducial limits.
-    """
-    from scipy.special import betaincinv
-
-    n = _or_missing(n)
-    successes = np.asarray(successes, dtype=np.float64) + 0 * n
-    failures, tail = n - successes, (1 - level) / 2
-    low = betaincinv(np.where(successes > 0, successes, 1), failures + 1, tail)
-    high = betaincinv(successes + 1, np.where(failures > 0, failures, 1), 1 - tail)
-    missing = np.isnan(n)
-    return (
-        np.where(missing, np.nan, np.where(successes > 0, low, 0.0)),
-        np.where(missing, np.nan, np.where(failures > 0, high, 1.0)),
-    )
-
-
 def weighted_shares(
     successes: Array, n: Array, weights: Array, *, level: float = 0.95
 ) -> tuple[Array, Array, Array]:

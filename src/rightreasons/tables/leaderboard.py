@@ -83,7 +83,7 @@ def leaderboard(
             rows.append({**row, "explainer": explainer, **shown})
     board = pd.DataFrame(rows)
     board["front"] = _front(board)
-    board["alike"] = _alike(board, tests, methods)
+    board["alike"] = _alike(board, tests)
     return _ordered(board, methods)
 
 
@@ -146,7 +146,7 @@ def _front(board: pd.DataFrame) -> pd.Series:
     return pd.Series(board.index.isin(front), board.index)
 
 
-def _alike(board: pd.DataFrame, tests: pd.DataFrame, methods: Sequence[str]) -> pd.Series:
+def _alike(board: pd.DataFrame, tests: pd.DataFrame) -> pd.Series:
     """Return the letters of methods that take part; missing where no pair could be tested."""
     alike = pd.Series(None, board.index, dtype=object)
     pairs = tests[(tests["test"] == "all pairs") & (tests["unit"] == "seed")]
