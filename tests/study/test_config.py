@@ -93,6 +93,11 @@ def _set(config: dict[str, Any], path: str, value: Any) -> None:
         ("explain/images", 4, "explain.images = 4: allowed are a whole number from 8 up, or `all`"),
         ("explain/images", "few", "explain.images = 'few': allowed are a whole number from 8 up"),
         ("tasks/smiling_by_necktie/model", {"weight": 1}, ".model.weight (did you mean 'weights'"),
+        (
+            "tasks/smiling_by_necktie/training",
+            {"epochs": 0},
+            "tasks.smiling_by_necktie.training.epochs",
+        ),
         ("designs/phi/levels", [1.5], "designs.phi.levels"),
         (
             "designs/phi",

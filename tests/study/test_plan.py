@@ -197,12 +197,14 @@ def test_first_is_called_once_and_before_any_job() -> None:
 
 def test_a_tasks_own_network_is_trained() -> None:
     tasks = tiny()["tasks"]
-    tasks["own"] = {**tasks["smiling_by_necktie"], "model": {"architecture": "resnet18"}}
+    own = {"model": {"architecture": "resnet18"}, "training": {"epochs": 3}}
+    tasks["own"] = {**tasks["smiling_by_necktie"], **own}
     plan = plan_of(tasks=tasks)
-    trained = {
-        task: plan.train(plan.grid.group(task, "phi", 0.8, 0)).model.architecture for task in tasks
-    }
-    assert trained == {"smiling_by_necktie": "small_cnn", "own": "resnet18"}
+    jobs = [plan.train(plan.grid.group(task, "phi", 0.8, 0)) for task in tasks]
+    assert [job.model.architecture for job in jobs] == ["small_cnn", "resnet18"]
+    studys = plan.study.training
+    assert [job.training for job in jobs] == [studys, studys.model_copy(update={"epochs": 3})]
+    assert studys.epochs != 3
 
 
 @pytest.mark.parametrize("chosen", ["true", "predicted"])

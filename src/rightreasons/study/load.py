@@ -17,7 +17,7 @@ from rightreasons.data import DATASETS
 from rightreasons.data.attributes import parse
 from rightreasons.debias import METHODS
 from rightreasons.figures import FIGURES
-from rightreasons.learning.config import ModelConfig
+from rightreasons.learning.config import ModelConfig, TrainingConfig
 from rightreasons.metrics import METRICS
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
@@ -75,10 +75,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
         for group, explainers in config.explain.sets.items()
     }
     for task in config.tasks:
-        try:
-            config.task_model(task)
-        except ValidationError as error:
-            raise UserError(explain(error, ModelConfig, f"tasks.{task}.model")) from None
+        _check_own_keys(config, task)
     _check_defaults(config, kinds)
     _check_original(filled["methods"], kinds["methods"])
     study = StudyConfig(**filled)
@@ -89,6 +86,18 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     _check_twins(study)
     _check_cells(study)
     return study
+
+
+def _check_own_keys(config: StudyConfig, task: str) -> None:
+    """Raise where a task's own keys of `model` and `training` are wrong."""
+    for key, checked, section in (
+        ("model", config.task_model, ModelConfig),
+        ("training", config.task_training, TrainingConfig),
+    ):
+        try:
+            checked(task)
+        except ValidationError as error:
+            raise UserError(explain(error, section, f"tasks.{task}.{key}")) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -169,7 +169,7 @@ class Plan:
             group=group,
             artifact=self._artifact(group.task),
             model=self.study.task_model(group.task),
-            training=self.study.training,
+            training=self.study.task_training(group.task),
             deterministic=self.study.deterministic,
         )
 

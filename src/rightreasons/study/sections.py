@@ -136,6 +136,9 @@ class TaskConfig(Section):
     model: dict[str, Any] = Field(
         default_factory=dict, description="keys of `model` that differ for this task"
     )
+    training: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `training` that differ for this task"
+    )
 
 
 def _all_explainers() -> dict[str, dict[str, dict[str, Any]]]:
@@ -504,6 +507,10 @@ class StudyConfig(Section):
     def task_model(self, task: str) -> ModelConfig:
         """Return the network of a task: the study's, with the task's own keys."""
         return ModelConfig(**{**self.model.model_dump(), **self.tasks[task].model})
+
+    def task_training(self, task: str) -> TrainingConfig:
+        """Return how a task's networks are trained: as the study's, with the task's own keys."""
+        return TrainingConfig(**{**self.training.model_dump(), **self.tasks[task].training})
 
 
 def _check_known(where: str, chosen: Collection[str], noun: str, allowed: Collection[str]) -> None:
