@@ -91,6 +91,21 @@ def test_mean_maps_share_one_scale_and_say_what_is_empty_or_collapsed() -> None:
     assert "constant classifier" in words
 
 
+def test_below_each_map_stands_its_mean_inside_the_region() -> None:
+    """Two seeds by hand: the mean of both and Student's interval with one degree of freedom."""
+    parts = [cells_part(), cells_part()]
+    parts[1]["map/lrp/vanilla"] = parts[1]["map/lrp/vanilla"] * 0.5
+    figure = draw_mean_maps(parts, ("vanilla",))
+    reach = 12.706 * 0.25  # t(0.975, 1) times the standard error of 1 and 0.5
+    for axes in figure.axes[4:8]:
+        sign = 1 if "PA=1" in axes.get_title() or axes.images[0].get_array()[0, 0] > 0 else -1
+        numbers = [float(n) for n in re.findall(r"[-+]\d\.\d+", axes.get_xlabel())]
+        ends = sorted([sign * 0.75 - reach, sign * 0.75 + reach])
+        np.testing.assert_allclose(numbers, [sign * 0.75, *ends], atol=2e-3)
+    alone = draw_mean_maps(parts[:1], ("vanilla",)).axes[4:8]
+    assert {axes.get_xlabel() for axes in alone} == {"+1.000", "-1.000"}
+
+
 def test_roi_outline_is_the_rectangle_in_pixels() -> None:
     roi = np.zeros((10, 20))
     roi[2:5, 3:9] = 1

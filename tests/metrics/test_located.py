@@ -164,11 +164,28 @@ def test_noise_lies_in_the_roi_by_chance() -> None:
         assert abs(sample.mean() - chance) < 4 * sample.std() / math.sqrt(len(sample))
 
 
+@pytest.mark.parametrize("roi", [ROI, scattered()], ids=["rectangle", "masks"])
+def test_the_sign_of_a_region_is_summed_pixel_by_pixel(roi: Any) -> None:
+    maps = noise(3)
+    maps[7] = 0
+    found = measured(maps, roi, region_sign={})["region_sign"]
+    for i, map_ in enumerate(maps):
+        mask = RECTANGLE if roi is ROI else roi[i]
+        pairs = list(zip(map_.ravel().tolist(), mask.ravel(), strict=True))
+        inside, total = sum(r for r, m in pairs if m), sum(abs(r) for r, _ in pairs)
+        missing = not mask.any() or total == 0
+        assert math.isnan(found[i]) if missing else found[i] == pytest.approx(inside / total)
+    assert math.isnan(found[7])
+    flipped = measured(-maps, roi, region_sign={})["region_sign"]
+    np.testing.assert_array_equal(flipped, -found)
+
+
 def test_the_sign_is_a_parameter() -> None:
     maps = noise()
     params = {name: {"sign": "positive"} for name in (*RANKED, "k_ssd")}
     positive, absolute = measured(maps, **params), measured(maps)
-    for name, values in measured(np.maximum(maps, 0)).items():
+    ranked = set(measured(maps)) - {"region_sign"}  # which is about both signs
+    for name, values in ((n, v) for n, v in measured(np.maximum(maps, 0)).items() if n in ranked):
         np.testing.assert_array_equal(positive[name], values)
         assert name in ("fam", "ccm") or not np.array_equal(absolute[name], values, equal_nan=True)
 
