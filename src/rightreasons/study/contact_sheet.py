@@ -4,8 +4,8 @@
 
 Of each image there are three: without the protected attribute, with it, and with the outline of the
 task's region. Where a dataset cannot make twins there are two: the image, and the region in it. The
-dataset must be in the study's results. Photographs of people are for your eyes alone: do not publish
-them.
+dataset must be in the study's results. Photographs of people are for your eyes: do not
+publish them.
 """
 
 from __future__ import annotations
