@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
-from tests.helpers.study import tiny
 
 from rightreasons.core.errors import UserError
 from rightreasons.study.contact_sheet import OUTLINE, main, pictures_of
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
+from study import tiny
 
 N, SIZE = 8, 32
 RECTANGLE = [0.25, 0.5, 0.75, 0.75]  # columns 8 to 23, rows 16 to 23
