@@ -12,6 +12,10 @@ COMMANDS = {
     "contracts": ("rightreasons.contracts.__main__", "test components of your own, or all"),
     "schema": ("rightreasons.study.schema", "print the JSON schema of a config, for editors"),
     "plan-seeds": ("rightreasons.tables.plan_seeds", "how many seeds find which difference"),
+    "contact-sheet": (
+        "rightreasons.study.contact_sheet",
+        "draw images without and with what a task is about, and its region",
+    ),
     "orphans": ("rightreasons.runtime.orphans", "jobs that a killed run left in SLURM's queue"),
 }
 

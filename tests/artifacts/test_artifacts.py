@@ -125,3 +125,26 @@ def test_both_versions_share_an_identity_and_nothing_else_changes() -> None:
     assert both["Smiling"].tolist() == [0, 1, 0, 1]
     with pytest.raises(UserError, match="has an attribute 'Smiling' already"):
         both_versions(index, "Smiling")
+
+
+def test_each_image_gets_one_of_several_stamps() -> None:
+    pool = np.full((200, SIZE, SIZE, 3), 90, np.uint8)
+    small = Stamp(np.full((2, 3), 0.5, np.float32), np.array([10, 20, 30], np.float32), x=4, y=5)
+    large = Stamp(np.ones((6, 8), np.float32), np.array([200, 0, 0], np.float32), x=30, y=34)
+    injected = Injected(pool, [small, large], "mark")
+    rows = np.arange(200, 400)
+    images, masks = injected[rows], injected.masks(rows)
+    got_large = images[:, 39, 37, 0] == 200
+    assert 60 < got_large.sum() < 140
+    for image, mask, large_one in zip(images, masks, got_large, strict=True):
+        expected = np.zeros((SIZE, SIZE), bool)
+        if large_one:
+            expected[34:40, 30:38] = True
+            assert (image[expected] == [200, 0, 0]).all()
+        else:
+            expected[5:7, 4:7] = True
+            assert (image[expected] == [50, 55, 60]).all()
+        assert np.array_equal(mask, expected)
+        assert (image[~expected] == 90).all()
+    other = Injected(pool, [small, large], "another name")
+    assert not np.array_equal(other.variants, injected.variants)

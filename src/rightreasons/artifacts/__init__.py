@@ -1,9 +1,10 @@
 """Artifacts that the suite puts into images itself, one file each: `ARTIFACTS` finds them all.
 
 An artifact is a function `artifact(size, params) -> Stamp`: what is laid over an image of size x
-size pixels, and where. It is then an attribute of the images: every image of a pool exists without
-and with it, as rows 0 to N - 1 and N to 2N - 1 of `injected.Injected`. It is laid over images when
-they are read; nothing is stored.
+size pixels, and where. It may return several stamps, of which each image gets one: an artifact
+that does not look the same in all images. It is then an attribute of the images: every image of a
+pool exists without and with it, as rows 0 to N - 1 and N to 2N - 1 of `injected.Injected`. It is
+laid over images when they are read; nothing is stored.
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ class Stamp:
     colour: np.ndarray
     x: int
     y: int
+
+
+def stamps_of(made: Stamp | Sequence[Stamp]) -> Sequence[Stamp]:
+    """Return what an artifact made as a sequence: one stamp for all images, or one of several."""
+    return [made] if isinstance(made, Stamp) else made
 
 
 class ArtifactParams(Params):

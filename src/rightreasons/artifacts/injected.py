@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rightreasons.artifacts import ARTIFACTS, ArtifactParams, Stamp
+from rightreasons.artifacts import ARTIFACTS, ArtifactParams, Stamp, stamps_of
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen
 from rightreasons.core.seeds import numpy_rng
@@ -18,26 +19,30 @@ class Injected:
     """Images of a pool without (rows 0 to N - 1) and with an artifact (rows N to 2N - 1).
 
     Indexed with rows, it gives uint8 images (n, H, W, 3) as an array does; the artifact is laid
-    over them on reading. Where it lies depends on the artifact's name and the image's row alone.
+    over them on reading. Which of its stamps an image gets, and where it lies, depends on the
+    artifact's name and the image's row alone.
 
     Parameters
     ----------
     images : uint8 (N, H, W, 3)
         The pool.
-    stamp
-        What is laid over them.
+    stamps
+        What is laid over them, at least one: each image gets one of them.
     name
-        The artifact's name, from which its places are drawn.
+        The artifact's name, from which its stamps and places are drawn.
     jitter : in [0, 0.5]
         How far it moves from image to image, as a share of the side.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, images: np.ndarray, stamp: Stamp, name: str, jitter: float = 0.0) -> None:
+    def __init__(
+        self, images: np.ndarray, stamps: Sequence[Stamp], name: str, jitter: float = 0.0
+    ) -> None:
         self.images = images
-        self.stamp = stamp
-        self.corners = _corners(stamp, name, jitter, len(images), images.shape[1])
+        self.stamps = stamps
+        self.variants = _variants(len(stamps), name, len(images))
+        self.corners = _corners(stamps, self.variants, name, jitter, images.shape[1])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,15 +56,17 @@ class Injected:
         rows = np.arange(len(self))[which]
         out = np.array(self.images[rows % len(self.images)])
         for i in np.flatnonzero(rows >= len(self.images)):
-            lay(out[i], self.stamp, *self.corners[rows[i] - len(self.images)])
+            image = rows[i] - len(self.images)
+            lay(out[i], self.stamps[self.variants[image]], *self.corners[image])
         return out
 
     def masks(self, rows: np.ndarray) -> np.ndarray:
         """Return where the artifact is in each image, or would be without it: bool (n, H, W)."""
         masks = np.zeros((len(rows), *self.images.shape[1:3]), bool)
-        h, w = self.stamp.alpha.shape
-        for mask, (y, x) in zip(masks, self.corners[rows % len(self.images)], strict=True):
-            mask[y : y + h, x : x + w] = self.stamp.alpha > 0
+        for mask, image in zip(masks, rows % len(self.images), strict=True):
+            alpha = self.stamps[self.variants[image]].alpha
+            (y, x), (h, w) = self.corners[image], alpha.shape
+            mask[y : y + h, x : x + w] = alpha > 0
         return masks
 
 
@@ -117,8 +124,8 @@ def inject(images: np.ndarray, artifact: Chosen) -> Injected:
     component = ARTIFACTS[artifact.kind]
     params = component.params.model_validate(artifact.params)
     assert isinstance(params, ArtifactParams)
-    stamp = component.run(images.shape[1], params)
-    return Injected(images, stamp, artifact.name, params.jitter)
+    stamps = stamps_of(component.run(images.shape[1], params))
+    return Injected(images, stamps, artifact.name, params.jitter)
 
 
 def open_images(path: str | Path, artifact: Chosen | None = None) -> Any:
@@ -201,9 +208,19 @@ def both_versions(index: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.concat([without, carries], ignore_index=True)
 
 
-def _corners(stamp: Stamp, name: str, jitter: float, count: int, size: int) -> np.ndarray:
-    """Return the corner (y, x) of the stamp in every image, int64 (count, 2)."""
+def _variants(stamps: int, name: str, count: int) -> np.ndarray:
+    """Return which of the stamps every image gets, int64 (count,)."""
+    if stamps == 1:
+        return np.zeros(count, np.int64)
+    return numpy_rng(0, "artifact", name, "variant").integers(0, stamps, count)
+
+
+def _corners(
+    stamps: Sequence[Stamp], variants: np.ndarray, name: str, jitter: float, size: int
+) -> np.ndarray:
+    """Return the corner (y, x) of its stamp in every image, int64 (count, 2)."""
     reach = round(jitter * size)
-    moved = numpy_rng(0, "artifact", name).integers(-reach, reach + 1, (count, 2))
-    room = size - np.array(stamp.alpha.shape)
-    return np.clip(np.array([stamp.y, stamp.x]) + moved, 0, room)
+    moved = numpy_rng(0, "artifact", name).integers(-reach, reach + 1, (len(variants), 2))
+    own = np.array([(stamp.y, stamp.x) for stamp in stamps])
+    room = size - np.array([stamp.alpha.shape for stamp in stamps])
+    return np.clip(own[variants] + moved, 0, room[variants])

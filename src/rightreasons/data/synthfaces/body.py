@@ -34,7 +34,7 @@ _COLLARED = ("shirt", "v_sweater", "jacket")
 def paint_body(canvas: Canvas, frame: Frame, latents: Any, light: Light, skin: np.ndarray) -> None:
     """Neck and clothes, and the necktie where there is one."""
     view = frame.view(-0.6, 0.2, 0.6, 0.6)
-    neck = 0.082 + 0.014 * latents.Male
+    neck = _neck(latents)
     shade = _cloth_light(view, light)
     _paint_neck(canvas, frame.crop(view, -0.2, 0.15, 0.2, 0.42), neck, light, skin)
     garment = GARMENTS[latents.garment]
@@ -55,6 +55,18 @@ def paint_body(canvas: Canvas, frame: Frame, latents: Any, light: Light, skin: n
         _paint_collar(canvas, middle, neck, shirt, middle_shade)
     if garment in ("v_sweater", "jacket"):
         _paint_open_front(canvas, view, latents, garment, torso, base, shade)
+
+
+def paint_necktie(canvas: Canvas, frame: Frame, latents: Any, light: Light) -> None:
+    """Paint a necktie alone over what is there, with its band around the neck and no collar."""
+    view = frame.view(-0.15, 0.26, 0.15, 0.6)
+    shade = _cloth_light(view, light)
+    _paint_necktie(canvas, view, latents, shade, collar=False, neck=_neck(latents))
+
+
+def _neck(latents: Any) -> float:
+    """Half the width of the neck."""
+    return 0.082 + 0.014 * float(latents.Male)
 
 
 def _cloth_light(view: View, light: Light) -> np.ndarray:
