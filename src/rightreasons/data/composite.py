@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,9 @@ from rightreasons.core.files import write_parquet
 from rightreasons.core.registry import suggestion
 from rightreasons.core.seeds import numpy_rng
 from rightreasons.data import DATASETS, Batch, Dataset, DatasetParams, create
-from rightreasons.data._archive import listing
 from rightreasons.data._files import provenance, write_fetched
+from rightreasons.data.attributes import binary, parse
+from rightreasons.data.masked_folder import MaskedFolder
 
 #: The attribute: which class of background an image has.
 BACKGROUND = "background"
@@ -23,8 +24,6 @@ BACKGROUND = "background"
 FOREGROUNDS, BACKGROUNDS, PAIRS = "foregrounds", "backgrounds", "pairs.parquet"
 #: Keys of a dataset that the whole has, not its foregrounds.
 OURS = ("size", "tolerate_corrupt")
-
-Folders = str | Annotated[list[str], Field(min_length=1)]
 
 
 class CompositeParams(DatasetParams):
@@ -46,15 +45,14 @@ class CompositeParams(DatasetParams):
         description="longer side of what is cut out, as a share of the image's side: it is scaled "
         "and moved to the middle; none: it stays as it is, where it is",
     )
-    backgrounds: str = Field(
-        "backgrounds",
-        description="folder or zip with a folder of images per class, below the data folder's one "
-        "of the dataset's name, or a path from the root",
+    backgrounds: dict[str, JsonValue] = Field(
+        default_factory=lambda: {"kind": "folder", "images": "backgrounds", "attributes": None},
+        validate_default=True,
+        description="what it is laid over: a dataset, in the same way; `pad` is false by default",
     )
-    classes: Annotated[list[Folders], Field(min_length=2, max_length=2)] | None = Field(
-        None,
-        description="the folders of backgrounds that are 0 and 1 of the attribute `background`, "
-        "each a name or a list of names; none: there are two, in the order of the alphabet",
+    attribute: str = Field(
+        "label",
+        description="expression of the backgrounds' attributes: `background` is 1 where it holds",
     )
     reuse: int = Field(
         1,
@@ -72,27 +70,25 @@ class CompositeParams(DatasetParams):
 
     @field_validator("foreground")
     @classmethod
-    def _filled(cls, foreground: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        """Return the foreground with its `kind` and all its parameters but those that are ours."""
-        given = {key: value for key, value in foreground.items() if key != "kind"}
-        kind = foreground.get("kind")
-        able = [one.name for one in DATASETS if one.traits["masks"] and not one.traits["both"]]
-        if kind not in able:
-            raise ValueError(
-                f"kind: {kind!r} is no dataset with masks{suggestion(str(kind), able)} "
-                f"Allowed: {', '.join(able)}"
-            )
-        if ours := [key for key in OURS if key in given]:
-            raise ValueError(f"{' and '.join(ours)} is for the whole dataset: not in `foreground`")
+    def _cut_out(cls, foreground: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        return filled(foreground, masked=True)
+
+    @field_validator("backgrounds")
+    @classmethod
+    def _behind(cls, backgrounds: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        return filled(backgrounds, pad=False)
+
+    @field_validator("attribute")
+    @classmethod
+    def _parsed(cls, attribute: str) -> str:
         try:
-            params = DATASETS[str(kind)].params(**given).model_dump(mode="json", exclude=set(OURS))
-        except ValidationError as error:
-            told = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-            raise ValueError("; ".join(told)) from None
-        return {"kind": kind, **params}
+            parse(attribute)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return attribute
 
     @model_validator(mode="after")
-    def _consistent(self) -> CompositeParams:
+    def _one_mask(self) -> CompositeParams:
         kind = str(self.foreground["kind"])
         masks = DATASETS[kind].traits["masks"]
         if self.mask is None and len(masks) > 1:
@@ -102,17 +98,50 @@ class CompositeParams(DatasetParams):
                 f"mask: {kind} has no mask {self.mask!r}{suggestion(self.mask, masks)} "
                 f"Allowed: {', '.join(masks)}"
             )
-        if twice := sorted(set.intersection(*map(set, self.folders or ([], [])))):
-            raise ValueError(f"classes: {', '.join(twice)} is in both")
         return self
 
-    @property
-    def folders(self) -> tuple[list[str], list[str]] | None:
-        """The names of the backgrounds' folders by class, None where they are not named."""
-        if self.classes is None:
-            return None
-        first, second = ([one] if isinstance(one, str) else one for one in self.classes)
-        return first, second
+
+def filled(
+    given: dict[str, JsonValue], *, masked: bool = False, **defaults: JsonValue
+) -> dict[str, JsonValue]:
+    """Return a part's `kind` and all its parameters but those that are the whole's.
+
+    Parameters
+    ----------
+    given
+        As a config names them.
+    masked
+        Whether it has to be a dataset with masks.
+    **defaults
+        What is used in place of the kind's own defaults, where it has such a parameter.
+
+    Raises
+    ------
+    ValueError
+        For a kind or a parameter that there is not, or that is not for a part.
+    """
+    able = {
+        one.name: one.params
+        for one in DATASETS
+        if (one.traits["masks"] or not masked) and not one.traits["both"]
+    }
+    kind = given.get("kind")
+    if not isinstance(kind, str) or kind not in able:
+        which = " with masks" * masked
+        raise ValueError(
+            f"kind: {kind!r} is no dataset{which}{suggestion(str(kind), able)} "
+            f"Allowed: {', '.join(able)}"
+        )
+    if ours := [key for key in OURS if key in given]:
+        raise ValueError(f"{' and '.join(ours)}: name it for the whole, not for a part")
+    named = {key: value for key, value in defaults.items() if key in able[kind].model_fields}
+    named |= {key: value for key, value in given.items() if key != "kind"}
+    try:
+        params = able[kind](**named)
+    except ValidationError as error:
+        told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise ValueError("; ".join(told)) from None
+    return {"kind": kind, **params.model_dump(mode="json", exclude=set(OURS))}
 
 
 @DATASETS.register(
@@ -137,41 +166,18 @@ class Composite(Dataset):
 
     def __init__(self, params: CompositeParams, name: str, data_dir: str | Path = "data") -> None:
         super().__init__(params, name, data_dir)
-        chosen = {key: value for key, value in params.foreground.items() if key != "kind"}
-        if "tolerate_corrupt" in DATASETS[kind := str(params.foreground["kind"])].params.model_fields:
-            chosen["tolerate_corrupt"] = 0
-        self._foregrounds = create(
-            kind, {**chosen, "size": params.size}, name=name, data_dir=str(data_dir)
-        )
-        places = Path(params.backgrounds).expanduser()
-        self._backgrounds = create(
-            "folder",
-            {
-                "root": str(self.data_dir / name),
-                "images": str(places),
-                "attributes": None,
-                "label": "folder",
-                "pad": False,
-                "size": params.size,
-            },
-            name=name,
-        )
+        self._foregrounds = self._part(params.foreground)
+        self._backgrounds = self._part(params.backgrounds)
         self._tables: dict[Path, tuple[pd.DataFrame, pd.DataFrame]] = {}
 
     @classmethod
     def sample(cls, folder: Path) -> dict[str, Any]:
-        """Write six foregrounds with masks, and six backgrounds of either class."""
-        from PIL import Image
-
-        foreground = {**DATASETS["masked_folder"].run.sample(folder), "kind": "masked_folder"}
-        rng = np.random.default_rng(0)
-        for kind in ("land", "water"):
-            (folder / "places" / kind).mkdir(parents=True)
-            for number in range(6):
-                noise = rng.integers(0, 256, (18, 14, 3), dtype=np.uint8)
-                Image.fromarray(noise).save(folder / "places" / kind / f"{number}.png")
+        """Write six foregrounds with masks, for textures behind them."""
+        foreground = {**MaskedFolder.sample(folder), "kind": "masked_folder"}
         size = foreground.pop("size")
-        return {"foreground": foreground, "backgrounds": str(folder / "places"), "size": size}
+        backgrounds = {"kind": "textures", "n_images": 12}
+        chosen = {"foreground": foreground, "backgrounds": backgrounds, "size": size}
+        return {**chosen, "attribute": "texture == waves"}
 
     def fetch(self, folder: Path) -> None:
         """Let both parts fetch; give every foreground a background of each class.
@@ -179,7 +185,7 @@ class Composite(Dataset):
         Raises
         ------
         UserError
-            As the parts do; for classes that there are not, for too few backgrounds, and where the
+            As the parts and the attribute's expression do; for too few backgrounds, and where the
             foregrounds have an attribute `background`.
         """
         self._foregrounds.fetch(folder / FOREGROUNDS)
@@ -191,14 +197,13 @@ class Composite(Dataset):
                 "own. Rename that column."
             )
         known = pd.read_parquet(folder / BACKGROUNDS / "attributes.parquet")
-        classes = self._classes(known)
+        holds = binary(self.params.attribute, known)
         pairs = pd.DataFrame({"image_id": table["image_id"]})
-        for value, names in enumerate(classes):
-            of_class = known.loc[known["folder"].isin(names), "image_id"].tolist()
-            pairs[_column(value)] = self._drawn(of_class, len(table), value, names)
+        for value in (0, 1):
+            of_class = known.loc[holds == value, "image_id"].tolist()
+            pairs[_column(value)] = self._drawn(of_class, len(table), value)
         write_parquet(pairs, folder / PAIRS)
-        source = {"classes": classes, **provenance(self.kind)}
-        write_fetched(folder, _both(table), source)
+        write_fetched(folder, _both(table), provenance(self.kind))
 
     def load(self, folder: Path, rows: pd.DataFrame) -> Batch:
         """Lay some foregrounds over the backgrounds that the rows say.
@@ -254,42 +259,29 @@ class Composite(Dataset):
             self._tables[folder] = one.set_index("image_id"), two.set_index("image_id")
         return self._tables[folder]
 
-    def _classes(self, known: pd.DataFrame) -> tuple[list[str], list[str]]:
-        """Return the names of the folders of both classes, all of which there are."""
-        there = sorted(known["folder"].unique())
-        chosen = self.params.folders
-        if chosen is None:
-            if len(there) != 2:
-                raise UserError(
-                    f"dataset {self.name}: {self._place} has {len(there)} folders, {listing(there)}."
-                    " Say in `classes` which of them are 0 and which are 1 of `background`."
-                )
-            return [there[0]], [there[1]]
-        for name in (*chosen[0], *chosen[1]):
-            if name not in there:
-                raise UserError(
-                    f"dataset {self.name}: classes: {self._place} has no folder {name!r}"
-                    f"{suggestion(name, there)} Folders: {listing(there)}."
-                )
-        return chosen
-
-    def _drawn(self, of_class: list[str], count: int, value: int, names: list[str]) -> list[str]:
+    def _drawn(self, of_class: list[str], count: int, value: int) -> list[str]:
         """Return a background image for each foreground, none more often than `reuse` says."""
         if len(of_class) * self.params.reuse < count:
-            needed = -(-count // len(of_class))
+            text = self.params.attribute
+            which = text if value else f"not ({text})"
+            more = f", or set reuse: {-(-count // len(of_class))}" if of_class else ""
             raise UserError(
-                f"dataset {self.name}: {count} foregrounds need as many backgrounds of each class, "
-                f"and {', '.join(names)} has {len(of_class)} images, each used "
-                f"{self.params.reuse} times at most. Add images, use fewer foregrounds, or set "
-                f"reuse: {needed}."
+                f"dataset {self.name}: each of {count} foregrounds needs a background of either "
+                f"class, and there are {len(of_class)} with {which}, each for "
+                f"{self.params.reuse} of them (`reuse`). Add backgrounds, use fewer foregrounds"
+                f"{more}."
             )
         rng = numpy_rng(self.params.seed, BACKGROUND, str(value))
         rounds = [rng.permutation(len(of_class)) for _ in range(-(-count // len(of_class)))]
         return [of_class[k] for k in np.concatenate(rounds)[:count]]
 
-    @property
-    def _place(self) -> Path:
-        return Path(self.data_dir / self.name / Path(self.params.backgrounds).expanduser())
+    def _part(self, chosen: dict[str, JsonValue]) -> Dataset:
+        """Return the dataset of the foregrounds or of the backgrounds."""
+        given = {key: value for key, value in chosen.items() if key != "kind"}
+        size = {"size": self.params.size}
+        return create(
+            str(chosen["kind"]), {**given, **size}, name=self.name, data_dir=str(self.data_dir)
+        )
 
 
 def fitted(image: np.ndarray, mask: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
