@@ -120,5 +120,5 @@ def test_what_lacks_is_said() -> None:
         drawn(
             birds(300, 100), 0.5, min_images={"train": 60}, max_images={"train": 50}, levels=[0.5]
         )
-    with pytest.raises(UserError, match="train lacks 10 images with protected = 1 and target = 1"):
+    with pytest.raises(UserError, match="test lacks 10 images with protected = 1 and target = 1"):
         drawn(birds(400, 0), 0.5, levels=[0.5])

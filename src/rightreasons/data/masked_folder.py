@@ -21,7 +21,7 @@ from rightreasons.data.folder import Folder, FolderParams
 #: Which masks belong to the images, and where a copy of a tar's is.
 INDEX, COPY = "masks.json", "masks.zip"
 
-Grey = Annotated[int, Field(ge=0, le=255)]
+Value = Annotated[int, Field(ge=0, le=65535)]
 
 
 class MaskedFolderParams(FolderParams):
@@ -32,10 +32,9 @@ class MaskedFolderParams(FolderParams):
         description="folder or zip with the masks, below `root`; each is called as its image, but "
         "ends in .png",
     )
-    object_values: list[Grey] | None = Field(
-        None,
-        min_length=1,
-        description="values of a mask's pixels that are the object; none: all but 0",
+    object_values: Annotated[list[Value], Field(min_length=2, max_length=2)] = Field(
+        default_factory=lambda: [1, 65535],
+        description="lowest and highest value of a mask's pixels that are the object",
     )
 
 
@@ -49,7 +48,7 @@ class MaskedFolderParams(FolderParams):
     page="docs/datasets.md",
 )
 class MaskedFolder(Folder):
-    """A `folder` with a mask for each image, in grey or palette colours and of its size.
+    """A `folder` with a mask for each image: grey, or a palette's numbers, and of its size.
 
     The mask `object` gets the padding, cropping and turning of its image.
     """
@@ -80,7 +79,8 @@ class MaskedFolder(Folder):
             Where masks are missing, or two images would share one.
         """
         masks = self._masks_path()
-        named = table["image_id"].map(mask_of)
+        inside = common_folder(table["image_id"])
+        named = table["image_id"].str.removeprefix(inside).map(mask_of)
         if twice := named[named.duplicated()].unique().tolist():
             raise UserError(
                 f"dataset {self.name}: several images have the mask {listing(twice)}: they differ "
@@ -91,20 +91,21 @@ class MaskedFolder(Folder):
         if _tar.is_tar(masks):
             _tar.to_zip(masks, {prefix + name: name for name in names}, folder / COPY)
             masks, prefix = folder / COPY, ""
-        write_json({"path": str(masks), "prefix": prefix}, folder / INDEX)
+        place = {"path": str(masks), "prefix": prefix, "images_inside": inside}
+        write_json(place, folder / INDEX)
 
     def load(self, folder: Path, rows: pd.DataFrame) -> Batch:
         """Decode some images and their masks; an image with an unreadable mask is corrupt."""
         batch = super().load(folder, rows)
         batch.masks = np.zeros(batch.images.shape[:3], np.uint8)
-        images, masks = self._archive(folder), self._masks(folder)
+        images, (masks, inside) = self._archive(folder), self._masks(folder)
         for position, image_id in enumerate(rows["image_id"]):
             if position in batch.corrupt:
                 continue
             try:
-                inside = self._object(masks.read(mask_of(image_id)))
+                mask = self._object(masks.read(mask_of(image_id.removeprefix(inside))))
                 batch.masks[position] = decode_mask(
-                    inside, images.read(image_id), self.params.size, self.params.pad
+                    mask, images.read(image_id), self.params.size, self.params.pad
                 )
             except Exception as error:  # as in FileDataset.load
                 batch.images[position] = 0
@@ -118,26 +119,35 @@ class MaskedFolder(Folder):
         self._must_exist(masks, "masks", masks.exists(), ".")
         return masks
 
-    def _masks(self, folder: Path) -> ImageArchive:
+    def _masks(self, folder: Path) -> tuple[ImageArchive, str]:
+        """Return the opened masks, and the folder of all images that their names lack."""
         key = (folder / INDEX, os.getpid())
+        place = json.loads(key[0].read_text())
         if key not in self._opened:
-            place = json.loads(key[0].read_text())
             if not Path(place["path"]).exists():
                 raise UserError(f"{place['path']} was moved since it was fetched: fetch again.")
             self._opened[key] = ImageArchive(Path(place["path"]), place["prefix"])
-        return self._opened[key]
+        return self._opened[key], place["images_inside"]
 
     def _object(self, data: bytes) -> np.ndarray:
         """Return where an encoded mask is the object, bool (H, W)."""
         with open_image(data) as image:
             values = np.asarray(image)
-        if values.ndim != 2:
-            raise ValueError(f"a mask has one channel, not {image.mode}")
-        if self.params.object_values is None:
-            return values != 0
-        return np.isin(values, self.params.object_values)
+        if values.ndim == 3:  # grey, saved as a colour image
+            channels = values[..., : 3 if values.shape[2] > 2 else 1]
+            if (channels != channels[..., :1]).any():
+                raise ValueError("a mask is grey or has a palette, and this one has colours")
+            values = channels[..., 0]
+        lowest, highest = self.params.object_values
+        return (values >= lowest) & (values <= highest)
 
 
 def mask_of(image_id: str) -> str:
     """Return the name of an image's mask: the image's, with .png in place of its suffix."""
     return PurePosixPath(image_id).with_suffix(".png").as_posix()
+
+
+def common_folder(image_ids: pd.Series) -> str:
+    """Return the folder that all images lie in, with a / at its end; empty for none."""
+    same = os.path.commonpath([str(PurePosixPath(one).parent) for one in image_ids])
+    return f"{same}/" if same else ""
