@@ -71,11 +71,11 @@ class Injected:
 
 
 class Switched:
-    """The twins of such a pool: row i is image i with the artifact removed or added."""
+    """The twins of a pool with both versions of each image: row i is the other one of image i."""
 
-    def __init__(self, pool: Injected) -> None:
+    def __init__(self, pool: np.ndarray | Injected) -> None:
         self.pool = pool
-        self.shape = pool.shape
+        self.shape: tuple[int, ...] = pool.shape
 
     def __len__(self) -> int:
         return len(self.pool)
@@ -155,16 +155,21 @@ def open_twins(images: Any, path: str | Path | None) -> Any:
     images
         The task's images, as from `open_images`.
     path
-        The file with the twins that its dataset can make, if it can make any.
+        The file with the twins that its dataset can make, if it can make any. The images' own
+        file says that it holds both versions of each, as `Injected` does.
 
     Returns
     -------
     Switched, ndarray or None
-        For injected images those with the artifact removed or added, else the file's, else None.
+        Where every image is there twice, the other versions; else the file's, else None.
     """
     if isinstance(images, Injected):
         return Switched(images)
-    return None if path is None else np.load(path, mmap_mode="r")
+    if path is None:
+        return None
+    twins = np.load(path, mmap_mode="r")
+    both = getattr(images, "filename", None) == twins.filename
+    return Switched(images) if both else twins
 
 
 def single(images: Any) -> int | None:

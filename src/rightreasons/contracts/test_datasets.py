@@ -145,6 +145,23 @@ def test_twins_are_other_images_and_the_same_each_time(made: Made) -> None:
         np.testing.assert_array_equal(again, twins[1:3])
 
 
+def test_both_versions_of_an_image_lie_half_a_table_apart(made: Made) -> None:
+    attribute = DATASETS[made.dataset.kind].traits["both"]
+    if not attribute:
+        return
+    assert attribute in DATASETS[made.dataset.kind].traits["twins"]
+    images, n = made.load().images, len(made.table) // 2
+    first, second = made.table[:n].reset_index(drop=True), made.table[n:].reset_index(drop=True)
+    assert set(first[attribute]) == {0}
+    assert set(second[attribute]) == {1}
+    assert (first["image_id"] + f"+{attribute}").equals(second["image_id"])
+    assert first["identity"].notna().all()
+    same = first.columns.difference(["image_id", attribute])
+    pd.testing.assert_frame_equal(first[same], second[same])
+    twins = made.dataset.twins(made.folder, made.table, attribute)
+    np.testing.assert_array_equal(twins, np.concatenate([images[n:], images[:n]]))
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_pool_can_be_built_of_it(made: Made, tmp_path: Path, workers: int) -> None:
     build_pool(made.dataset, made.folder, tmp_path, workers, lambda items, _: items)

@@ -3,6 +3,9 @@
 A dataset is a subclass of `Dataset`, registered with
 
 - `twins`: the attributes that it can switch in an image with nothing else changed,
+- `both`: the one of these of which its pool holds both versions of each image, empty for none:
+  rows 0 to N - 1 where it is 0, rows N to 2N - 1 where it is 1, in the same order, of the same
+  identities; ids of the second half end in `+<attribute>`,
 - `masks`: the names of its pixel masks, at most eight,
 - `licence`: the terms of its images, and `page`: where its official files are,
 - `shows_images`: True where figures and pages may show single images unless the config says
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 DATASETS = Registry(
     "rightreasons.data",
     "dataset",
-    traits={"twins": (), "masks": (), "licence": "", "page": "", "shows_images": False},
+    traits={"twins": (), "both": "", "masks": (), "licence": "", "page": "", "shows_images": False},
     group="rightreasons.datasets",
 )
 

@@ -8,10 +8,10 @@ may add the role balanced, drawn from the same images as train. Its trait `symbo
 call its level; empty for the design's name. Parameters that are `_roles.RoleParams` also say what
 each role holds.
 
-Where the protected attribute is an injected artifact (`label_injected`), any image can
-have it. `_counts.cut` then gives every image without and with it; `_counts.settle` leaves one
-version of each, and test keeps both: the four quadrants, and every image's twin; so does a
-select with equal cells.
+Where the protected attribute is an injected artifact (`label_injected`), or one of which the pool
+holds both versions of each image (`one_version`), any image can have it. `_drawing.cut` then gives
+every image without and with it; `_drawing.settle` leaves one version of each, and test keeps both:
+the four quadrants, and every image's twin; so does a select with equal cells.
 
 Traits: `small`, parameters that fit a few hundred images, for tests, where low `min_images` do not
 do; `exempt`, why a test of the contract is not for the design, by the test's name.
@@ -30,6 +30,7 @@ import pandas as pd
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Registry
+from rightreasons.core.seeds import numpy_rng
 from rightreasons.data.attributes import binary
 
 ROLES = ("train", "debias", "select", "test")
@@ -113,6 +114,32 @@ def label_injected(index: pd.DataFrame, target: str, artifact: str) -> pd.DataFr
     frame = index[["row", "image_id", "identity"]].copy()
     frame["target"] = binary(target, index)
     return frame.assign(protected=np.int8(0), **{INJECTED: artifact})
+
+
+def one_version(index: pd.DataFrame, attribute: str, *, drawn: bool) -> pd.DataFrame:
+    """Return one version of each image of a pool that holds both.
+
+    Parameters
+    ----------
+    index
+        The pool's index: N images without the attribute, then the same N with it.
+    attribute
+        What the versions differ by, 0 and 1.
+    drawn
+        True where another attribute is protected: half of the images, drawn once and for all,
+        have it. False where it is the protected one, so that the split says which image has it:
+        those without it, and no such column (see `label_injected`).
+
+    Returns
+    -------
+    DataFrame
+        N rows of the index, in the order of the images.
+    """
+    n = len(index) // 2
+    if not drawn:
+        return index.iloc[:n].drop(columns=attribute)
+    carries = numpy_rng(0, "version", attribute).permutation(n) < n // 2
+    return index.iloc[np.arange(n) + n * carries].reset_index(drop=True)
 
 
 def cell_counts(frame: pd.DataFrame) -> tuple[int, int, int, int]:

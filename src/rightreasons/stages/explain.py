@@ -43,6 +43,8 @@ class MapsJob(Job):
         Whether the logit of the true or of the predicted class is explained.
     batch_size
         Images per batch.
+    both
+        Whether the pool itself holds every image twice, without and with the attribute.
     """
 
     group: Group
@@ -51,6 +53,7 @@ class MapsJob(Job):
     images: int | Literal["all"]
     explained_class: Literal["true", "predicted"]
     batch_size: int
+    both: bool
 
     def modules(self) -> tuple[str, ...]:
         """Return the explainers' and the artifact's modules."""
@@ -109,7 +112,8 @@ class Explained:
         model = load_model(files.model, architecture, device)
         test = role_of(pd.read_parquet(files.split), "test")
         pool = open_images(files.images, job.artifact)
-        chosen = sample_images(test, job.images, job.group.seed, job.group.task, single(pool))
+        once = len(pool) // 2 if job.both else single(pool)
+        chosen = sample_images(test, job.images, job.group.seed, job.group.task, once)
         return cls(model, architecture, Rows(pool, chosen["row"].to_numpy()), chosen, device)
 
 

@@ -30,8 +30,10 @@ class DatasetJob(Job):
     data: str
 
     def modules(self) -> tuple[str, ...]:
-        """Return the dataset's module."""
-        return (DATASETS[self.kind].module,)
+        """Return the module of the dataset, and those of datasets that it is made of."""
+        parts = (value for value in self.params.values() if isinstance(value, dict))
+        kinds = [self.kind, *(str(part["kind"]) for part in parts if "kind" in part)]
+        return tuple(DATASETS[kind].module for kind in kinds)
 
 
 class FetchJob(DatasetJob):

@@ -23,7 +23,10 @@ class SplitJob(Job):
     target, protected
         The task's attributes, as expressions.
     injected
-        Whether the protected attribute is an artifact, so that each image is there twice.
+        Whether every image is there twice, without and with the protected attribute: it is an
+        artifact, or `both`.
+    both
+        The attribute of which the pool itself holds both versions of each image, empty for none.
     design
         The design, without its list of levels.
     levels
@@ -37,6 +40,7 @@ class SplitJob(Job):
     target: str
     protected: str
     injected: bool
+    both: str
     design: Chosen
     levels: tuple[float, ...]
 
@@ -51,7 +55,7 @@ def split(job: SplitJob, running: Running) -> None:
 
     from rightreasons.core.files import write_parquet
     from rightreasons.core.seeds import numpy_rng
-    from rightreasons.splits import label, label_injected
+    from rightreasons.splits import label, label_injected, one_version
     from rightreasons.splits._drawing import hold_out
     from rightreasons.splits._roles import RoleParams
 
@@ -59,7 +63,10 @@ def split(job: SplitJob, running: Running) -> None:
     design, group = DESIGNS[job.design.kind], job.group
     params = design.params.model_validate({**job.design.params, "levels": list(job.levels)})
     labelled = label_injected if job.injected else label
-    labels = labelled(pd.read_parquet(job.input.index), job.target, job.protected)
+    index = pd.read_parquet(job.input.index)
+    if job.both:
+        index = one_version(index, job.both, drawn=not job.injected)
+    labels = labelled(index, job.target, job.protected)
     if isinstance(params, RoleParams) and params.held_out == "fixed":
         labels = hold_out(labels, params.shares, numpy_rng(0, "held_out", group.task))
     rng = numpy_rng(group.seed, "split", group.task)

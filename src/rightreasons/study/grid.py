@@ -201,6 +201,15 @@ class Grid:
         able = DATASETS[kind].traits["twins"]
         return protected if protected in able and self.artifact(task) is None else None
 
+    def both(self, dataset: str) -> str:
+        """Return the attribute of which a pool holds both versions of its images, or nothing."""
+        return str(DATASETS[self.study.datasets[dataset]["kind"]].traits["both"])
+
+    def doubled(self, task: str) -> bool:
+        """Return whether a task's images are all there twice, without and with the attribute."""
+        protected = self.study.tasks[task].protected
+        return self.artifact(task) is not None or protected == self.both(self.dataset(task))
+
     def twinned(self) -> list[str]:
         """Return the tasks whose test images have twins, so that true reliance is known."""
         return [t for t in self.study.tasks if self.artifact(t) or self.twins(t)]

@@ -156,7 +156,8 @@ class Plan:
             group=group,
             target=task.target,
             protected=task.protected,
-            injected=self.grid.artifact(group.task) is not None,
+            injected=self.grid.doubled(group.task),
+            both=self.grid.both(group.dataset),
             design=Chosen.of(group.design, {k: v for k, v in chosen.items() if k != "levels"}),
             levels=tuple(float(f"{level:g}") for level in alike),
         )
@@ -207,6 +208,7 @@ class Plan:
             images=chosen.images,
             explained_class=chosen.explained_class,
             batch_size=chosen.batch_size,
+            both=self._both(group),
             deterministic=self.study.deterministic,
         )
 
@@ -224,6 +226,7 @@ class Plan:
             stages=chosen.stages,
             explained_class=self.study.explain.explained_class,
             batch_size=self.study.explain.batch_size,
+            both=self._both(group),
             replicates=self.study.measure.replicates,
             deterministic=self.study.deterministic,
         )
@@ -356,10 +359,11 @@ class Plan:
         ]
 
     def switched(self) -> list[tuple[str, str]]:
-        """Return dataset and attribute of all twins."""
+        """Return dataset and attribute of all twins that have to be made."""
         wanted = [(self.grid.dataset(task), self.grid.twins(task)) for task in self.study.tasks]
         found = [(dataset, attribute) for dataset, attribute in wanted if attribute is not None]
-        return list(dict.fromkeys(found))
+        made = [pair for pair in found if pair[1] != self.grid.both(pair[0])]
+        return list(dict.fromkeys(made))
 
     def _rounded(self, design: str) -> float:
         """Return a design's strongest level with the digits of a folder's name."""
@@ -371,16 +375,28 @@ class Plan:
         fetch, pool = stage_params(params["kind"], params)
         return params["kind"], fetch, pool
 
+    def _both(self, group: Group) -> bool:
+        """Return whether the pool itself holds both versions of the images of a group's task."""
+        return self.grid.doubled(group.task) and self._artifact(group.task) is None
+
     def _artifact(self, task: str) -> Chosen | None:
         return self.grid.chosen_artifact(self.grid.artifact(task))
 
     def _training_input(self, group: Group) -> TrainInput:
-        attribute = self.grid.twins(group.task)
         return TrainInput(
             images=self.pool(group.dataset).output.images,
             split=self.split(group).output.split,
-            twins=Path(self.paths.twins(group.dataset, attribute)) if attribute else None,
+            twins=self._twins(group.task),
         )
+
+    def _twins(self, task: str) -> Path | None:
+        """Return the file with a task's twins: the pool itself where it holds both versions."""
+        dataset, attribute = self.grid.dataset(task), self.grid.twins(task)
+        if attribute is None:
+            return None
+        if attribute == self.grid.both(dataset):
+            return self.pool(dataset).output.images
+        return Path(self.paths.twins(dataset, attribute))
 
     def _chosen(self, group: Group, method: str) -> Path | None:
         """Return the file of a method's tuned parameters, None where it is not tuned."""

@@ -104,7 +104,7 @@ class TablePlan:
                 metrics=plan.metrics,
                 replicates=self.study.measure.replicates,
             ),
-            injected=(task,) if self.grid.artifact(task) else (),
+            injected=(task,) if self.grid.doubled(task) else (),
         )
 
     def tabulate(self) -> TabulateJob:

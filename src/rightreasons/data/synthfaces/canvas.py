@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MASKS: tuple[str, ...] = ("Wearing_Necktie", "Wearing_Hat", "Eyeglasses", "Hair", "Mouth")
+MASKS: tuple[str, ...] = (
+    *("Wearing_Necktie", "Wearing_Hat", "Eyeglasses", "Hair", "Mouth"),
+    "Person",
+)
 BIT: dict[str, int] = {name: 1 << k for k, name in enumerate(MASKS)}
 
 Colour = np.ndarray  # (3,) or (3, h, w), 0 to 1
@@ -114,10 +117,11 @@ class Canvas:
         self.masks = np.zeros(backdrop.shape[1:], np.uint8)
 
     def blend(self, view: View, coverage: np.ndarray, colour: Colour, bit: int = 0) -> None:
-        """Paint over. Pixels that are mostly covered leave all masks but `bit`."""
+        """Paint over. Pixels that are mostly covered leave all masks but `bit` and Person's."""
         region = self.rgb[:, view.rows, view.cols]
         self._lay(region, coverage, colour)
-        np.copyto(self.masks[view.rows, view.cols], np.uint8(bit), where=coverage > 0.5)
+        left = np.uint8(bit | BIT["Person"])  # whatever is painted is no backdrop
+        np.copyto(self.masks[view.rows, view.cols], left, where=coverage > 0.5)
 
     def tint(self, view: View, coverage: np.ndarray, colour: Colour) -> None:
         """Paint over something that stays visible; masks stay."""
