@@ -96,6 +96,7 @@ def tables_of(plan: Plan) -> list[str]:
         "tabulate_attribution": grid.looks_away(),
         "tabulate_reliance": bool(grid.twinned()),
         "tabulate_sanity": bool(plan.sanity_cells()),
+        "tabulate_shortcuts": any(map(grid.watched, plan.study.tasks)),
         "tabulate_tuning": bool(grid.tuned()),
         "tabulate_multiverse": bool(MultiversePlan(plan).groups()),
     }

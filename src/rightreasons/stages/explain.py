@@ -35,6 +35,8 @@ class MapsJob(Job):
     ----------
     artifact
         The artifact that is the task's protected attribute, or None.
+    watched
+        The artifact that the task watches, or None.
     explainers
         The explainers of the set, in its order.
     images
@@ -47,15 +49,16 @@ class MapsJob(Job):
 
     group: Group
     artifact: Chosen | None
+    watched: Chosen | None
     explainers: tuple[Chosen, ...]
     images: int | Literal["all"]
     explained_class: Literal["true", "predicted"]
     batch_size: int
 
     def modules(self) -> tuple[str, ...]:
-        """Return the explainers' and the artifact's modules."""
+        """Return the explainers' and the artifacts' modules."""
         explainers = (EXPLAINERS[chosen.kind].module for chosen in self.explainers)
-        return (*explainers, *modules_of(self.artifact))
+        return (*explainers, *modules_of(self.artifact, self.watched))
 
 
 class ExplainJob(MapsJob):
@@ -107,8 +110,9 @@ class Explained:
         device = pick_device()
         architecture = read_json(files.metadata)["model"]["architecture"]
         model = load_model(files.model, architecture, device)
-        test = role_of(pd.read_parquet(files.split), "test")
-        pool = open_images(files.images, job.artifact)
+        split = pd.read_parquet(files.split)
+        test = role_of(split, "test")
+        pool = open_images(files.images, job.artifact, job.watched, split)
         chosen = sample_images(test, job.images, job.group.seed, job.group.task, single(pool))
         return cls(model, architecture, Rows(pool, chosen["row"].to_numpy()), chosen, device)
 

@@ -25,7 +25,7 @@ from rightreasons.stages.pool import PoolJob, Twins, TwinsInput, TwinsJob
 from rightreasons.stages.region import RegionJob
 from rightreasons.stages.roi import Roi
 from rightreasons.stages.sanity import SanityJob
-from rightreasons.stages.split import SplitInput, SplitJob
+from rightreasons.stages.split import SplitInput, SplitJob, Watch
 from rightreasons.stages.train import TrainInput, TrainJob
 from rightreasons.study.grid import Grid, region_name
 from rightreasons.study.paths import Paths
@@ -157,6 +157,7 @@ class Plan:
             target=task.target,
             protected=task.protected,
             injected=self.grid.artifact(group.task) is not None,
+            watched=Watch(**task.watched.model_dump()) if task.watched else None,
             design=Chosen.of(group.design, {k: v for k, v in chosen.items() if k != "levels"}),
             levels=tuple(float(f"{level:g}") for level in alike),
         )
@@ -168,6 +169,7 @@ class Plan:
             output=self.trained_files(group),
             group=group,
             artifact=self._artifact(group.task),
+            watched=self.watched(group.task),
             model=self.study.task_model(group.task),
             training=self.study.training,
             deterministic=self.study.deterministic,
@@ -189,6 +191,7 @@ class Plan:
             preset=self.grid.preset(method),
             override={} if original == method else {knob: 0},
             artifact=self._artifact(group.task),
+            watched=self.watched(group.task),
             roi=self.cell_roi(group, method),
             deterministic=self.study.deterministic,
         )
@@ -203,6 +206,7 @@ class Plan:
             method=method,
             explainer_set=explainers,
             artifact=self._artifact(group.task),
+            watched=self.watched(group.task),
             explainers=self._explainers(explainers),
             images=chosen.images,
             explained_class=chosen.explained_class,
@@ -219,6 +223,7 @@ class Plan:
             output=files.Sanity.below(folder),
             group=group,
             artifact=self._artifact(group.task),
+            watched=self.watched(group.task),
             explainers=self._explainers(explainers),
             images=chosen.images,
             stages=chosen.stages,
@@ -253,6 +258,7 @@ class Plan:
             study=self.study.study,
             group=group,
             artifact=self._artifact(task),
+            watched=self.watched(task),
             original=grid.original,
             methods=methods,
             models=tuple(models),
@@ -357,9 +363,17 @@ class Plan:
 
     def switched(self) -> list[tuple[str, str]]:
         """Return dataset and attribute of all twins."""
-        wanted = [(self.grid.dataset(task), self.grid.twins(task)) for task in self.study.tasks]
+        wanted = [
+            (self.grid.dataset(task), attribute)
+            for task in self.study.tasks
+            for attribute in (self.grid.twins(task), self.grid.watched_twins(task))
+        ]
         found = [(dataset, attribute) for dataset, attribute in wanted if attribute is not None]
         return list(dict.fromkeys(found))
+
+    def watched(self, task: str) -> Chosen | None:
+        """Return the artifact that a task watches, or None."""
+        return self.grid.chosen_artifact(self.grid.watched_artifact(task))
 
     def _rounded(self, design: str) -> float:
         """Return a design's strongest level with the digits of a folder's name."""
@@ -375,11 +389,14 @@ class Plan:
         return self.grid.chosen_artifact(self.grid.artifact(task))
 
     def _training_input(self, group: Group) -> TrainInput:
-        attribute = self.grid.twins(group.task)
+        def file(attribute: str | None) -> Path | None:
+            return Path(self.paths.twins(group.dataset, attribute)) if attribute else None
+
         return TrainInput(
             images=self.pool(group.dataset).output.images,
             split=self.split(group).output.split,
-            twins=Path(self.paths.twins(group.dataset, attribute)) if attribute else None,
+            twins=file(self.grid.twins(group.task)),
+            watched_twins=file(self.grid.watched_twins(group.task)),
         )
 
     def _chosen(self, group: Group, method: str) -> Path | None:
