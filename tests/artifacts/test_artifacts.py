@@ -12,7 +12,6 @@ from rightreasons.artifacts import Stamp
 from rightreasons.artifacts.injected import (
     Injected,
     Switched,
-    TaskImages,
     both_versions,
     inject,
     lay,
@@ -20,6 +19,7 @@ from rightreasons.artifacts.injected import (
 )
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen
+from rightreasons.learning.predictions import TaskImages
 
 SIZE = 40
 

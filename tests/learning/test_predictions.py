@@ -7,11 +7,17 @@ import pandas as pd
 import pytest
 import torch
 
-from rightreasons.artifacts.injected import TaskImages
 from rightreasons.contracts.fakes import CPU, biased_images
 from rightreasons.core.errors import UserError
 from rightreasons.learning.decisions import Decision, GroupDecision, probability
-from rightreasons.learning.predictions import collapsed, decide, labelled, predict, role_of
+from rightreasons.learning.predictions import (
+    TaskImages,
+    collapsed,
+    decide,
+    labelled,
+    predict,
+    role_of,
+)
 from rightreasons.learning.training import predict_logits
 from rightreasons.metrics import METRICS
 from rightreasons.models.architectures import build_classifier

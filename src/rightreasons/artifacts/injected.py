@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from rightreasons.artifacts import ARTIFACTS, ArtifactParams, Stamp, stamps_of
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen
 from rightreasons.core.seeds import numpy_rng
+from rightreasons.learning.predictions import TaskImages
 
 
 class Injected:
@@ -113,25 +113,6 @@ class Carried:
     def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
         rows = np.arange(len(self))[which]
         return self.pool[rows + len(self) * self.carries[rows]]
-
-
-@dataclass(frozen=True)
-class TaskImages:
-    """The images of a group, and their twins; rows are those of the split.
-
-    Attributes
-    ----------
-    images
-        uint8 (N, H, W, 3), or twice as many rows where the protected attribute is an artifact.
-    twins
-        The same with the protected attribute alone switched, or None.
-    watched_twins
-        The same with the watched attribute alone switched, or None.
-    """
-
-    images: Any
-    twins: Any
-    watched_twins: Any
 
 
 Images = np.ndarray | Injected | Switched | Carried

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,31 @@ from rightreasons.learning.decisions import probability
 if TYPE_CHECKING:
     import torch
 
-    from rightreasons.artifacts.injected import TaskImages
     from rightreasons.learning.decisions import Decision, GroupDecision
     from rightreasons.learning.images import LabelledImages
     from rightreasons.models.classifier import Classifier
 
 #: The roles that models predict: test is reported, the others choose between models.
 ROLES = ("debias", "select", "test")
+
+
+@dataclass(frozen=True)
+class TaskImages:
+    """The images of a group, and their twins; rows are those of the split.
+
+    Attributes
+    ----------
+    images
+        uint8 (N, H, W, 3), or twice as many rows where the protected attribute is an artifact.
+    twins
+        The same with the protected attribute alone switched, or None.
+    watched_twins
+        The same with the watched attribute alone switched, or None.
+    """
+
+    images: Any
+    twins: Any
+    watched_twins: Any
 
 
 def role_of(split: pd.DataFrame, role: str) -> pd.DataFrame:
@@ -122,8 +141,6 @@ def predict_role(
 
     Arguments, columns and errors are those of `predict`.
     """
-    from rightreasons.artifacts.injected import TaskImages
-
     pool = TaskImages(images, twins=None, watched_twins=None)
     return predict(model, pool, role_of(split, role), device, roles=(role,))
 

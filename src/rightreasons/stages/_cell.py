@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from rightreasons.artifacts.injected import TaskImages
     from rightreasons.core.job import Progress
     from rightreasons.debias import Context
+    from rightreasons.learning.predictions import TaskImages
 
 
 class CellInput(TrainInput):

@@ -9,10 +9,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from rightreasons.metrics import METRICS, headline
+
 KEY = ["study", "dataset", "task", "design", "level", "method"]
-#: The metric that says how much a model relies on each attribute.
-RELIANCE = {"protected": "twin_flip_rate", "watched": "watched_flip_rate"}
 LESS, MORE, WHAC_A_MOLE = "less of both", "more of both", "less of one, more of the other"
+
+
+def metric_of(attribute: str) -> str:
+    """Return the metric that says how much a model relies on an attribute: it compares methods."""
+    metrics = headline("comparisons", "reliance")
+    return next(name for name in metrics if METRICS[name].traits["attribute"] == attribute)
 
 
 def two_shortcuts(tests: pd.DataFrame, original: str) -> pd.DataFrame:
@@ -33,8 +39,8 @@ def two_shortcuts(tests: pd.DataFrame, original: str) -> pd.DataFrame:
         there is one seed.
     """
     rows = tests[(tests["test"] == "paired") & (tests["reference"] == original)]
-    by_attribute = [_changes(rows, metric, name) for name, metric in RELIANCE.items()]
-    table = by_attribute[1].merge(by_attribute[0], how="left", on=[*KEY, "unit"])
+    protected, watched = (_changes(rows, attribute) for attribute in ("protected", "watched"))
+    table = watched.merge(protected, how="left", on=[*KEY, "unit"])
     units = table["unit"].where(table["watched_change_low"].notna())
     by_seed = units.eq("seed").groupby([table[name] for name in KEY]).transform("any")
     table = table[(table["unit"] == "seed") == by_seed].reset_index(drop=True)
@@ -45,10 +51,10 @@ def two_shortcuts(tests: pd.DataFrame, original: str) -> pd.DataFrame:
     return table.assign(quadrant=pd.Series(quadrant).replace("", None), told=told)
 
 
-def _changes(rows: pd.DataFrame, metric: str, attribute: str) -> pd.DataFrame:
-    """Return each method's change of a metric with its interval, by seed and by image."""
+def _changes(rows: pd.DataFrame, attribute: str) -> pd.DataFrame:
+    """Return each method's change of reliance with its interval, by seed and by image."""
     names = {"effect": "change", "ci_low": "change_low", "ci_high": "change_high"}
-    mine = rows.loc[rows["metric"] == metric, [*KEY, "unit", *names]]
+    mine = rows.loc[rows["metric"] == metric_of(attribute), [*KEY, "unit", *names]]
     return mine.rename(columns={old: f"{attribute}_{new}" for old, new in names.items()})
 
 
