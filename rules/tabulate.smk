@@ -109,6 +109,24 @@ rule tabulate_sanity:
         "../workflow_scripts/tabulate_sanity.py"
 
 
+rule tabulate_shortcuts:
+    input:
+        unpack(RULES.input("tabulate_shortcuts")),
+    output:
+        **RULES.output("tabulate_shortcuts"),
+    log:
+        RULES.log("tabulate_shortcuts"),
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        job=RULES.params("tabulate_shortcuts"),
+    script:
+        "../workflow_scripts/tabulate_shortcuts.py"
+
+
 rule tabulate_tuning:
     input:
         unpack(RULES.input("tabulate_tuning")),

@@ -15,11 +15,11 @@ from rightreasons.artifacts.injected import (
     both_versions,
     inject,
     lay,
-    open_images,
-    open_twins,
+    open_task,
 )
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen
+from rightreasons.learning.predictions import TaskImages
 
 SIZE = 40
 
@@ -66,14 +66,83 @@ def test_slices_and_single_sides_of_the_pool() -> None:
     assert np.array_equal(twins[np.array([0, 6])], injected[np.array([5, 1])])
 
 
-def test_open_images_and_twins(tmp_path: Path) -> None:
-    np.save(tmp_path / "images.npy", images())
-    plain = open_images(tmp_path / "images.npy")
-    assert open_twins(plain, None) is None
-    injected = open_images(tmp_path / "images.npy", Chosen.of("t", {"kind": "tint"}))
-    assert isinstance(injected, Injected)
-    assert isinstance(open_twins(injected, None), Switched)
-    assert np.array_equal(open_twins(plain, tmp_path / "images.npy"), plain)
+PATCH = Chosen.of("p", {"kind": "patch", "position": [0.1, 0.1, 0.4, 0.4], "jitter": 0.1})
+OTHER = Chosen.of("o", {"kind": "patch", "position": [0.3, 0.3, 0.8, 0.7], "jitter": 0.2,
+                        "opacity": 0.5})  # fmt: skip
+
+
+def opened(folder: Path, split: pd.DataFrame, **what: Chosen | str) -> TaskImages:
+    """Open five images and others that stand for their twins, with what is named."""
+    np.save(folder / "images.npy", images())
+    np.save(folder / "switched.npy", 255 - images())
+    nothing = {"artifact": None, "watched": None, "twins": None, "watched_twins": None}
+    files = {k: folder / v if isinstance(v, str) else v for k, v in what.items()}
+    return open_task(folder / "images.npy", split, **{**nothing, **files})
+
+
+def test_twins_of_tasks_that_watch_nothing(tmp_path: Path) -> None:
+    split = pd.DataFrame({"row": [0, 1]})
+    plain = opened(tmp_path, split)
+    assert np.array_equal(plain.images, images())
+    assert plain.twins is None
+    assert plain.watched_twins is None
+    injected = opened(tmp_path, split, artifact=PATCH)
+    assert isinstance(injected.images, Injected)
+    assert isinstance(injected.twins, Switched)
+    files = opened(tmp_path, split, twins="switched.npy")
+    assert np.array_equal(files.twins, 255 - images())
+
+
+def by_hand(base: np.ndarray, image: int, *artifacts: Chosen) -> np.ndarray:
+    """Return one image with artifacts laid over it one after the other, as each alone would be."""
+    out = base[image].copy()
+    for artifact in artifacts:
+        alone = inject(images(), artifact)
+        lay(out, alone.stamps[alone.variants[image]], *alone.corners[image])
+    return out
+
+
+def test_two_artifacts_and_the_twins_of_each(tmp_path: Path) -> None:
+    """The watched one lies where it lay without the other, and each twin switches one alone."""
+    carries = [0, 1, 1, 0, 1]
+    split = pd.DataFrame({"row": [0, 6, 2, 8, 4], "watched": carries})
+    pool = opened(tmp_path, split, artifact=PATCH, watched=OTHER)
+    assert pool.images.shape == (10, SIZE, SIZE, 3)
+    rows = np.arange(10)
+    got = {name: getattr(pool, name)[rows] for name in ("images", "twins", "watched_twins")}
+    for row in rows:
+        image, has = row % 5, int(row >= 5)
+        watched = [OTHER] * carries[image]
+        other = [OTHER] * (1 - carries[image])
+        protected, switched = [PATCH] * has, [PATCH] * (1 - has)
+        base = images()
+        assert np.array_equal(got["images"][row], by_hand(base, image, *watched, *protected))
+        assert np.array_equal(got["twins"][row], by_hand(base, image, *watched, *switched))
+        assert np.array_equal(got["watched_twins"][row], by_hand(base, image, *other, *protected))
+    places = inject(images(), OTHER).masks(rows)
+    changed = (got["images"] != got["watched_twins"]).any(axis=-1)
+    assert changed.any(axis=(1, 2)).all()
+    assert not (changed & ~places).any()
+    assert np.array_equal(pool.images.masks(rows), inject(images(), PATCH).masks(rows))
+
+
+def test_images_beyond_the_split_carry_nothing(tmp_path: Path) -> None:
+    pool = opened(tmp_path, pd.DataFrame({"row": [3], "watched": [1]}), watched=OTHER)
+    assert np.array_equal(pool.images[np.array([0, 1, 2, 4])], images()[[0, 1, 2, 4]])
+    assert np.array_equal(pool.images[3:4][0], by_hand(images(), 3, OTHER))
+    assert pool.images.shape == images().shape
+
+
+def test_a_datasets_twins_carry_what_the_images_carry(tmp_path: Path) -> None:
+    split = pd.DataFrame({"row": [0, 1], "watched": [1, 0]})
+    pool = opened(tmp_path, split, watched=OTHER, twins="switched.npy")
+    assert np.array_equal(pool.twins[0:2][0], by_hand(255 - images(), 0, OTHER))
+    assert np.array_equal(pool.twins[0:2][1], 255 - images()[1])
+    assert np.array_equal(pool.watched_twins[0:2][0], images()[0])
+    natural = opened(tmp_path, split, artifact=PATCH, watched_twins="switched.npy")
+    assert np.array_equal(natural.watched_twins[0:1][0], 255 - images()[0])
+    with_it = natural.watched_twins[5:6][0]
+    assert np.array_equal(with_it, by_hand(255 - images(), 0, PATCH))
 
 
 def test_a_tint_has_no_place_and_a_frame_leaves_the_middle() -> None:

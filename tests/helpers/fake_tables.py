@@ -118,6 +118,21 @@ def fake_robustness(methods: tuple[str, ...], reference: str = "vanilla") -> pd.
     return pd.DataFrame(rows)
 
 
+def fake_shortcuts(
+    methods: tuple[str, ...], levels: tuple[float, ...] = (0.0, 0.5, 0.9)
+) -> pd.DataFrame:
+    """Return a table `two_shortcuts`: the fairer a method, the more it relies on the other."""
+    rows = []
+    for method, level in itertools.product(methods, levels):
+        x, y = -0.5 * level * fairness_of(method), 0.2 * level * fairness_of(method) - 0.02
+        row = {**KEY, "level": level, "method": method, "unit": "seed", "told": level > 0.5}
+        for name, change in (("protected", x), ("watched", y)):
+            row |= {f"{name}_change": change, f"{name}_change_low": change - 0.03}
+            row[f"{name}_change_high"] = change + 0.03
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def fake_associations(explainers: tuple[str, ...] = EXPLAINERS) -> pd.DataFrame:
     rows = []
     for explainer, predictor, model in itertools.product(

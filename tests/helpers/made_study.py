@@ -21,6 +21,7 @@ from fake_tables import (
     fake_region_maps,
     fake_robustness,
     fake_runtimes,
+    fake_shortcuts,
     fake_tests,
 )
 from rightreasons.core.files import write_json
@@ -55,6 +56,7 @@ def config(results: Path, **changes: Any) -> dict[str, Any]:
             "smiling_by_hat": {
                 **task,
                 "protected": "Wearing_Hat",
+                "watched": {"attribute": "Eyeglasses"},
                 "roi": {"mask": "Wearing_Hat"},
                 "designs": ["phi"],
             },
@@ -154,6 +156,7 @@ def table(made: Plan, name: str) -> pd.DataFrame:
         "reliance": lambda: fake_reliance(every, seeds=seeds, levels=(0.0, 0.9)).assign(
             **key, **task
         ),
+        "two_shortcuts": lambda: fake_shortcuts(tuple(grid.methods())[1:]).assign(**key, **task),
         "yardstick": lambda: fake_yardstick(every),
         "sanity": lambda: of_pairs(lambda cells, _: fake_sanity(every, levels=(0.9,), seeds=seeds)),
     }

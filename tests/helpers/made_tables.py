@@ -50,7 +50,10 @@ def comparing_of(
 
 
 def predictions() -> pd.DataFrame:
-    """Every method on 80 images, 2 levels, 2 seeds. `same` equals vanilla; `worse` is a coin."""
+    """Every method on 80 images, 2 levels, 2 seeds. `same` equals vanilla; `worse` is a coin.
+
+    A second attribute is watched, by which `finetune` decides more than the others do.
+    """
     flips = {"worse": 0.55, "finetune": 0.05, "thropt": 0.1}
     parts = []
     for level in (0.0, 0.5):
@@ -63,6 +66,8 @@ def predictions() -> pd.DataFrame:
                 flip = own.random(N) < flips.get(method, 0)
                 decision = np.where(flip, 1 - vanilla, vanilla)
                 twin = np.where(own.random(N) < (0.5 if method == "worse" else 0), 1, 0) ^ decision
+                swayed = np.arange(N) % 16 < (4 if method == "finetune" else 1)
+                other = np.where(swayed, 1 - decision, decision)
                 columns = {
                     **{"level": level, "seed": seed, "method": method},
                     "image_id": [f"i{n}" for n in range(N)],
@@ -74,6 +79,10 @@ def predictions() -> pd.DataFrame:
                     "twin_score": 0.25 + 0.5 * twin,
                     "twin_decision": pd.array(twin, dtype="Int8"),
                     "twin_chance": twin.astype(float),
+                    "watched": np.arange(N) // 2 % 2,
+                    "watched_twin_score": 0.25 + 0.5 * other,
+                    "watched_twin_decision": pd.array(other, dtype="Int8"),
+                    "watched_twin_chance": other.astype(float),
                 }
                 parts.append(pd.DataFrame({**KEY, **columns}))
     return pd.concat(parts, ignore_index=True)

@@ -10,7 +10,14 @@ import torch
 from rightreasons.contracts.fakes import CPU, biased_images
 from rightreasons.core.errors import UserError
 from rightreasons.learning.decisions import Decision, GroupDecision, probability
-from rightreasons.learning.predictions import collapsed, decide, labelled, predict, role_of
+from rightreasons.learning.predictions import (
+    TaskImages,
+    collapsed,
+    decide,
+    labelled,
+    predict,
+    role_of,
+)
 from rightreasons.learning.training import predict_logits
 from rightreasons.metrics import METRICS
 from rightreasons.models.architectures import build_classifier
@@ -18,6 +25,7 @@ from rightreasons.models.architectures import build_classifier
 DATA = biased_images(40, 0.0)
 POOL = np.asarray(DATA.images)
 TWINS = POOL[:, :, ::-1].copy()
+BARE = TaskImages(POOL, None, None)
 
 
 def make_split() -> pd.DataFrame:
@@ -63,7 +71,8 @@ def test_a_role_as_labelled_images(role: str) -> None:
 def test_predictions_are_those_of_each_image_and_of_its_twin() -> None:
     model = build_classifier("small_cnn", seed=1)
     model.train()
-    got = predict(model, POOL, TWINS, SPLIT, CPU)
+    got = predict(model, TaskImages(POOL, TWINS, None), SPLIT, CPU)
+    assert not any("watched" in name for name in got)
     wanted = SPLIT[SPLIT["role"] != "train"].reset_index(drop=True)
     for name in ("image_id", "role", "target", "protected"):
         assert got[name].tolist() == wanted[name].tolist()
@@ -82,7 +91,7 @@ def test_predictions_are_those_of_each_image_and_of_its_twin() -> None:
 
 
 def test_without_twins_their_columns_are_missing() -> None:
-    got = predict(build_classifier("small_cnn"), POOL, None, SPLIT, CPU)
+    got = predict(build_classifier("small_cnn"), BARE, SPLIT, CPU)
     assert got[["twin_logit_0", "twin_logit_1", "twin_score"]].isna().all(axis=None)
     assert decide(got, Decision())["twin_decision"].isna().all()
 
@@ -91,7 +100,30 @@ def test_an_exploded_network_is_refused() -> None:
     model = build_classifier("small_cnn")
     model.head.bias.data[0] = torch.nan
     with pytest.raises(UserError, match="outputs are not finite"):
-        predict(model, POOL, None, SPLIT, CPU)
+        predict(model, BARE, SPLIT, CPU)
+
+
+def test_predictions_on_twins_in_a_watched_attribute() -> None:
+    model = build_classifier("small_cnn", seed=1)
+    split = SPLIT.assign(watched=np.arange(30) % 2)
+    got = predict(model, TaskImages(POOL, TWINS, 255 - POOL), split, CPU)
+    wanted = split[split["role"] != "train"].reset_index(drop=True)
+    assert got["watched"].tolist() == wanted["watched"].tolist()
+    test = got["role"] == "test"
+    logits = predict_logits(model, 255 - POOL[wanted.loc[test, "row"]], CPU)
+    names = ["watched_twin_logit_0", "watched_twin_logit_1"]
+    assert got.loc[test, names].to_numpy() == pytest.approx(logits, abs=1e-5)
+    assert got.loc[~test, [*names, "watched_twin_score"]].isna().all(axis=None)
+
+
+def test_a_twin_in_a_watched_attribute_is_judged_by_its_own_groups_rule() -> None:
+    rule = GroupDecision(((0.3,), (0.8,)), ((1.0,), (1.0,)))
+    given = table([0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0, 1, 1])
+    got = decide(given.assign(watched=1, watched_twin_score=[0.5, 0.9, np.nan]), rule)
+    assert got["watched_twin_decision"].tolist()[:2] == [1, 1]
+    assert got["watched_twin_chance"].tolist()[:2] == [1.0, 1.0]
+    assert got["watched_twin_decision"].isna().tolist() == [False, False, True]
+    assert got["watched_twin_chance"].isna().tolist() == [False, False, True]
 
 
 def test_one_threshold_for_all_with_equality_accepted() -> None:

@@ -92,6 +92,34 @@ def cell(method: str, metric: str, explainer: str | None = None) -> pd.Series:
     return table.loc[row]
 
 
+def test_what_is_watched_is_measured_beside_and_changes_no_other_number() -> None:
+    rng = np.random.default_rng(5)
+    watched, flips = rng.integers(0, 2, 2 * N), rng.random(2 * N) < 0.3
+    known = {
+        method: table.assign(
+            watched=watched,
+            watched_twin_score=table["score"],
+            watched_twin_chance=np.where(flips, 1 - table["chance"], table["chance"]),
+        )
+        for method, table in PREDICTIONS.items()
+    }
+    made = measure_group(
+        known, MAPS, EXPLAINED, ROI, resolve(), original="vanilla", scale="max", seed=3,
+        replicates=60, progress=quiet,
+    )["cell_metrics"]  # fmt: skip
+    own = made["metric"].str.startswith("watched_")
+    before = TABLES_MADE["cell_metrics"]
+    pd.testing.assert_frame_equal(made[~own].reset_index(drop=True), before)
+    for method, table in known.items():
+        test = table[table["role"] == "test"]
+        rate = test.groupby(["target", "watched"])["decision"].mean()
+        gaps = [abs(rate[t].diff().iloc[-1]) for t in (0, 1) if len(rate[t]) == 2]
+        of_method = made[own & (made["method"] == method)].set_index("metric")["value"]
+        assert of_method["watched_flip_rate"] == flips[:N].mean()
+        assert of_method["watched_equalized_odds"] == pytest.approx(max(gaps))
+        assert set(of_method.index) == {"watched_flip_rate", "watched_equalized_odds"}
+
+
 def test_vanilla_against_itself_is_exactly_zero() -> None:
     for explainer in ("lrp", "ig"):
         for metric in ("adr", "dif"):

@@ -80,6 +80,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         "runtimes": ["runtimes"],
         "sanity": [f"sanity-{hat}", f"sanity-{ink}"],
         "table_one": ["table_one"],
+        "two_shortcuts": [f"two_shortcuts-{hat}"],
         "yardstick": ["yardstick"],
         "yardstick_heatmap": ["yardstick_heatmap"],
     }
@@ -99,7 +100,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         ({"methods": {"vanilla": {}}, "regions": {}},
          {"quantiles", "noise_types", "table_one", "attribution_example", "attribution_maps",
           "mean_attribution_maps", "position_maps", "reliability", "comparisons",
-          "fairness_against_saliency", "multiverse", "pareto", *RANKED}),
+          "fairness_against_saliency", "multiverse", "pareto", "two_shortcuts", *RANKED}),
         ({"report": {"show_images": []}}, {"attribution_example", "attribution_maps"}),
     ],
 )  # fmt: skip
@@ -112,7 +113,7 @@ def test_without_an_artifact_or_twins_there_is_nothing_of_them() -> None:
                    "protected": "Smiling == 1"}}  # fmt: skip
     lost = set(planned().pictures) - set(planned(tasks=tasks, artifacts={}).pictures)
     artifact = {"page", "quadrants", "mystery_models"}
-    assert lost == artifact | {"reliance", "yardstick", "yardstick_heatmap"}
+    assert lost == artifact | {"reliance", "two_shortcuts", "yardstick", "yardstick_heatmap"}
 
 
 def test_files_lie_where_they_lay() -> None:

@@ -83,7 +83,7 @@ def test_a_reference_by_any_name_is_one() -> None:
 def test_identical_predictions_have_no_effect_and_p_1(paired: pd.DataFrame) -> None:
     same = chosen(paired, method="same", reference="vanilla")
     same = same[~same["metric"].isin(headline("comparisons", "reliance"))]
-    assert len(same) == 4 * 2
+    assert len(same) == 5 * 2
     assert (same["effect"] == 0).all()
     assert (same["ci_low"] == 0).all()
     assert (same["ci_high"] == 0).all()
@@ -111,6 +111,29 @@ def test_effects_are_mean_differences_over_seeds() -> None:
         flips = one(BY_IMAGE, metric="twin_flip_rate", **row)
         mine = chosen(PREDICTIONS, level=level, method="worse")
         assert flips["effect"] == pytest.approx((mine["decision"] != mine["twin_decision"]).mean())
+
+
+def test_what_is_watched_is_compared_like_the_rest() -> None:
+    """Flips by its twins, and equalized odds between its groups in place of the protected ones."""
+
+    def numbers(level: float, seed: int, method: str) -> tuple[float, float]:
+        part = chosen(PREDICTIONS, level=level, seed=seed, method=method)
+        rate = part.groupby(["target", "watched"])["decision"].mean()
+        odds = max(abs(rate[t, 1] - rate[t, 0]) for t in (0, 1))
+        return (part["decision"] != part["watched_twin_decision"]).mean(), odds
+
+    for level in (0.0, 0.5):
+        pairs = [
+            np.subtract(numbers(level, seed, "finetune"), numbers(level, seed, "vanilla"))
+            for seed in (0, 1)
+        ]
+        row = {"method": "finetune", "reference": "vanilla", "level": level}
+        for paired in (BY_SEED, BY_IMAGE):
+            found = [
+                one(paired, metric=metric, **row)["effect"]
+                for metric in ("watched_flip_rate", "watched_equalized_odds")
+            ]
+            assert found == pytest.approx(np.mean(pairs, axis=0).tolist())
 
 
 def test_maps_are_compared_image_by_image() -> None:
@@ -152,6 +175,7 @@ def test_metrics_without_the_headline_are_not_compared() -> None:
 
 def test_without_twins_there_is_no_twin_comparison() -> None:
     alone = ONE_LEVEL.assign(twin_chance=np.nan, twin_score=np.nan)
+    alone = alone.drop(columns=[name for name in alone if "watched" in name])
     tests = chosen(compare(COMPARING, alone, IMAGES), test="paired", unit="seed")
     assert not set(headline("comparisons", "reliance")) & set(tests["metric"])
     assert len(tests) == 7 * 4
@@ -170,7 +194,7 @@ def _holm(p: list[float]) -> list[float]:
 def test_holms_families_are_the_methods_of_one_comparison() -> None:
     paired = chosen(TESTS, test="paired")
     families = list(paired.groupby(["level", "reference", "metric", "unit"]))
-    assert len(families) == 2 * 2 * 5 * 2
+    assert len(families) == 2 * 2 * 7 * 2
     for (_, reference, *_), family in families:
         assert len(family) == (4 if reference == "vanilla" else 3)
         expected = _holm(family["p_value"].tolist())

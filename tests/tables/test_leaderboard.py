@@ -206,7 +206,8 @@ COLUMNS = [
     *("takes_part", "front", "alike"),
     *("equalized_odds", "equalized_odds_low", "equalized_odds_high"),
     *(f"cell_balanced_accuracy{end}" for end in ("", "_low", "_high")),
-    *("worst_group_accuracy", "rrf", "adr", "dif", "rddt", "twin_flip_rate"),
+    *("worst_group_accuracy", "watched_equalized_odds"),
+    *("rrf", "adr", "dif", "rddt", "twin_flip_rate", "watched_flip_rate"),
     *(f"equalized_odds_change{end}" for end in ("", "_low", "_high", "_p")),
     *("n_seeds", "n_collapsed", "run"),
 ]
@@ -240,8 +241,8 @@ def test_a_registered_headline_metric_has_its_column_and_its_tests(
     register(monkeypatch, "precision", "accuracy", order=12, **everywhere)
     register(monkeypatch, "peak", "rrf", order=13)
     register(monkeypatch, "flips", "twin_flip_rate", order=14)
-    assert columns()[14:21] == [
-        *("worst_group_accuracy", "precision"),
+    assert columns()[14:22] == [
+        *("worst_group_accuracy", "precision", "watched_equalized_odds"),
         *("rrf", "adr", "dif", "rddt", "peak"),
     ]
     images = pd.concat([made.images(), made.images("peak")], ignore_index=True)

@@ -57,6 +57,23 @@ def predictions_of(key: dict[str, Any], flips: float, shift: float = 1.0) -> pd.
     return pd.concat(parts, ignore_index=True)
 
 
+def test_flips_by_a_watched_attribute_count_every_image() -> None:
+    key = {"study": "s", "dataset": "d", "task": "t", "design": "phi", "level": 0.5, "seed": 0}
+    parts = []
+    for method, swayed in (("vanilla", 3), ("other", 0)):
+        own = predictions_of({**key, "method": method}, 0.3)
+        chance = own["chance"].where(np.arange(len(own)) >= swayed, 1 - own["chance"])
+        parts.append(own.assign(watched=1, watched_twin_chance=chance))
+    table = pd.concat(parts, ignore_index=True)
+    got = true_reliance(table, ["t"]).set_index("method")
+    assert got["watched_flips"].tolist() == pytest.approx([3 / (2 * N), 0])
+    ends = [proportion_confint(k, 2 * N, method="wilson") for k in (3, 0)]
+    bounds = got[["watched_flips_low", "watched_flips_high"]].to_numpy()
+    assert bounds == pytest.approx(np.array(ends), abs=1e-12)
+    without = true_reliance(table.drop(columns=["watched", "watched_twin_chance"]), ["t"])
+    assert got.drop(columns=[c for c in got if "watched" in c]).equals(without.set_index("method"))
+
+
 def images_of(key: dict[str, Any], explainer: str, metric: str, mean: float) -> pd.DataFrame:
     rng = np.random.default_rng(round(1000 * mean) + key["seed"])
     protected = np.repeat([0, 1], N)

@@ -21,21 +21,33 @@ EXPLAINERS = ["gradient", "random", "occlusion_2", "occlusion_4"]
 #: Figures that show artifacts: Snakemake draws them, with all tables.
 FIGURES = (
     *("yardstick", "yardstick_heatmap", "reliance", "quadrants", "page", "mystery_models"),
-    "sanity",
+    *("sanity", "two_shortcuts"),
 )
 LEVELS = [0.0, 1.0]
 TASKS = ["smiling_by_mark", "smiling_by_tint"]
 
 
 def artifacts() -> dict[str, Any]:
-    """Return the config: a patch and a tint, two levels, vanilla and one method."""
+    """Return the config: a patch and a tint, two levels, vanilla and one method.
+
+    Each task watches a second attribute: one of the dataset, and the other artifact.
+    """
     task = {"dataset": "synthfaces", "target": "Smiling", "roi": {"artifact": "mark"}}
     return tiny(
         datasets={"synthfaces": {"size": 32, "n_images": 600}},
         artifacts={"mark": {"kind": "patch", "jitter": 0.05}, "tint": {"opacity": 0.4}},
         tasks={
-            "smiling_by_mark": {**task, "protected": "mark"},
-            "smiling_by_tint": {**task, "protected": "tint", "methods": ["vanilla"]},
+            "smiling_by_mark": {
+                **task,
+                "protected": "mark",
+                "watched": {"attribute": "Eyeglasses"},
+            },
+            "smiling_by_tint": {
+                **task,
+                "protected": "tint",
+                "methods": ["vanilla"],
+                "watched": {"attribute": "mark", "level": 0.5},
+            },
         },
         designs={
             "artifact_fraction": {
@@ -103,12 +115,55 @@ def test_every_test_image_is_there_without_and_with_it(tables: dict[str, pd.Data
     assert (one["image_id"].str.endswith("+mark") == (one["protected"] == 1)).all()
 
 
+def with_artifact(image: str, name: str) -> str:
+    """Return the id of an image's version with the protected artifact: a watched one comes last."""
+    source, *watched = image.split("+")
+    return "+".join([source, name, *watched])
+
+
+def test_the_watched_attribute_has_twins_of_its_own(tables: dict[str, pd.DataFrame]) -> None:
+    rows = tables["predictions"].query("level == 1.0")
+    mark, tint = (rows[rows["task"] == task] for task in TASKS)
+    carries = tint["image_id"].str.endswith("+mark")
+    assert (carries == (tint["watched"] == 1)).all()
+    assert set(tint.groupby(["target", "protected"])["watched"].mean()) == {0.5}
+    assert not mark["image_id"].str.contains("Eyeglasses").any()
+    for one in (mark, tint):
+        assert one["watched_twin_score"].notna().all()
+        assert not one["watched_twin_score"].equals(one["twin_score"])
+        assert (one["watched_twin_score"] != one["score"]).any()
+    cells = tables["cell_metrics"].query("level == 1.0 and method == 'vanilla'")
+    value = cells.query("metric == 'watched_flip_rate'").set_index("task")["value"]
+    flips = tables["reliance"].query("level == 1.0 and method == 'vanilla'")
+    for task, one in (("smiling_by_mark", mark), ("smiling_by_tint", tint)):
+        own = one[one["method"] == "vanilla"]
+        expected = (own["watched_twin_decision"] != own["decision"]).mean()
+        assert value[task] == pytest.approx(expected)
+        of_task = flips[flips["task"] == task]
+        assert of_task["watched_flips"].unique() == pytest.approx([expected])
+
+
+def test_two_shortcuts_are_set_side_by_side(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["two_shortcuts"]
+    assert table[["task", "method"]].drop_duplicates().values.tolist() == [
+        ["smiling_by_mark", "finetune"]
+    ]
+    assert sorted(table["level"]) == LEVELS
+    assert set(table["unit"]) == {"image"}  # one seed
+    board = tables["leaderboard"].drop_duplicates(["task", "level", "method"])
+    board = board[board["task"] == "smiling_by_mark"].set_index(["level", "method"])
+    for row in table.to_dict("records"):
+        for name, metric in (("protected", "twin_flip_rate"), ("watched", "watched_flip_rate")):
+            own, reference = (board.loc[(row["level"], m), metric] for m in ("finetune", "vanilla"))
+            assert row[f"{name}_change"] == pytest.approx(own - reference)
+
+
 def test_a_twin_is_the_other_version(tables: dict[str, pd.DataFrame]) -> None:
     rows = tables["predictions"].query("method == 'vanilla' and level == 1.0")
     for task, name in zip(TASKS, ("mark", "tint"), strict=True):
         own = rows[rows["task"] == task].set_index("image_id")
         without = own[own["protected"] == 0]
-        other = own.loc[[f"{image}+{name}" for image in without.index]]
+        other = own.loc[[with_artifact(image, name) for image in without.index]]
         for output in ("logit_0", "logit_1", "score"):
             difference = other[output].to_numpy() - without[f"twin_{output}"].to_numpy()
             assert abs(difference).max() < 1e-4
@@ -163,6 +218,7 @@ def test_figures_and_pages_are_there(finished: Workspace) -> None:
     expected = {"yardstick", "yardstick_heatmap", "reliance-gradient"}
     expected |= {f"quadrants-{task}-artifact_fraction-gradient" for task in TASKS}
     expected |= {"mystery_models-synthfaces-artifact_fraction"}
+    expected |= {"two_shortcuts-smiling_by_mark-artifact_fraction"}
     expected |= {f"sanity-{task}-artifact_fraction" for task in TASKS}
     assert expected <= names
 

@@ -13,6 +13,7 @@ from rightreasons.artifacts import ARTIFACTS, ArtifactParams, Stamp, stamps_of
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen
 from rightreasons.core.seeds import numpy_rng
+from rightreasons.learning.predictions import TaskImages
 
 
 class Injected:
@@ -85,7 +86,36 @@ class Switched:
         return self.pool[(rows + len(self) // 2) % len(self)]
 
 
-Images = np.ndarray | Injected | Switched
+class Carried:
+    """A pool's images, some of which carry an artifact: a shortcut that a study watches.
+
+    It has the pool's rows, and everything that takes a pool takes it, `inject` too: a watched
+    artifact lies below the protected one.
+
+    Parameters
+    ----------
+    pool
+        The images without and with the artifact.
+    carries : bool (N,)
+        Which of them carry it.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, pool: Injected, carries: np.ndarray) -> None:
+        self.pool = pool
+        self.carries = carries
+        self.shape: tuple[int, ...] = pool.images.shape
+
+    def __len__(self) -> int:
+        return len(self.carries)
+
+    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
+        rows = np.arange(len(self))[which]
+        return self.pool[rows + len(self) * self.carries[rows]]
+
+
+Images = np.ndarray | Injected | Switched | Carried
 
 
 def lay(image: np.ndarray, stamp: Stamp, y: int, x: int) -> None:
@@ -106,7 +136,7 @@ def lay(image: np.ndarray, stamp: Stamp, y: int, x: int) -> None:
     under[:] = np.rint(under * (1 - alpha) + stamp.colour * alpha).astype(np.uint8)
 
 
-def inject(images: np.ndarray, artifact: Chosen) -> Injected:
+def inject(images: Any, artifact: Chosen) -> Injected:
     """Return a pool's images without and with an artifact.
 
     Parameters
@@ -128,7 +158,12 @@ def inject(images: np.ndarray, artifact: Chosen) -> Injected:
     return Injected(images, stamps, artifact.name, params.jitter)
 
 
-def open_images(path: str | Path, artifact: Chosen | None = None) -> Any:
+def open_images(
+    path: str | Path,
+    artifact: Chosen | None = None,
+    watched: Chosen | None = None,
+    split: pd.DataFrame | None = None,
+) -> Any:
     """Return a pool's images by memory map.
 
     Parameters
@@ -137,39 +172,77 @@ def open_images(path: str | Path, artifact: Chosen | None = None) -> Any:
         The pool's images.npy.
     artifact
         As for `inject`; None for the images as they are.
+    watched
+        The artifact that a task watches beside, laid over the images that `split` says.
+    split
+        row and watched (0 or 1), where an artifact is watched: a group's split, or some of it.
 
     Returns
     -------
-    ndarray or Injected
+    ndarray, Carried or Injected
         uint8 (N, H, W, 3), or twice as many rows with an artifact.
     """
-    images = np.load(path, mmap_mode="r")
+    images: Any = np.load(path, mmap_mode="r")
+    if watched is not None:
+        assert split is not None
+        images = Carried(inject(images, watched), carriers(split, len(images)))
     return images if artifact is None else inject(images, artifact)
 
 
-def open_twins(images: Any, path: str | Path | None) -> Any:
-    """Return the twins of a task's images.
+def carriers(split: pd.DataFrame, count: int) -> np.ndarray:
+    """Return which images of a pool of `count` carry a watched artifact, bool (count,).
+
+    Parameters
+    ----------
+    split
+        row and watched (0 or 1). Rows from `count` on are the same images with the protected
+        artifact. Images that are not in it carry nothing.
+    count
+        The number of the pool's images.
+    """
+    carries = np.zeros(count, bool)
+    carries[split["row"].to_numpy() % count] = split["watched"].to_numpy() == 1
+    return carries
+
+
+def open_task(
+    images: str | Path,
+    split: pd.DataFrame | None,
+    *,
+    artifact: Chosen | None,
+    watched: Chosen | None,
+    twins: str | Path | None,
+    watched_twins: str | Path | None,
+) -> TaskImages:
+    """Return the images of a group and the twins that there are.
 
     Parameters
     ----------
     images
-        The task's images, as from `open_images`.
-    path
-        The file with the twins that its dataset can make, if it can make any. The images' own
-        file says that it holds both versions of each, as `Injected` does.
-
-    Returns
-    -------
-    Switched, ndarray or None
-        Where every image is there twice, the other versions; else the file's, else None.
+        The pool's images.npy.
+    split
+        The group's split, with the column watched where an attribute is watched; not needed
+        elsewhere.
+    artifact, watched
+        The artifacts that are the protected and the watched attribute, or None.
+    twins, watched_twins
+        The files of the twins that the dataset makes of the protected and of the watched
+        attribute, or None. The pool's own file says that it holds both versions of each image, as
+        `Injected` does.
     """
-    if isinstance(images, Injected):
-        return Switched(images)
-    if path is None:
-        return None
-    twins = np.load(path, mmap_mode="r")
-    both = getattr(images, "filename", None) == twins.filename
-    return Switched(images) if both else twins
+    mine = open_images(images, artifact, watched, split)
+    switched = None
+    if artifact is not None or (twins is not None and Path(twins) == Path(images)):
+        switched = Switched(mine)
+    elif twins is not None:
+        switched = open_images(twins, None, watched, split)
+    other = None
+    if watched is not None:
+        assert split is not None
+        other = open_images(images, artifact, watched, split.assign(watched=1 - split["watched"]))
+    elif watched_twins is not None:
+        other = open_images(watched_twins, artifact)
+    return TaskImages(mine, switched, other)
 
 
 def single(images: Any) -> int | None:

@@ -47,6 +47,11 @@ def test_traits_are_what_they_may_be(name: str) -> None:
     assert metric.run.__doc__
     traits = metric.traits
     assert traits["needs"] in NEEDS[traits["kind"]]
+    assert traits["attribute"] in {"protected", "watched"}
+    if traits["attribute"] == "watched":
+        assert traits["needs"] in {"counts", "scores", "twins"}
+        assert not traits["plays"]
+        assert not traits["answers"], "the multiverse is about the protected attribute"
     units = {"fraction", "intensity", "ratio", "probability", "similarity", "flag"}
     assert traits["unit"] in units
     assert traits["better"] in {"lower", "higher", "none"}

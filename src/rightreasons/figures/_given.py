@@ -32,6 +32,8 @@ class TaskFacts(Section):
         Attributes, as expressions.
     artifact
         The artifact that is the protected attribute, or None.
+    watched, watched_artifact
+        The second attribute whose reliance is measured, and the artifact that it is; None without.
     methods
         Its methods, in the study's order.
     sets
@@ -46,6 +48,8 @@ class TaskFacts(Section):
     target: str
     protected: str
     artifact: Chosen | None
+    watched: str | None = None
+    watched_artifact: Chosen | None = None
     methods: tuple[str, ...]
     sets: tuple[str, ...]
     explainers: tuple[str, ...]
@@ -229,6 +233,19 @@ class Given:
         from rightreasons.artifacts.injected import open_images
 
         return open_images(self.files["images"][0], artifact)
+
+    def shown(self, chosen: pd.DataFrame) -> Any:
+        """Return what gives a task's images, uint8 (n, H, W, 3), by `shown[rows]`.
+
+        Parameters
+        ----------
+        chosen
+            Rows of an index of maps: what is given are these images as the models saw them.
+        """
+        from rightreasons.artifacts.injected import open_images
+
+        facts, path = self.facts, self.files["images"][0]
+        return open_images(path, facts.artifact, facts.watched_artifact, chosen)
 
     def index(self) -> pd.DataFrame:
         """Return the pool's index: a row per image."""

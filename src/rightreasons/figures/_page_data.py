@@ -31,7 +31,7 @@ def choose_images(sets: Mapping[float, Sequence[MapSet]], limit: int) -> pd.Data
     Returns
     -------
     pandas.DataFrame
-        image_id, row (of the pool), target, protected.
+        image_id, row (of the pool), target, protected, and watched where an attribute is.
 
     Raises
     ------
@@ -48,7 +48,8 @@ def choose_images(sets: Mapping[float, Sequence[MapSet]], limit: int) -> pd.Data
             "all levels."
         )
     parts = [quadrant(common, *cell).head(limit // 4) for cell in QUADRANTS]
-    return pd.concat(parts)[["image_id", "row", "target", "protected"]].reset_index(drop=True)
+    known = ["image_id", "row", "target", "protected", "watched"]
+    return pd.concat(parts).filter(known).reset_index(drop=True)
 
 
 def maps_of_images(

@@ -67,7 +67,7 @@ def _single(given: Given) -> tuple[Array, dict[str, Array], Array, list[tuple[in
     rows, shape = chosen["row"].to_numpy(), sets[group.level][0].maps.shape[2:]
     found = maps_of_images(sets, chosen["image_id"].tolist(), given.facts.boxes)
     maps = {explainer: of_images for (_, explainer), of_images in found.items()}
-    images = given.images(given.facts.artifact)[rows]
+    images = given.shown(chosen)[rows]
     cells = list(zip(chosen["protected"], chosen["target"], strict=True))
     return images, maps, given.roi(rows, shape), cells
 

@@ -71,7 +71,7 @@ def page(given: Given, params: Params) -> dict[str, str]:
         dots,
         chosen,
         maps_of_images(sets, chosen["image_id"].tolist(), facts.shown),
-        images=given.images(facts.artifact) if shown else None,
+        images=given.shown(chosen) if shown else None,
         roi=given.roi(chosen["row"].to_numpy(), shape),
         title=f"{given.task}, {given.design}: {given.roles.original}, seed {given.groups[0].seed}",
         metric=short_name(metric),

@@ -93,7 +93,11 @@ def pareto(given: Given, params: Params) -> Figure:
 
 def _reliance(board: pd.DataFrame, shown: Sequence[str]) -> tuple[str, pd.DataFrame]:
     """Return the metric of reliance that the board has, and a row per level and method."""
-    of_twins = [m for m in headline("leaderboard", "reliance") if board[m].notna().any()]
+    of_twins = [
+        m
+        for m in headline("leaderboard", "reliance")
+        if METRICS[m].traits["attribute"] == "protected" and board[m].notna().any()
+    ]
     metric = of_twins[0] if of_twins else playing("shift")[-1]
     if not of_twins:
         metric = next(m for m in playing("shift") if METRICS[m].traits["needs"] == "view")

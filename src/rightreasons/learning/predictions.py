@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
 
 #: The roles that models predict: test is reported, the others choose between models.
 ROLES = ("debias", "select", "test")
+
+
+@dataclass(frozen=True)
+class TaskImages:
+    """The images of a group, and their twins; rows are those of the split.
+
+    Attributes
+    ----------
+    images
+        uint8 (N, H, W, 3), or twice as many rows where the protected attribute is an artifact.
+    twins
+        The same with the protected attribute alone switched, or None.
+    watched_twins
+        The same with the watched attribute alone switched, or None.
+    """
+
+    images: Any
+    twins: Any
+    watched_twins: Any
 
 
 def role_of(split: pd.DataFrame, role: str) -> pd.DataFrame:
@@ -53,8 +73,7 @@ def labelled(images: np.ndarray, split: pd.DataFrame, role: str) -> LabelledImag
 
 def predict(
     model: Classifier,
-    images: np.ndarray,
-    twins: np.ndarray | None,
+    pool: TaskImages,
     split: pd.DataFrame,
     device: torch.device,
     roles: tuple[str, ...] = ROLES,
@@ -65,12 +84,10 @@ def predict(
     ----------
     model
         The network, on `device`.
-    images : uint8 (N, H, W, 3)
-        The pool.
-    twins : uint8 (N, H, W, 3)
-        The same images with the protected attribute switched; None where there are none.
+    pool
+        The images, and the same with the protected and with the watched attribute switched.
     split
-        row, image_id, role, target, protected.
+        row, image_id, role, target, protected, and watched where an attribute is.
     device
         Where to compute.
     roles
@@ -81,7 +98,8 @@ def predict(
     DataFrame
         image_id, role, target, protected, logit_0, logit_1, score = P(target = 1), and
         twin_logit_0, twin_logit_1, twin_score, missing outside the test role and without twins.
-        Decisions are added by `decide`.
+        Where an attribute is watched also watched and watched_twin_logit_0 and so on, of the twins
+        in which it alone is switched. Decisions are added by `decide`.
 
     Raises
     ------
@@ -94,18 +112,25 @@ def predict(
     part = split[split["role"].isin(roles)].reset_index(drop=True)
     rows = part["row"].to_numpy()
     table = part[["image_id", "role", "target", "protected"]].copy()
-    logits = predict_logits(model, Rows(images, rows), device)
+    logits = predict_logits(model, Rows(pool.images, rows), device)
     if not np.isfinite(logits).all():
         raise UserError(
             "the network's outputs are not finite: its training has exploded. Lower the learning "
             "rate."
         )
     _add_logits(table, "", logits)
-    twin_logits = np.full((len(part), 2), np.nan, np.float32)
-    if twins is not None:
-        test = (part["role"] == "test").to_numpy()
-        twin_logits[test] = predict_logits(model, Rows(twins, rows[test]), device)
-    _add_logits(table, "twin_", twin_logits)
+    test = (part["role"] == "test").to_numpy()
+
+    def of_twins(twins: np.ndarray | None) -> np.ndarray:
+        found = np.full((len(part), 2), np.nan, np.float32)
+        if twins is not None:
+            found[test] = predict_logits(model, Rows(twins, rows[test]), device)
+        return found
+
+    _add_logits(table, "twin_", of_twins(pool.twins))
+    if "watched" in part:
+        table["watched"] = part["watched"]
+        _add_logits(table, "watched_twin_", of_twins(pool.watched_twins))
     return table
 
 
@@ -116,7 +141,8 @@ def predict_role(
 
     Arguments, columns and errors are those of `predict`.
     """
-    return predict(model, images, None, role_of(split, role), device, roles=(role,))
+    pool = TaskImages(images, twins=None, watched_twins=None)
+    return predict(model, pool, role_of(split, role), device, roles=(role,))
 
 
 def decide(predictions: pd.DataFrame, decision: Decision | GroupDecision) -> pd.DataFrame:
@@ -134,19 +160,25 @@ def decide(predictions: pd.DataFrame, decision: Decision | GroupDecision) -> pd.
     DataFrame
         With the columns `decision` and `chance`, how often 1 is decided: 0 or 1 unless the rule is
         a lottery whose expectation counts. `twin_decision` and `twin_chance` are the twin's, which
-        belongs to the other protected group and has the same draw; missing without a twin.
+        belongs to the other protected group and has the same draw; missing without a twin. Of the
+        twin in the watched attribute, if predictions have it, `watched_twin_decision` and
+        `watched_twin_chance`: it belongs to the same protected group.
     """
     table = predictions.copy()
     ids = table["image_id"].tolist()
     protected, score = table["protected"].to_numpy(), table["score"].to_numpy()
     table["decision"] = decision.decide(score, protected, ids)
     table["chance"] = decision.rate(score, protected, ids)
-    none = table["twin_score"].isna()
-    twin_score = table["twin_score"].fillna(0).to_numpy()
-    twin = decision.decide(twin_score, 1 - protected, ids)
-    table["twin_decision"] = pd.array(twin, dtype="Int8")
-    table.loc[none, "twin_decision"] = pd.NA
-    table["twin_chance"] = np.where(none, np.nan, decision.rate(twin_score, 1 - protected, ids))
+    groups = {"twin_": 1 - protected, "watched_twin_": protected}
+    for prefix, group in groups.items():
+        if f"{prefix}score" in table:
+            none = table[f"{prefix}score"].isna()
+            twin_score = table[f"{prefix}score"].fillna(0).to_numpy()
+            twin = decision.decide(twin_score, group, ids)
+            table[f"{prefix}decision"] = pd.array(twin, dtype="Int8")
+            table.loc[none, f"{prefix}decision"] = pd.NA
+            rate = decision.rate(twin_score, group, ids)
+            table[f"{prefix}chance"] = np.where(none, np.nan, rate)
     return table
 
 

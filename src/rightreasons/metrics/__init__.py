@@ -19,6 +19,9 @@ A metric is a pure function registered with these traits:
   "scores": `f(target, score, weights, params)`, labels (N,), probabilities (N,) and how often each
   image is counted (..., N); returns (...).
   "twins": `f(twins, params)`, a Twins of N images.
+- `attribute`: whose groups (for "counts") or twins (for "twins") its numbers of predictions are
+  about: "protected", or "watched" for the second attribute that a task may name. Without one there
+  is no such number.
 - `unit`: "fraction", "intensity", "ratio", "probability", "similarity" or "flag".
 - `better`: "lower", "higher" or "none", from the side of a user who wants a fair and good model.
 - `bounds`: the smallest and largest value possible.
@@ -101,6 +104,7 @@ METRICS = Registry(
     traits={
         "kind": "image",
         "needs": "view",
+        "attribute": "protected",
         "unit": "fraction",
         "better": "none",
         "bounds": (-math.inf, math.inf),

@@ -9,7 +9,7 @@ does not exist is NaN.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import ValidationError
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 Metrics = Mapping[str, Params]
 Row = dict[str, Any]
+Attribute = Literal["protected", "watched"]
 
 WHOLE = ("located", "reference")  # what metrics of whole maps need
 
@@ -160,8 +161,19 @@ def significance_tests(
     }
 
 
-def twin_metrics(metrics: Metrics, *, twins: Twins) -> dict[str, Array]:
+def twin_metrics(
+    metrics: Metrics, *, twins: Twins, attribute: Attribute = "protected"
+) -> dict[str, Array]:
     """Return the metrics of reliance per image.
+
+    Parameters
+    ----------
+    metrics
+        Names and parameters, as from `resolve`.
+    twins
+        As from `twins_of` for the same attribute.
+    attribute
+        Metrics that are about this attribute.
 
     Returns
     -------
@@ -170,8 +182,33 @@ def twin_metrics(metrics: Metrics, *, twins: Twins) -> dict[str, Array]:
     """
     return {
         component.name: component.run(twins, params)
-        for component, params in _chosen(metrics, "reliance")
+        for component, params in _chosen(metrics, "reliance", attribute=attribute)
     }
+
+
+def watching(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return predictions with the watched attribute, and its twins, in place of the protected one.
+
+    Parameters
+    ----------
+    predictions
+        With the columns watched, watched_twin_score and watched_twin_chance.
+    """
+    new = {"watched": "protected"}
+    names = map(str, predictions.columns)
+    new |= {n: n.removeprefix("watched_") for n in names if n.startswith("watched_")}
+    return predictions.drop(columns=[*new.values()], errors="ignore").rename(columns=new)
+
+
+def by_attribute(predictions: pd.DataFrame) -> dict[Attribute, pd.DataFrame]:
+    """Return predictions as metrics of each attribute take them (`watching`).
+
+    Of the watched attribute only where the task has one.
+    """
+    views: dict[Attribute, pd.DataFrame] = {"protected": predictions}
+    if "watched" in predictions and predictions["watched"].notna().all():
+        views["watched"] = watching(predictions)
+    return views
 
 
 def twins_of(predictions: pd.DataFrame, suffix: str = "") -> Twins:
@@ -243,7 +280,12 @@ def significance_rows(results: Mapping[str, TestResult]) -> list[Row]:
 
 
 def group_rows(
-    metrics: Metrics, *, predictions: pd.DataFrame, seed: int, replicates: int = 1000
+    metrics: Metrics,
+    *,
+    predictions: pd.DataFrame,
+    seed: int,
+    replicates: int = 1000,
+    attribute: Attribute = "protected",
 ) -> list[Row]:
     """Return a row per metric of predictions, performance or fairness.
 
@@ -264,6 +306,8 @@ def group_rows(
         Of the bootstrap.
     replicates
         Number of bootstrap samples.
+    attribute
+        Metrics that are about this attribute, which is in the column protected: see `watching`.
 
     Returns
     -------
@@ -278,7 +322,7 @@ def group_rows(
     columns = _prediction_columns(predictions)
     return [
         _row(component.name, _group_interval(component, params, columns, seed, replicates))
-        for component, params in _chosen(metrics, "group")
+        for component, params in _chosen(metrics, "group", attribute=attribute)
     ]
 
 
@@ -319,9 +363,15 @@ def _by_cell(drawn: Array) -> Array:
     return drawn.reshape(-1, 2, 2, 2)
 
 
-def _chosen(metrics: Metrics, *kinds: str) -> list[tuple[Component, Params]]:
+def _chosen(
+    metrics: Metrics, *kinds: str, attribute: Attribute = "protected"
+) -> list[tuple[Component, Params]]:
     chosen = [(METRICS[name], params) for name, params in metrics.items()]
-    return [entry for entry in chosen if entry[0].traits["kind"] in kinds]
+    return [
+        (one, params)
+        for one, params in chosen
+        if one.traits["kind"] in kinds and one.traits["attribute"] == attribute
+    ]
 
 
 def _given(vanilla: RegionView | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from rightreasons.core.seeds import derive
 from rightreasons.metrics import METRICS, ReferenceMaps, RegionView, TestResult, region_view
 from rightreasons.metrics.compute import (
     Metrics,
+    by_attribute,
     group_rows,
     image_metrics,
     located_metrics,
@@ -79,9 +80,11 @@ def of_predictions(
         Rows of the table `cell_metrics`, without the cell's key.
     """
     test = predictions[predictions["role"] == "test"]
-    rows = group_rows(metrics, predictions=test, seed=seed, replicates=replicates)
-    values = twin_metrics(metrics, twins=twins_of(test))
-    rows += mean_rows(values, seed=seed, replicates=replicates)
+    rows, drawn = [], {"seed": seed, "replicates": replicates}
+    for attribute, view in by_attribute(test).items():
+        rows += group_rows(metrics, predictions=view, attribute=attribute, **drawn)
+        values = twin_metrics(metrics, twins=twins_of(view), attribute=attribute)
+        rows += mean_rows(values, **drawn)
     return pd.DataFrame(rows)
 
 

@@ -157,7 +157,8 @@ def map_index(
     Parameters
     ----------
     images
-        The images that have maps: image_id, row, target, protected.
+        The images that have maps: image_id, row, target, protected, and watched where an attribute
+        is.
     classes : (N,)
         The class that was explained.
     logits : (N, 2)
@@ -170,10 +171,18 @@ def map_index(
     Returns
     -------
     DataFrame
-        explainer, image_id, row, target, protected, explained_class, logit (of that class), check
-        (what the explainer promises: conservation, completeness or nothing), check_error.
+        explainer, image_id, row, target, protected, watched (if it is given), explained_class,
+        logit (of that class), check (what the explainer promises: conservation, completeness or
+        nothing), check_error.
     """
-    base = images[["image_id", "row", "target", "protected"]].assign(
+    known = [
+        "image_id",
+        "row",
+        "target",
+        "protected",
+        *(["watched"] if "watched" in images else []),
+    ]
+    base = images[known].assign(
         explained_class=classes.astype(np.int8),
         logit=logits[np.arange(len(classes)), classes.astype(np.int64)],
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rightreasons.core.job import Progress
     from rightreasons.debias import Context
+    from rightreasons.learning.predictions import TaskImages
 
 
 class CellInput(TrainInput):
@@ -55,6 +56,8 @@ class CellJob(Job):
         The name that its random streams go by: its own, or that of the method it is a control of.
     artifact
         The artifact that is the task's protected attribute, or None.
+    watched
+        The artifact that the task watches, or None.
     roi
         The task's ROI, where the method needs it.
     """
@@ -64,12 +67,14 @@ class CellJob(Job):
     method: Chosen
     stream: str
     artifact: Chosen | None
+    watched: Chosen | None
     roi: Roi | None = None
 
     def modules(self) -> tuple[str, ...]:
         """Return the modules of the method and of the artifacts."""
         place = self.roi.artifact if self.roi else None
-        return (METHODS[self.method.kind].module, *modules_of(self.artifact), *modules_of(place))
+        artifacts = modules_of(self.artifact, self.watched, place)
+        return (METHODS[self.method.kind].module, *artifacts)
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ class OpenCell:
     ----------
     context
         What the method may use.
-    images, twins : uint8 (N, H, W, 3)
-        The pool, and its twins if there are any.
+    pool
+        The group's images, and their twins if there are any.
     split
         The group's split.
     predictions
@@ -91,8 +96,7 @@ class OpenCell:
     """
 
     context: Context
-    images: np.ndarray
-    twins: np.ndarray | None
+    pool: TaskImages
     split: pd.DataFrame
     predictions: pd.DataFrame
     original: dict[str, Any]
@@ -105,22 +109,27 @@ class OpenCell:
         """
         import pandas as pd
 
-        from rightreasons.artifacts.injected import open_images, open_twins
+        from rightreasons.artifacts.injected import open_task
         from rightreasons.core.files import read_json
 
         original = read_json(job.input.original_metadata)
         split = pd.read_parquet(job.input.split)
-        images = open_images(job.input.images, job.artifact)
-        twins = open_twins(images, job.input.twins)
+        pool = open_task(
+            job.input.images,
+            split,
+            artifact=job.artifact,
+            watched=job.watched,
+            twins=job.input.twins,
+            watched_twins=job.input.watched_twins,
+        )
         predictions = pd.read_parquet(job.input.original_predictions)
-        context = _context(job, images, twins, split, predictions, original, progress)
-        return cls(context, images, twins, split, predictions, original)
+        context = _context(job, pool, split, predictions, original, progress)
+        return cls(context, pool, split, predictions, original)
 
 
 def _context(
     job: CellJob,
-    images: np.ndarray,
-    twins: np.ndarray | None,
+    pool: TaskImages,
     split: pd.DataFrame,
     predictions: pd.DataFrame,
     original: dict[str, Any],
@@ -135,7 +144,7 @@ def _context(
     for maps in (job.input.confidence, job.input.roi_confidence):
         if maps is not None:
             check_fenced(np.load(maps, mmap_mode="r"), split, maps.parent)
-    needs = METHODS[job.method.kind].traits["needs"]
+    needs, images = METHODS[job.method.kind].traits["needs"], pool.images
     return open_context(
         vanilla_file=job.input.original_model,
         vanilla=original,
@@ -148,7 +157,7 @@ def _context(
         regions=job.input.confidence.parent if job.input.confidence else None,
         masks=_masks(job.input, images.shape[1:3]) if "masks" in needs else None,
         roi=_roi(job, images.shape[1:3]) if "roi" in needs else None,
-        twins=twins if "twins" in needs else None,
+        twins=pool.twins if "twins" in needs else None,
     )
 
 

@@ -55,7 +55,7 @@ def debias(job: DebiasJob, running: Running) -> None:
     if made.model is not None:
         from rightreasons.learning.predictions import predict
 
-        predictions = predict(made.model, cell.images, cell.twins, cell.split, cell.context.device)
+        predictions = predict(made.model, cell.pool, cell.split, cell.context.device)
     write_model(
         job.output.model.parent,
         job.input.original_model if made.model is None else made.model,

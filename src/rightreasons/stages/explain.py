@@ -35,6 +35,8 @@ class MapsJob(Job):
     ----------
     artifact
         The artifact that is the task's protected attribute, or None.
+    watched
+        The artifact that the task watches, or None.
     explainers
         The explainers of the set, in its order.
     images
@@ -49,6 +51,7 @@ class MapsJob(Job):
 
     group: Group
     artifact: Chosen | None
+    watched: Chosen | None
     explainers: tuple[Chosen, ...]
     images: int | Literal["all"]
     explained_class: Literal["true", "predicted"]
@@ -56,9 +59,9 @@ class MapsJob(Job):
     both: bool
 
     def modules(self) -> tuple[str, ...]:
-        """Return the explainers' and the artifact's modules."""
+        """Return the explainers' and the artifacts' modules."""
         explainers = (EXPLAINERS[chosen.kind].module for chosen in self.explainers)
-        return (*explainers, *modules_of(self.artifact))
+        return (*explainers, *modules_of(self.artifact, self.watched))
 
 
 class ExplainJob(MapsJob):
@@ -110,8 +113,9 @@ class Explained:
         device = pick_device()
         architecture = read_json(files.metadata)["model"]["architecture"]
         model = load_model(files.model, architecture, device)
-        test = role_of(pd.read_parquet(files.split), "test")
-        pool = open_images(files.images, job.artifact)
+        split = pd.read_parquet(files.split)
+        test = role_of(split, "test")
+        pool = open_images(files.images, job.artifact, job.watched, split)
         once = len(pool) // 2 if job.both else single(pool)
         chosen = sample_images(test, job.images, job.group.seed, job.group.task, once)
         return cls(model, architecture, Rows(pool, chosen["row"].to_numpy()), chosen, device)

@@ -46,6 +46,8 @@ class MeasureJob(Job):
     ----------
     artifact
         The artifact that is the task's protected attribute, or None.
+    watched
+        The artifact that the task watches, or None.
     original
         The method whose network is the one that all others start from.
     methods
@@ -61,6 +63,7 @@ class MeasureJob(Job):
     study: str
     group: Group
     artifact: Chosen | None
+    watched: Chosen | None
     original: str
     methods: dict[str, str]
     models: tuple[str, ...]
@@ -73,7 +76,7 @@ class MeasureJob(Job):
     def modules(self) -> tuple[str, ...]:
         """Return the metrics' and the artifacts' modules."""
         metrics = (METRICS[name].module for name in self.metrics)
-        return (*metrics, *modules_of(self.artifact, self.roi.artifact))
+        return (*metrics, *modules_of(self.artifact, self.watched, self.roi.artifact))
 
 
 def measure(job: MeasureJob, running: Running) -> None:
@@ -107,7 +110,8 @@ def measure(job: MeasureJob, running: Running) -> None:
     key = {"study": job.study, **job.group.model_dump()}
     for name, table in tables.items():
         write_parquet(table.assign(**key), getattr(job.output, name))
-    images = open_images(job.input.images, job.artifact)
+    split = pd.read_parquet(job.input.split)
+    images = open_images(job.input.images, job.artifact, job.watched, split)
     means = mean_maps(maps, job.methods, images, roi, original=job.original)
     write_arrays(job.output.mean_maps, **means)
 

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rightreasons.core.job import Chosen, Files, Group, Job, Running
+from rightreasons.core.sections import Section
 from rightreasons.splits import DESIGNS
 from rightreasons.stages.files import Split
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class SplitInput(Files):
     """The attributes of a pool's images."""
 
     index: Path
+
+
+class Watch(Section):
+    """A second attribute whose reliance a task measures as well.
+
+    Attributes
+    ----------
+    attribute
+        An artifact's name, or an attribute of the dataset.
+    level
+        Of an artifact: the share of images with target 1 that carry it minus that of target 0, in
+        train and debias. None for an attribute of the dataset, which is as it is found.
+    """
+
+    attribute: str
+    level: float | None
 
 
 class SplitJob(Job):
@@ -27,6 +48,8 @@ class SplitJob(Job):
         artifact, or `both`.
     both
         The attribute of which the pool itself holds both versions of each image, empty for none.
+    watched
+        What the task watches beside, or None; never where the pool holds both versions.
     design
         The design, without its list of levels.
     levels
@@ -41,6 +64,7 @@ class SplitJob(Job):
     protected: str
     injected: bool
     both: str
+    watched: Watch | None
     design: Chosen
     levels: tuple[float, ...]
 
@@ -67,7 +91,59 @@ def split(job: SplitJob, running: Running) -> None:
     if job.both:
         index = one_version(index, job.both, drawn=not job.injected)
     labels = labelled(index, job.target, job.protected)
-    if isinstance(params, RoleParams) and params.held_out == "fixed":
+    fixed = isinstance(params, RoleParams) and params.held_out == "fixed"
+    if isinstance(params, RoleParams) and fixed:
         labels = hold_out(labels, params.shares, numpy_rng(0, "held_out", group.task))
     rng = numpy_rng(group.seed, "split", group.task)
-    write_parquet(design.run(labels, group.level, params, rng), job.output.split)
+    drawn = design.run(labels, group.level, params, rng)
+    if job.watched:
+        drawn = with_watched(drawn, index, job.watched, group, fixed=fixed)
+    write_parquet(drawn, job.output.split)
+
+
+def with_watched(
+    split: pd.DataFrame, index: pd.DataFrame, watched: Watch, group: Group, *, fixed: bool
+) -> pd.DataFrame:
+    """Return a split with the column `watched`, int8 0 or 1.
+
+    Image ids with a watched artifact end in +<artifact>, as they do with a protected one.
+
+    Parameters
+    ----------
+    split
+        The group's split.
+    index
+        The pool's index.
+    watched
+        An attribute of the dataset is read from the index; of an artifact it is drawn who carries
+        it (`splits._watched.carry`), by task and seed: alike at all levels as far as these have the
+        same images.
+    fixed
+        Whether all seeds hold out the same images, which then carry the same for all of them.
+
+    Raises
+    ------
+    UserError
+        Where the dataset has an attribute of the artifact's name.
+    """
+    from rightreasons.core.errors import UserError
+    from rightreasons.core.seeds import numpy_rng
+    from rightreasons.data.attributes import binary
+    from rightreasons.splits import BALANCED, HELD_OUT, ROLES
+    from rightreasons.splits._watched import carry
+
+    if watched.level is None:
+        rows = split["row"].to_numpy() % len(index)
+        return split.assign(watched=binary(watched.attribute, index)[rows])
+    if watched.attribute in index:
+        raise UserError(
+            f"artifacts.{watched.attribute}: the dataset has an attribute {watched.attribute!r} "
+            "already. Give the artifact another name."
+        )
+    rngs = {
+        role: numpy_rng(0 if fixed and role in HELD_OUT else group.seed, "watched", group.task)
+        for role in (*ROLES, BALANCED)
+    }
+    made = carry(split, len(index), watched.level, rngs)
+    ids = made["image_id"]
+    return made.assign(image_id=ids.where(made["watched"] == 0, ids + f"+{watched.attribute}"))

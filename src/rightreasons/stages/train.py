@@ -15,11 +15,19 @@ if TYPE_CHECKING:
 
 
 class TrainInput(Files):
-    """Images, which of them train, and their twins where there are any."""
+    """Images, which of them train, and their twins where there are any.
+
+    Attributes
+    ----------
+    twins, watched_twins
+        The images with the protected and with the watched attribute switched, where the dataset
+        makes them.
+    """
 
     images: Path
     split: Path
     twins: Path | None = None
+    watched_twins: Path | None = None
 
 
 class TrainJob(Job):
@@ -29,18 +37,21 @@ class TrainJob(Job):
     ----------
     artifact
         The artifact that is the task's protected attribute, or None.
+    watched
+        The artifact that the task watches, or None.
     """
 
     input: TrainInput
     output: Trained
     group: Group
     artifact: Chosen | None
+    watched: Chosen | None
     model: ModelConfig
     training: TrainingConfig
 
     def modules(self) -> tuple[str, ...]:
-        """Return the artifact's module."""
-        return modules_of(self.artifact)
+        """Return the artifacts' modules."""
+        return modules_of(self.artifact, self.watched)
 
 
 def train(job: TrainJob, running: Running) -> None:
@@ -48,7 +59,7 @@ def train(job: TrainJob, running: Running) -> None:
     import numpy as np
     import pandas as pd
 
-    from rightreasons.artifacts.injected import open_images, open_twins
+    from rightreasons.artifacts.injected import open_task
     from rightreasons.core.arrays import write_array
     from rightreasons.core.seeds import derive, torch_generator
     from rightreasons.learning.decisions import Decision
@@ -62,11 +73,16 @@ def train(job: TrainJob, running: Running) -> None:
 
     device = pick_device()
     seed, key = job.group.seed, job.group.stream
-    images = open_images(job.input.images, job.artifact)
-    twins = open_twins(images, job.input.twins)
     split = pd.read_parquet(job.input.split)
-
-    data = labelled(images, split, "train")
+    pool = open_task(
+        job.input.images,
+        split,
+        artifact=job.artifact,
+        watched=job.watched,
+        twins=job.input.twins,
+        watched_twins=job.input.watched_twins,
+    )
+    data = labelled(pool.images, split, "train")
 
     def fit(batch_size: int) -> tuple[Classifier, list[dict[str, float]]]:
         first = derive(seed, "init", *key)
@@ -83,7 +99,7 @@ def train(job: TrainJob, running: Running) -> None:
 
     with counted() as passes:
         model, history = fit_batch(fit, job.training.batch_size, "train", least=2)
-    select = labelled(images, split, "select").images
+    select = labelled(pool.images, split, "select").images
     none = np.empty((0, model.n_features), np.float32)
     features = extract_features(model, select, device).numpy() if len(select) else none
     write_array(features, job.output.features)
@@ -91,7 +107,7 @@ def train(job: TrainJob, running: Running) -> None:
         job.output.model.parent,
         model,
         Decision(),
-        predict(model, images, twins, split, device),
+        predict(model, pool, split, device),
         device,
         {
             "model": job.model.model_dump(),

@@ -87,5 +87,7 @@ def _on_select(cell: OpenCell, made: Debiased) -> pd.DataFrame:
     if made.model is None:
         known = role_of(cell.predictions, "select")
     else:
-        known = predict_role(made.model, cell.images, cell.split, "select", cell.context.device)
+        known = predict_role(
+            made.model, cell.pool.images, cell.split, "select", cell.context.device
+        )
     return decide(known, made.decision)

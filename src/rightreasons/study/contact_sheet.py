@@ -121,16 +121,19 @@ def _versions(
     import numpy as np
     import pandas as pd
 
-    from rightreasons.artifacts.injected import open_images, open_twins
+    from rightreasons.artifacts.injected import open_task
     from rightreasons.core.seeds import numpy_rng
 
     dataset, attribute = plan.grid.dataset(task), plan.grid.twins(task)
     pool = plan.pool(dataset).output
-    twins = Path(plan.paths.twins(dataset, attribute)) if attribute else None
+    twins = plan.twins_file(task)
     for path in (pool.images, *filter(None, [twins])):
         _check_made(plan, path)
-    images = open_images(pool.images, plan.grid.chosen_artifact(plan.grid.artifact(task)))
-    switched = open_twins(images, twins)
+    artifact = plan.grid.chosen_artifact(plan.grid.artifact(task))
+    whole = open_task(
+        pool.images, None, artifact=artifact, watched=None, twins=twins, watched_twins=None
+    )
+    images, switched = whole.images, whole.twins
     if attribute:
         able = np.flatnonzero(pd.read_parquet(pool.index, columns=[attribute])[attribute] == 1)
     else:

@@ -210,6 +210,20 @@ class Grid:
         protected = self.study.tasks[task].protected
         return self.artifact(task) is not None or protected == self.both(self.dataset(task))
 
+    def watched(self, task: str) -> str | None:
+        """Return the second attribute whose reliance a task measures as well, or None."""
+        chosen = self.study.tasks[task].watched
+        return None if chosen is None else chosen.attribute
+
+    def watched_artifact(self, task: str) -> str | None:
+        """Return the artifact that a task watches, or None."""
+        name = self.watched(task)
+        return name if name in self.study.artifacts else None
+
+    def watched_twins(self, task: str) -> str | None:
+        """Return the attribute of its dataset that a task watches by the dataset's twins."""
+        return None if self.watched_artifact(task) else self.watched(task)
+
     def twinned(self) -> list[str]:
         """Return the tasks whose test images have twins, so that true reliance is known."""
         return [t for t in self.study.tasks if self.artifact(t) or self.twins(t)]

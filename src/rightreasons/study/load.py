@@ -14,7 +14,7 @@ from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.registry import Registry, suggestion
 from rightreasons.data import DATASETS
-from rightreasons.data.attributes import parse
+from rightreasons.data.attributes import columns, parse
 from rightreasons.debias import METHODS
 from rightreasons.figures import FIGURES
 from rightreasons.learning.config import ModelConfig, TrainingConfig
@@ -84,6 +84,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     _check_multiverse(study)
     _check_expressions(study)
     _check_twins(study)
+    _check_watched(study, kinds["datasets"])
     _check_cells(study)
     return study
 
@@ -213,6 +214,46 @@ def _check_twins(study: StudyConfig) -> None:
                 f"{grid.dataset(task)} has none for {study.tasks[task].protected!r}. Name the "
                 f"task's methods without it in tasks.{task}.methods, or choose an artifact or "
                 "another attribute as `protected`."
+            )
+
+
+def _check_watched(study: StudyConfig, datasets: Registry) -> None:
+    """Raise UserError for a watched attribute that cannot be switched by itself."""
+    for name, task in study.tasks.items():
+        if (watched := task.watched) is None:
+            continue
+        where, asked = f"config: tasks.{name}.watched", watched.attribute
+        traits = datasets[study.datasets[task.dataset]["kind"]].traits
+        able = traits["twins"]
+        if traits["both"]:
+            raise UserError(
+                f"{where}: of {task.dataset} there are two versions of each image already, by its "
+                f"{traits['both']}, and no second attribute can be watched. Leave `watched` out, "
+                "or take another dataset with two artifacts."
+            )
+        if asked == task.protected or asked in columns(task.protected):
+            raise UserError(
+                f"{where}.attribute: {quoted(asked)} is the protected attribute already. Watch "
+                "another one, or leave `watched` out."
+            )
+        if asked in columns(task.target):
+            raise UserError(f"{where}.attribute: {quoted(asked)} is the target. Watch another one.")
+        allowed = [a for a in (*study.artifacts, *able) if a not in (task.target, task.protected)]
+        if asked not in allowed:
+            raise UserError(
+                f"{where}.attribute: {quoted(asked)} can be switched in no image: it is no "
+                f"artifact of this study, and {task.dataset} has no twins of it"
+                f"{suggestion(asked, allowed)} Allowed: {', '.join(allowed) or 'none'}."
+            )
+        if asked in study.artifacts and watched.level is None:
+            raise UserError(
+                f"{where}.level is missing: say how strongly the artifact {quoted(asked)} goes "
+                "with the target, from -1 to 1, such as 0.8."
+            )
+        if asked not in study.artifacts and watched.level is not None:
+            raise UserError(
+                f"{where}.level: {quoted(asked)} is an attribute of the dataset, which is watched "
+                "as it is found. Leave `level` out, or watch an artifact."
             )
 
 

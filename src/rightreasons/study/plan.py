@@ -25,7 +25,7 @@ from rightreasons.stages.pool import PoolJob, Twins, TwinsInput, TwinsJob
 from rightreasons.stages.region import RegionJob
 from rightreasons.stages.roi import Roi
 from rightreasons.stages.sanity import SanityJob
-from rightreasons.stages.split import SplitInput, SplitJob
+from rightreasons.stages.split import SplitInput, SplitJob, Watch
 from rightreasons.stages.train import TrainInput, TrainJob
 from rightreasons.study.grid import Grid, region_name
 from rightreasons.study.paths import Paths
@@ -158,6 +158,7 @@ class Plan:
             protected=task.protected,
             injected=self.grid.doubled(group.task),
             both=self.grid.both(group.dataset),
+            watched=Watch(**task.watched.model_dump()) if task.watched else None,
             design=Chosen.of(group.design, {k: v for k, v in chosen.items() if k != "levels"}),
             levels=tuple(float(f"{level:g}") for level in alike),
         )
@@ -169,6 +170,7 @@ class Plan:
             output=self.trained_files(group),
             group=group,
             artifact=self._artifact(group.task),
+            watched=self.watched(group.task),
             model=self.study.task_model(group.task),
             training=self.study.task_training(group.task),
             deterministic=self.study.deterministic,
@@ -190,6 +192,7 @@ class Plan:
             preset=self.grid.preset(method),
             override={} if original == method else {knob: 0},
             artifact=self._artifact(group.task),
+            watched=self.watched(group.task),
             roi=self.cell_roi(group, method),
             deterministic=self.study.deterministic,
         )
@@ -204,6 +207,7 @@ class Plan:
             method=method,
             explainer_set=explainers,
             artifact=self._artifact(group.task),
+            watched=self.watched(group.task),
             explainers=self._explainers(explainers),
             images=chosen.images,
             explained_class=chosen.explained_class,
@@ -221,6 +225,7 @@ class Plan:
             output=files.Sanity.below(folder),
             group=group,
             artifact=self._artifact(group.task),
+            watched=self.watched(group.task),
             explainers=self._explainers(explainers),
             images=chosen.images,
             stages=chosen.stages,
@@ -256,6 +261,7 @@ class Plan:
             study=self.study.study,
             group=group,
             artifact=self._artifact(task),
+            watched=self.watched(task),
             original=grid.original,
             methods=methods,
             models=tuple(models),
@@ -360,10 +366,18 @@ class Plan:
 
     def switched(self) -> list[tuple[str, str]]:
         """Return dataset and attribute of all twins that have to be made."""
-        wanted = [(self.grid.dataset(task), self.grid.twins(task)) for task in self.study.tasks]
+        wanted = [
+            (self.grid.dataset(task), attribute)
+            for task in self.study.tasks
+            for attribute in (self.grid.twins(task), self.grid.watched_twins(task))
+        ]
         found = [(dataset, attribute) for dataset, attribute in wanted if attribute is not None]
         made = [pair for pair in found if pair[1] != self.grid.both(pair[0])]
         return list(dict.fromkeys(made))
+
+    def watched(self, task: str) -> Chosen | None:
+        """Return the artifact that a task watches, or None."""
+        return self.grid.chosen_artifact(self.grid.watched_artifact(task))
 
     def _rounded(self, design: str) -> float:
         """Return a design's strongest level with the digits of a folder's name."""
@@ -383,13 +397,15 @@ class Plan:
         return self.grid.chosen_artifact(self.grid.artifact(task))
 
     def _training_input(self, group: Group) -> TrainInput:
+        watched = self.grid.watched_twins(group.task)
         return TrainInput(
             images=self.pool(group.dataset).output.images,
             split=self.split(group).output.split,
-            twins=self._twins(group.task),
+            twins=self.twins_file(group.task),
+            watched_twins=Path(self.paths.twins(group.dataset, watched)) if watched else None,
         )
 
-    def _twins(self, task: str) -> Path | None:
+    def twins_file(self, task: str) -> Path | None:
         """Return the file with a task's twins: the pool itself where it holds both versions."""
         dataset, attribute = self.grid.dataset(task), self.grid.twins(task)
         if attribute is None:

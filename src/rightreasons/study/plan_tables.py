@@ -25,6 +25,7 @@ from rightreasons.stages.tabulate_regions import RegionTables, RegionTablesInput
 from rightreasons.stages.tabulate_reliance import RelianceInput, RelianceJob, RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes, RuntimesInput, RuntimesJob
 from rightreasons.stages.tabulate_sanity import SanityTable, SanityTableInput, SanityTableJob
+from rightreasons.stages.tabulate_shortcuts import ShortcutsInput, ShortcutsJob, ShortcutsTable
 from rightreasons.stages.tabulate_tuning import TuningTables, TuningTablesInput, TuningTablesJob
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_multiverse import MultiversePlan
@@ -71,6 +72,8 @@ class TablePlan:
             made.append(AttributionTables.below(self.folder))
         if self.grid.twinned():
             made.append(RelianceTables.below(self.folder))
+        if any(map(self.grid.watched, self.study.tasks)):
+            made.append(ShortcutsTable.below(self.folder))
         if self.grid.tuned():
             made.append(TuningTables.below(self.folder))
         if self.multiversed.groups():
@@ -334,6 +337,14 @@ class TablePlan:
             regions={name: _region(task) for name, task in self.study.tasks.items()},
             rate=self.study.measure.calls.rate,
             null=self.study.measure.calls.null,
+        )
+
+    def shortcuts(self) -> ShortcutsJob:
+        """Return the job that makes the table `two_shortcuts`."""
+        return ShortcutsJob(
+            input=ShortcutsInput(provenance=self.made.provenance, tests=self.made.tests),
+            output=ShortcutsTable.below(self.folder),
+            original=self.grid.original,
         )
 
     def multiverse(self) -> MultiverseTablesJob:

@@ -32,6 +32,7 @@ class TuningPlan:
             method=self.grid.method(method),
             stream=method,
             artifact=self.grid.chosen_artifact(self.grid.artifact(group.task)),
+            watched=plan.watched(group.task),
             roi=plan.cell_roi(group, method),
             searched=tuple(self.study.methods[method]["search"]),
             trials=tuning.trials,

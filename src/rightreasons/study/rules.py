@@ -36,6 +36,7 @@ from rightreasons.stages.tabulate_regions import RegionTables
 from rightreasons.stages.tabulate_reliance import RelianceTables
 from rightreasons.stages.tabulate_runtimes import Runtimes
 from rightreasons.stages.tabulate_sanity import SanityTable
+from rightreasons.stages.tabulate_shortcuts import ShortcutsTable
 from rightreasons.stages.tabulate_tuning import TuningTables
 from rightreasons.stages.tune import Trials
 from rightreasons.stages.universe import Universe
@@ -177,6 +178,9 @@ STAGES = {
         lambda plan, _: TablePlan(plan).multiverse(),
         _tables(MultiverseTables),
         "tabulate_multiverse",
+    ),
+    "tabulate_shortcuts": Stage(
+        lambda plan, _: TablePlan(plan).shortcuts(), _tables(ShortcutsTable), "tabulate_shortcuts"
     ),
     "tabulate_sanity": Stage(
         lambda plan, _: TablePlan(plan).sanity(), _tables(SanityTable), "tabulate_sanity"

@@ -110,6 +110,21 @@ def _has_area(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
 KnownRoi = Rectangle | MaskRoi
 
 
+class WatchedConfig(Section):
+    """A second attribute whose reliance is measured as well: a shortcut that nobody treats."""
+
+    attribute: str = Field(
+        description="another artifact's name, or an attribute that the dataset has twins of"
+    )
+    level: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="of an artifact: share of images with target 1 that carry it minus that of "
+        "target 0, in train and debias; in select and test half of each cell carries it",
+    )
+
+
 class TaskConfig(Section):
     """What is predicted, what must not matter, and where that sits in the image."""
 
@@ -123,6 +138,11 @@ class TaskConfig(Section):
             description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, "
             "the top quantile of an attribution map, or where an artifact lies"
         )
+    )
+    watched: WatchedConfig | None = Field(
+        None,
+        description="a second attribute whose reliance is measured as well, to see whether a "
+        "method that mitigates one shortcut raises the other",
     )
     designs: list[str] | None = Field(
         None, min_length=1, description="designs of this task; none: all of the study"

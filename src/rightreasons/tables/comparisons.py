@@ -12,7 +12,7 @@ import pandas as pd
 
 from rightreasons.core.seeds import derive
 from rightreasons.metrics import METRICS, headline, ranking
-from rightreasons.metrics.compute import resolve, twins_of
+from rightreasons.metrics.compute import by_attribute, resolve, twins_of
 from rightreasons.statistics.paired import (
     Comparison,
     Judged,
@@ -91,16 +91,18 @@ class _Predictions:
             comparing,
             resolve(comparing.metrics),
         )
-        self.models = {
-            str(method): [judged(part) for _, part in table.groupby("seed")]
-            for method, table in predictions.groupby("method", sort=False)
-        }
         family = len(comparing.methods[self.task])
-        self.draws = draws_of(
-            [one for models in self.models.values() for one in models],
-            seed=derive(0, "compare", *map(str, key)),
-            replicates=max(comparing.replicates, least_replicates(family)),
-        )
+        self.models = {
+            attribute: _by_seed(view) for attribute, view in by_attribute(predictions).items()
+        }
+        self.draws = {
+            attribute: draws_of(
+                [one for models in found.values() for one in models],
+                seed=derive(0, "compare", *map(str, key)),
+                replicates=max(comparing.replicates, least_replicates(family)),
+            )
+            for attribute, found in self.models.items()
+        }
         self._known: dict[tuple[str, str], Resampled] = {}
 
     def rivals(self) -> list[str]:
@@ -111,13 +113,27 @@ class _Predictions:
     def of(self, method: str, metric: str) -> Resampled:
         """Return a method's numbers by a metric."""
         if (method, metric) not in self._known:
+            attribute = METRICS[metric].traits["attribute"]
             self._known[method, metric] = resampled(
-                self.models[method],
+                self.models[attribute][method],
                 metric=METRICS[metric],
                 params=self.metrics[metric],
-                draws=self.draws,
+                draws=self.draws[attribute],
             )
         return self._known[method, metric]
+
+    def shown(self, place: str) -> list[str]:
+        """Return the metrics of a headline that there are: of the watched attribute if any is."""
+        metrics = headline(place, "group")
+        return [m for m in metrics if METRICS[m].traits["attribute"] in self.models]
+
+
+def _by_seed(predictions: pd.DataFrame) -> dict[str, list[Judged]]:
+    """Return each method's predictions, seed by seed."""
+    return {
+        str(method): [judged(part) for _, part in table.groupby("seed")]
+        for method, table in predictions.groupby("method", sort=False)
+    }
 
 
 def judged(table: pd.DataFrame) -> Judged:
@@ -139,8 +155,12 @@ Arrays = dict[tuple[str | None, str], dict[str, np.ndarray]]
 def _twins(comparing: Comparing, predictions: pd.DataFrame) -> Arrays:
     """Return what models do with twins, of the metrics for which there are twins."""
     params, found = resolve(comparing.metrics), Arrays()
+    views = by_attribute(predictions)
     for metric in headline("comparisons", "reliance"):
-        values = METRICS[metric].run(twins_of(predictions), params[metric])
+        attribute = METRICS[metric].traits["attribute"]
+        if attribute not in views:
+            continue
+        values = METRICS[metric].run(twins_of(views[attribute]), params[metric])
         if not np.isnan(values).all():
             found[None, metric] = _by_method(predictions.assign(value=values))
     return found
@@ -167,7 +187,7 @@ def _paired(comparing: Comparing, methods: _Predictions, arrays: Arrays) -> Iter
     """Yield the comparisons with references and own controls."""
     for method, reference in _pairs(comparing, methods.task):
         names = {"test": "paired", "method": method, "reference": reference}
-        for metric in headline("comparisons", "group"):
+        for metric in methods.shown("comparisons"):
             difference = methods.of(method, metric) - methods.of(reference, metric)
             yield from _rows(compare_predictions(difference), **names, metric=metric)
         for (explainer, metric), values in arrays.items():
@@ -188,8 +208,8 @@ def _all_pairs(comparing: Comparing, methods: _Predictions) -> Iterator[Row]:
 
 def _means(methods: _Predictions, twins: Arrays) -> Iterator[Row]:
     """Yield each method's own numbers with their intervals, without a test."""
-    for method in methods.models:
-        for metric in headline("leaderboard", "group"):
+    for method in methods.models["protected"]:
+        for metric in methods.shown("leaderboard"):
             results = compare_predictions(methods.of(method, metric))
             yield from _untested(results, method=method, metric=metric)
         for (_, metric), values in twins.items():

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.metrics import METRICS, playing
+from rightreasons.metrics.compute import by_attribute
 from rightreasons.statistics.intervals import wilson
 from rightreasons.statistics.student import t_quantile
 from rightreasons.tables.claims import CLAIM, GROUP, MODEL, Calling, call, is_pair
@@ -98,7 +99,8 @@ def true_reliance(predictions: pd.DataFrame, injected: Collection[str] = ()) -> 
         A row per model: MODEL, flips (share of decisions that change) with its 95 % interval over
         images (flips_low, flips_high; Wilson's, Student's where lots decide), logit_change (mean
         |change of the difference of logits|), accuracy_change (accuracy without the attribute minus
-        accuracy with it).
+        accuracy with it). Where an attribute is watched also watched_flips, the share of decisions
+        that change when it alone is switched, with its interval.
     """
     has_twin = predictions["twin_score"].notna()
     once = (predictions["protected"] == 0) | ~predictions["task"].isin(list(injected))
@@ -115,11 +117,20 @@ def true_reliance(predictions: pd.DataFrame, injected: Collection[str] = ()) -> 
         accuracy_change=np.where(carries, twin_right - right, right - twin_right),
     )
     mean = values.groupby(MODEL, sort=False)[list(TRUTHS)].mean().reset_index()
-    flips = summarised(values.rename(columns={"flips": "value"}), MODEL, shares=True)
-    bounds = flips[[*MODEL, "ci_low", "ci_high"]]
-    return mean.merge(
-        bounds.rename(columns={"ci_low": "flips_low", "ci_high": "flips_high"}), on=MODEL
-    )
+    flips = _shares(values[MODEL], values["flips"], "flips").drop(columns="flips")
+    found = mean.merge(flips, on=MODEL)
+    views = by_attribute(predictions)
+    if "watched" not in views:
+        return found
+    other = (views["watched"]["chance"] - views["watched"]["twin_chance"]).abs()
+    return found.merge(_shares(predictions[MODEL], other, "watched_flips"), how="left", on=MODEL)
+
+
+def _shares(models: pd.DataFrame, flips: pd.Series, name: str) -> pd.DataFrame:
+    """Return a row per model: the mean of 1 and 0 as `name`, and its interval's ends."""
+    mean = summarised(models.assign(value=flips), MODEL, shares=True)
+    names = {"value": name, "ci_low": f"{name}_low", "ci_high": f"{name}_high"}
+    return mean.drop(columns="n").rename(columns=names)
 
 
 def summarised(rows: pd.DataFrame, by: list[str], *, shares: bool = False) -> pd.DataFrame:

@@ -43,9 +43,50 @@ TABLES = (
             ),
             *floats("logits", logit_change="mean |change of the difference of logits|"),
             *floats("share", accuracy_change="accuracy without the attribute minus with it"),
+            *floats(
+                "share",
+                watched_flips="decisions that switching the watched attribute alone flips; missing "
+                "where none is watched",
+                watched_flips_low="lower end of its 95 % interval",
+                watched_flips_high="upper end of its 95 % interval",
+            ),
             Column("reliant", pa.bool_(), "", "the claim is true (docs/metrics.md)"),
             Column("place", pa.bool_(), "", "the ROI is where the protected attribute is"),
             Column("collapsed", pa.bool_(), "", "the model collapsed"),
+            *RUN,
+        ),
+    ),
+    Table(
+        "two_shortcuts",
+        "one method at one level: how its reliance on the protected and on the watched attribute "
+        "differs from the original's (tasks that watch an attribute)",
+        (
+            *KEY,
+            Column(
+                "unit",
+                WORD,
+                "",
+                "what the intervals speak of: `seed`, other training runs and images; `image`, "
+                "these models on other images, where there is one seed",
+            ),
+            *floats(
+                "share",
+                protected_change="decisions flipped by the protected attribute alone: the method's "
+                "minus the original's",
+                protected_change_low="lower end of its 95 % interval",
+                protected_change_high="upper end of its 95 % interval",
+                watched_change="the same of the watched attribute",
+                watched_change_low="lower end of its 95 % interval",
+                watched_change_high="upper end of its 95 % interval",
+            ),
+            Column(
+                "quadrant",
+                WORD,
+                "",
+                "`less of both`, `more of both`, or `less of one, more of the other`; missing "
+                "where a change is 0 or unknown",
+            ),
+            Column("told", pa.bool_(), "", "neither interval has 0 in it"),
             *RUN,
         ),
     ),
