@@ -352,7 +352,11 @@ def test_nothing_is_watched_where_the_pool_holds_both_versions() -> None:
     parts = {"foreground": {"kind": "synthfaces"}, "backgrounds": {"kind": "textures"}}
     faces = {"kind": "composite", **parts, "mask": "Person", "attribute": "texture == waves"}
     tasks = watching(attribute="ink", level=0.8)
-    tasks["smiling_by_necktie"] |= {"dataset": "faces", "protected": "background"}
+    tasks["smiling_by_necktie"] |= {
+        "dataset": "faces",
+        "protected": "background",
+        "roi": [0, 0, 1, 1],
+    }
     datasets = {**tiny()["datasets"], "faces": faces}
     with pytest.raises(UserError, match=r"two versions of each image already, by its background"):
         plan_of(tasks=tasks, artifacts=INK, datasets=datasets)
