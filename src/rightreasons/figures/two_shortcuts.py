@@ -100,7 +100,8 @@ def _quadrants(axes: Axes, reach: float) -> None:
     axes.axvline(0, color=GREY, lw=0.6, zorder=0)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
     two = WHAC_A_MOLE.replace(", ", ",\n")
-    corners = {(0.02, 0.98): two, (0.98, 0.02): two, (0.02, 0.02): LESS, (0.98, 0.98): MORE}
+    corners = {(0.02, 0.98): f"{two}\n(Whac-A-Mole)", (0.98, 0.02): two}
+    corners |= {(0.02, 0.02): LESS, (0.98, 0.98): MORE}
     for (x, y), text in corners.items():
         axes.text(x, y, text, transform=axes.transAxes, color=GREY, fontsize=7, zorder=1,
                   ha="left" if x < 0.5 else "right", va="bottom" if y < 0.5 else "top")  # fmt: skip
