@@ -1,4 +1,4 @@
-"""Architectures by name: ResNets, SqueezeNet, the small CNN, any torchvision classifier."""
+"""Architectures by name: torchvision's classifiers, EfficientNet-Lite0, the small CNN."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import nn
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
 from rightreasons.core.seeds import seed_torch
+from rightreasons.models import efficientnet_lite
 from rightreasons.models.classifier import Classifier
 
 N_CLASSES = 2
@@ -80,11 +81,12 @@ def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0)
     Parameters
     ----------
     architecture
-        `small_cnn`, or a torchvision classification model by name. Its last linear layer becomes
-        the head; SqueezeNet's convolutional classifier becomes global average pooling and a
-        linear head.
+        `small_cnn`, `efficientnet_lite0`, or a torchvision classification model by name. Its last
+        linear layer becomes the head; SqueezeNet's convolutional classifier becomes global average
+        pooling and a linear head.
     weights
-        `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use),
+        `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use; those of
+        `efficientnet_lite0` are in a package: `models.efficientnet_lite`),
         `imagenet_v1` or `imagenet_v2` (torchvision's IMAGENET1K_V1 and IMAGENET1K_V2: the best of a
         ResNet-50 are V2, which older papers did not have), or the path of a state dict for the
         architecture, read without unpickling code.
@@ -107,7 +109,7 @@ def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0)
         seed_torch(seed)
         if architecture == "small_cnn":
             return _small_cnn(weights)
-        network = _torchvision(architecture)
+        network = _network(architecture)
         if weights == "none":
             return _split(architecture, network)
         network.load_state_dict(_load_weights(architecture, weights, network))
@@ -129,15 +131,18 @@ def _small_cnn(weights: str) -> Classifier:
     return Classifier(trunk, nn.Linear(trunk.n_features, N_CLASSES))
 
 
-def _torchvision(architecture: str) -> nn.Module:
+def _network(architecture: str) -> nn.Module:
+    if architecture == efficientnet_lite.NAME:
+        return efficientnet_lite.efficientnet_lite0()
     from torchvision import models
 
     known = models.list_models(module=models)
     if architecture not in known:
+        names = [*known, efficientnet_lite.NAME]
         raise UserError(
             f"model.architecture: unknown architecture {architecture!r}"
-            f"{suggestion(architecture, known)} Allowed: small_cnn and torchvision's "
-            "classification models (resnet18, resnet50, squeezenet1_0, ...)."
+            f"{suggestion(architecture, names)} Allowed: small_cnn, efficientnet_lite0 and "
+            "torchvision's classification models (resnet18, resnet50, squeezenet1_0, ...)."
         )
     extra: dict[str, Any] = (
         {"init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
@@ -146,15 +151,18 @@ def _torchvision(architecture: str) -> nn.Module:
 
 
 def _load_weights(architecture: str, weights: str, network: nn.Module) -> dict[str, torch.Tensor]:
-    if weights in IMAGENET:
+    lite = architecture == efficientnet_lite.NAME
+    if weights in IMAGENET and not lite:
         return _imagenet(architecture, weights)
-    path = Path(weights)
+    path = efficientnet_lite.packaged_weights() if weights == "imagenet" else Path(weights)
     if not path.is_file():
         raise UserError(
             f"model.weights: no file {weights!r}. Allowed: none, {', '.join(IMAGENET)}, or the "
             f"path of a state dict of {architecture} (.safetensors, or .pth of tensors only)."
         )
-    return _check_state(_read_state(path), network, f"{weights} ({architecture})")
+    state = _read_state(path)
+    state = efficientnet_lite.renamed(state) if lite else state
+    return _check_state(state, network, f"{weights} ({architecture})")
 
 
 def _imagenet(architecture: str, weights: str) -> dict[str, torch.Tensor]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
 ACTIVATIONS = (*RECTIFIERS, nn.LeakyReLU)
 # Steps that only move, drop or scale-free copy values; their gradient is their relevance rule.
-MOVES = (*DROPOUTS, *MAX_POOLS, nn.Flatten, nn.Identity)
+MOVES = (*DROPOUTS, *MAX_POOLS, nn.Flatten, nn.Identity, nn.ZeroPad2d)
 MOVING_FUNCTIONS = (*FLATTENING_FUNCTIONS, torch.cat, F.dropout, F.max_pool2d)
 
 
