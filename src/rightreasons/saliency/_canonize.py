@@ -191,6 +191,6 @@ def _advice() -> str:
     return (
         "Allowed are networks of convolutions, linear layers, batch norm directly after them, "
         "ReLU, max and average pooling modules, dropout, sums and concatenations: small_cnn, "
-        "ResNets, ResNeXts, VGGs, AlexNet, SqueezeNets. Choose one of them as "
-        "model.architecture, or another explainer, such as integrated_gradients."
+        "ResNets, ResNeXts, VGGs, AlexNet, SqueezeNets, efficientnet_lite0. Choose one of them "
+        "as model.architecture, or another explainer, such as integrated_gradients."
     )
