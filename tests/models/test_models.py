@@ -96,7 +96,7 @@ def test_a_network_without_a_linear_end_is_refused(monkeypatch: pytest.MonkeyPat
     from rightreasons.models import architectures
 
     network = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
-    monkeypatch.setattr(architectures, "_torchvision", lambda name: network)
+    monkeypatch.setattr(architectures, "_network", lambda name: network)
     with pytest.raises(UserError, match="ends in ReLU, not in a linear"):
         build_classifier("odd")
 
@@ -311,3 +311,21 @@ def test_provenance_names_what_is_not_installed(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(records, "version", missing)
     assert provenance("cpu")["versions"]["captum"] == "not installed"
+
+
+def test_a_head_that_reads_a_grid_knows_what_is_where(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    network = models.get_model("squeezenet1_1", weights=None)
+    save_file(network.state_dict(), path)
+    model = build_classifier("squeezenet1_1_grid", str(path)).eval()
+    inputs = torch.randn(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        cells = network.eval().features(inputs)
+        assert cells.shape == (2, 512, 7, 7)
+        assert torch.allclose(model.features(inputs), cells.flatten(1) / 49)
+        assert model.features(INPUTS).shape == (2, 512 * 49)  # 3 x 3 cells, stretched
+        averaged = build_classifier("squeezenet1_1", str(path)).eval()
+        shares = model.features(inputs).unflatten(1, (512, 49))
+        assert torch.allclose(averaged.features(inputs), shares.sum(2), atol=1e-5)
+    with pytest.raises(UserError, match="unknown architecture 'resnet18_grid'"):
+        build_classifier("resnet18_grid")

@@ -16,7 +16,9 @@ from rightreasons.models.classifier import Affine, Classifier, projection
 from rightreasons.models.layers import captured, intervene, layer_of
 
 
-@pytest.mark.parametrize("architecture", ["small_cnn", "resnet18", "resnet50", "squeezenet1_0"])
+@pytest.mark.parametrize(
+    "architecture", ["small_cnn", "resnet18", "resnet50", "squeezenet1_0", "efficientnet_lite0"]
+)
 @torch.no_grad()
 def test_the_canonical_form_is_the_same_function(architecture: str) -> None:
     from rightreasons.saliency._canonize import canonize

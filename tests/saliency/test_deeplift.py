@@ -191,7 +191,7 @@ def test_max_pooling_of_windows_side_by_side_is_max_pooling(pool: nn.MaxPool2d) 
 
 @pytest.mark.parametrize(
     ("architecture", "what"),
-    [("mobilenet_v2", "ReLU6"), ("efficientnet_b0", "SiLU"), ("regnet_y_400mf", "mul")],
+    [("mobilenet_v3_small", "Hardswish"), ("efficientnet_b0", "SiLU"), ("regnet_y_400mf", "mul")],
 )
 def test_a_step_without_a_rule_is_refused_before_anything_is_explained(
     architecture: str, what: str
@@ -202,6 +202,27 @@ def test_a_step_without_a_rule_is_refused_before_anything_is_explained(
         explainer.run(build_classifier(architecture), explainer.params(), torch.Generator()),
     ):
         pass
+
+
+def test_a_network_with_relu6_is_complete() -> None:
+    model, inputs = build_classifier("efficientnet_lite0").double(), images(2).double()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1  # else so deep a network's logits hardly depend on the image
+    model.train()(inputs)
+    assert explain(model.eval(), inputs, [0, 1]).error.max() < 1e-6
+
+
+def test_a_capped_relu_is_rescaled_as_one_step() -> None:
+    """Multipliers of ReLU6 by the rescale rule are differences of outputs by those of inputs."""
+    from captum.attr import DeepLift
+
+    from rightreasons.saliency._rescale import CappedReLU
+
+    inputs = torch.tensor([-2.0, 3.0, 8.0, 9.0, 2.0, -1.0], dtype=torch.double)[:, None]
+    start = torch.tensor([1.0, 7.0, -3.0, 7.0, 4.0, -5.0], dtype=torch.double)[:, None]
+    parts = DeepLift(nn.Sequential(CappedReLU())).attribute(inputs.requires_grad_(), start)
+    torch.testing.assert_close(parts, F.relu6(inputs) - F.relu6(start))
 
 
 def test_smooth_activations_are_rescaled_too() -> None:

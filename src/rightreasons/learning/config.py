@@ -38,7 +38,9 @@ class ModelConfig(Section):
     """Which network is trained."""
 
     architecture: str = Field(
-        "resnet50", description="small_cnn or a torchvision classification model"
+        "resnet50",
+        description="small_cnn, efficientnet_lite0, squeezenet1_0_grid, squeezenet1_1_grid, or a "
+        "torchvision classification model",
     )
     weights: str = Field(
         "none",

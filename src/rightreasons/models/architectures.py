@@ -1,4 +1,4 @@
-"""Architectures by name: ResNets, SqueezeNet, the small CNN, any torchvision classifier."""
+"""Architectures by name: torchvision's classifiers, EfficientNet-Lite0, the small CNN."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import nn
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
 from rightreasons.core.seeds import seed_torch
+from rightreasons.models import efficientnet_lite
 from rightreasons.models.classifier import Classifier
 
 N_CLASSES = 2
@@ -38,6 +39,23 @@ class GridAverage(nn.AdaptiveAvgPool2d):
         if height % cells or width % cells:
             return super().forward(input)
         return F.avg_pool2d(input, (height // cells, width // cells))
+
+
+class GridShare(GridAverage):
+    """The share of each cell of a grid in the average over all: together they are the average.
+
+    A linear head with the same weights for all cells is one that reads the average. The division
+    matters: as large as the average each, so many features make Adam's first steps too large by
+    far, and a trained trunk is wrecked.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Return the shares (N, C, cells, cells) of (N, C, H, W)."""
+        return super().forward(input) / int(self.output_size) ** 2  # type: ignore[arg-type]
+
+
+#: Ends the name of a SqueezeNet whose head reads a grid of cells, this many each way.
+GRID, CELLS = "_grid", 7
 
 
 class SmallCNN(nn.Sequential):
@@ -80,11 +98,13 @@ def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0)
     Parameters
     ----------
     architecture
-        `small_cnn`, or a torchvision classification model by name. Its last linear layer becomes
-        the head; SqueezeNet's convolutional classifier becomes global average pooling and a
-        linear head.
+        `small_cnn`, `efficientnet_lite0`, or a torchvision classification model by name. Its last
+        linear layer becomes the head; SqueezeNet's convolutional classifier becomes global average
+        pooling and a linear head. `squeezenet1_0_grid` and `squeezenet1_1_grid` have a head that
+        reads the shares of 7 x 7 cells in the average: it can ask what is where.
     weights
-        `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use),
+        `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use; those of
+        `efficientnet_lite0` are in a package: `models.efficientnet_lite`),
         `imagenet_v1` or `imagenet_v2` (torchvision's IMAGENET1K_V1 and IMAGENET1K_V2: the best of a
         ResNet-50 are V2, which older papers did not have), or the path of a state dict for the
         architecture, read without unpickling code.
@@ -107,7 +127,7 @@ def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0)
         seed_torch(seed)
         if architecture == "small_cnn":
             return _small_cnn(weights)
-        network = _torchvision(architecture)
+        network = _network(architecture)
         if weights == "none":
             return _split(architecture, network)
         network.load_state_dict(_load_weights(architecture, weights, network))
@@ -129,15 +149,20 @@ def _small_cnn(weights: str) -> Classifier:
     return Classifier(trunk, nn.Linear(trunk.n_features, N_CLASSES))
 
 
-def _torchvision(architecture: str) -> nn.Module:
+def _network(architecture: str) -> nn.Module:
+    if architecture == efficientnet_lite.NAME:
+        return efficientnet_lite.efficientnet_lite0()
     from torchvision import models
 
     known = models.list_models(module=models)
+    grids = {name + GRID: name for name in known if name.startswith("squeezenet")}
+    architecture = grids.get(architecture, architecture)
     if architecture not in known:
+        names = [*known, *grids, efficientnet_lite.NAME]
         raise UserError(
             f"model.architecture: unknown architecture {architecture!r}"
-            f"{suggestion(architecture, known)} Allowed: small_cnn and torchvision's "
-            "classification models (resnet18, resnet50, squeezenet1_0, ...)."
+            f"{suggestion(architecture, names)} Allowed: small_cnn, efficientnet_lite0 and "
+            "torchvision's classification models (resnet18, resnet50, squeezenet1_0, ...)."
         )
     extra: dict[str, Any] = (
         {"init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
@@ -146,15 +171,19 @@ def _torchvision(architecture: str) -> nn.Module:
 
 
 def _load_weights(architecture: str, weights: str, network: nn.Module) -> dict[str, torch.Tensor]:
-    if weights in IMAGENET:
+    architecture = architecture.removesuffix(GRID)
+    lite = architecture == efficientnet_lite.NAME
+    if weights in IMAGENET and not lite:
         return _imagenet(architecture, weights)
-    path = Path(weights)
+    path = efficientnet_lite.packaged_weights() if weights == "imagenet" else Path(weights)
     if not path.is_file():
         raise UserError(
             f"model.weights: no file {weights!r}. Allowed: none, {', '.join(IMAGENET)}, or the "
             f"path of a state dict of {architecture} (.safetensors, or .pth of tensors only)."
         )
-    return _check_state(_read_state(path), network, f"{weights} ({architecture})")
+    state = _read_state(path)
+    state = efficientnet_lite.renamed(state) if lite else state
+    return _check_state(state, network, f"{weights} ({architecture})")
 
 
 def _imagenet(architecture: str, weights: str) -> dict[str, torch.Tensor]:
@@ -224,7 +253,7 @@ def _check_state(
 
 def _split(architecture: str, network: nn.Module) -> Classifier:
     if architecture.startswith("squeezenet"):
-        return _split_squeezenet(network)
+        return _split_squeezenet(network, CELLS if architecture.endswith(GRID) else 1)
     name, last = [(n, m) for n, m in network.named_modules() if not list(m.children())][-1]
     if not isinstance(last, nn.Linear):
         raise UserError(
@@ -242,12 +271,12 @@ def _split(architecture: str, network: nn.Module) -> Classifier:
     return Classifier(network, nn.Linear(last.in_features, N_CLASSES))
 
 
-def _split_squeezenet(network: nn.Module) -> Classifier:
+def _split_squeezenet(network: nn.Module, cells: int) -> Classifier:
     classifier = network.get_submodule("classifier")
     n_features = next(m for m in classifier.children() if isinstance(m, nn.Conv2d)).in_channels
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         features=network.get_submodule("features"),
-        gap=nn.AdaptiveAvgPool2d(1),
+        gap=nn.AdaptiveAvgPool2d(1) if cells == 1 else GridShare(cells),
         flatten=nn.Flatten(),
     )
-    return Classifier(nn.Sequential(layers), nn.Linear(n_features, N_CLASSES))
+    return Classifier(nn.Sequential(layers), nn.Linear(n_features * cells**2, N_CLASSES))

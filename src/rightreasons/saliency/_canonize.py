@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
 ACTIVATIONS = (*RECTIFIERS, nn.LeakyReLU)
 # Steps that only move, drop or scale-free copy values; their gradient is their relevance rule.
-MOVES = (*DROPOUTS, *MAX_POOLS, nn.Flatten, nn.Identity)
+MOVES = (*DROPOUTS, *MAX_POOLS, nn.Flatten, nn.Identity, nn.ZeroPad2d)
 MOVING_FUNCTIONS = (*FLATTENING_FUNCTIONS, torch.cat, F.dropout, F.max_pool2d)
 
 
@@ -191,6 +191,6 @@ def _advice() -> str:
     return (
         "Allowed are networks of convolutions, linear layers, batch norm directly after them, "
         "ReLU, max and average pooling modules, dropout, sums and concatenations: small_cnn, "
-        "ResNets, ResNeXts, VGGs, AlexNet, SqueezeNets. Choose one of them as "
-        "model.architecture, or another explainer, such as integrated_gradients."
+        "ResNets, ResNeXts, VGGs, AlexNet, SqueezeNets, efficientnet_lite0. Choose one of them "
+        "as model.architecture, or another explainer, such as integrated_gradients."
     )

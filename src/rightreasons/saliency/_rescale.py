@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Sigmoid, nn.Tanh, nn.Softplus)
 ADVICE = (
     "Allowed are networks of convolutions, linear layers, batch norm, max and average pooling, "
-    "sums, concatenations and the activations ReLU, LeakyReLU, ELU, Sigmoid, Tanh, Softplus as "
-    "modules: small_cnn, ResNets, ResNeXts, VGGs, AlexNet, SqueezeNets, DenseNets. Choose one of "
-    "them as model.architecture, or another explainer, such as integrated_gradients."
+    "sums, concatenations and the activations ReLU, ReLU6, LeakyReLU, ELU, Sigmoid, Tanh, "
+    "Softplus as modules: small_cnn, ResNets, ResNeXts, VGGs, AlexNet, SqueezeNets, DenseNets, "
+    "efficientnet_lite0. Choose one of them as model.architecture, or another explainer, such as "
+    "integrated_gradients."
 )
 
 
@@ -64,19 +65,38 @@ class Windows(nn.Module):
         return padded.index_select(2, places[0]).index_select(3, places[1])
 
 
+class CappedReLU(nn.Module):
+    """ReLU6 as two ReLUs, for which captum has a rule: y - relu(y - 6) with y = relu(x).
+
+    Their multipliers give the rescale rule's for ReLU6: (dy / dx) (1 - d relu(y - 6) / dy).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.below, self.above = nn.ReLU(), nn.ReLU()
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return ReLU6 of the inputs, in their shape."""
+        outputs = self.below(inputs)
+        return outputs - self.above(outputs - 6)
+
+
 def differences_network(model: Classifier) -> fx.GraphModule:
     """Return a copy of `model`, the same function, on which captum's DeepLIFT is complete.
 
     Every call of an activation or of max pooling has a module and an input of its own, and max
     pooling has windows that do not overlap. Raises UserError for a step without a rule.
     """
-    graph = separate(trace(model, "deeplift", ADVICE), (*ACTIVATIONS, nn.MaxPool2d))
-    known = (*AFFINE, *ACTIVATIONS, nn.MaxPool2d)
+    graph = separate(trace(model, "deeplift", ADVICE), (*ACTIVATIONS, nn.ReLU6, nn.MaxPool2d))
+    known = (*AFFINE, *ACTIVATIONS, nn.ReLU6, nn.MaxPool2d)
     refuse_other_steps(graph, known, AFFINE_FUNCTIONS, "deeplift", ADVICE)
     for node in graph.graph.nodes:
-        pool = module_at(graph, node)
-        if isinstance(pool, nn.MaxPool2d):
-            put_module(graph, node, nn.Sequential(Windows(pool), nn.MaxPool2d(pool.kernel_size)))
+        module = module_at(graph, node)
+        if isinstance(module, nn.MaxPool2d):
+            windows = Windows(module), nn.MaxPool2d(module.kernel_size)
+            put_module(graph, node, nn.Sequential(*windows))
+        elif isinstance(module, nn.ReLU6):
+            put_module(graph, node, CappedReLU())
     graph.recompile()
     return graph
 

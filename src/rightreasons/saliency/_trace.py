@@ -31,7 +31,16 @@ SUMS = (operator.add, operator.iadd, torch.add)
 AVERAGING_FUNCTIONS = (F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, "mean")
 FLATTENING_FUNCTIONS = (torch.flatten, "flatten")
 # Steps in eval mode whose output is an affine map of their inputs: their gradient says it all.
-AFFINE = (*LINEARS, Affine, *BATCH_NORMS, *AVERAGES, *DROPOUTS, nn.Flatten, nn.Identity)
+AFFINE = (
+    *LINEARS,
+    Affine,
+    *BATCH_NORMS,
+    *AVERAGES,
+    *DROPOUTS,
+    nn.Flatten,
+    nn.Identity,
+    nn.ZeroPad2d,
+)
 AFFINE_FUNCTIONS = (
     *SUMS,
     *AVERAGING_FUNCTIONS,
