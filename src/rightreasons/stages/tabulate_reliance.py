@@ -21,11 +21,12 @@ class RelianceTables(Files):
     """What models rely on, and how well metrics of maps tell it."""
 
     reliance: Path = Path("reliance.parquet")
+    yardstick_tasks: Path = Path("yardstick_tasks.parquet")
     yardstick: Path = Path("yardstick.parquet")
 
 
 class RelianceJob(Job):
-    """Make the tables `reliance` and `yardstick`.
+    """Make the tables `reliance`, `yardstick_tasks` and `yardstick`.
 
     Attributes
     ----------
@@ -37,6 +38,8 @@ class RelianceJob(Job):
         The explainers that are noise.
     chance
         The methods that are noise, which are left out.
+    copies
+        The methods whose maps are the original's.
     regions
         What tells each task's ROI from that of others.
     rate, null
@@ -49,6 +52,7 @@ class RelianceJob(Job):
     elsewhere: tuple[str, ...]
     controls: tuple[str, ...]
     chance: tuple[str, ...]
+    copies: tuple[str, ...]
     regions: dict[str, str]
     rate: float
     null: Literal["auto", "conformal", "student"]
@@ -62,6 +66,7 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
     from rightreasons.tables.reliance import reliance
     from rightreasons.tables.schema import read_table
     from rightreasons.tables.yardstick import yardstick
+    from rightreasons.tables.yardstick_tasks import by_task, held
 
     running.ready()
     cells = read_table(job.input.cell_metrics)
@@ -77,5 +82,12 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
         regions=job.regions,
         calling=Calling(job.rate, job.null),
     )
-    for name, table in (("reliance", found), ("yardstick", yardstick(found, job.original))):
+    rows = held(found, job.original)
+    tasks = by_task(rows)
+    tables = {
+        "reliance": found,
+        "yardstick_tasks": tasks.assign(study=found["study"].iloc[0]) if len(tasks) else tasks,
+        "yardstick": yardstick(rows, tasks, rate=job.rate, copies=job.copies),
+    }
+    for name, table in tables.items():
         write_stamped([table] if len(table) else [], name, getattr(job.output, name), stamp)

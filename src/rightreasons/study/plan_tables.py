@@ -319,7 +319,8 @@ class TablePlan:
         )
 
     def reliance(self) -> RelianceJob:
-        """Return the job that makes the tables `reliance` and `yardstick`."""
+        """Return the job that makes the tables of true reliance and of the yardstick."""
+        methods = self.grid.methods()
         return RelianceJob(
             input=RelianceInput(
                 cell_metrics=self.made.cell_metrics,
@@ -331,6 +332,7 @@ class TablePlan:
             elsewhere=tuple(self.grid.elsewhere()),
             controls=self.grid.roles.noise,
             chance=self.grid.roles.chance,
+            copies=tuple(m for m in methods if self.grid.explained(m) != m),
             regions={name: _region(task) for name, task in self.study.tasks.items()},
             rate=self.study.measure.calls.rate,
             null=self.study.measure.calls.null,

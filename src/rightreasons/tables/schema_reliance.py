@@ -15,6 +15,12 @@ from rightreasons.tables.columns import (
     ints,
 )
 
+ABOUT = (
+    Column("metric", WORD, "", "name of the metric"),
+    Column("shown", WORD, "", "images: with or without the protected attribute, all"),
+    Column("truth", WORD, "", "flips, logit_change or accuracy_change"),
+)
+
 TABLES = (
     Table(
         "reliance",
@@ -50,13 +56,38 @@ TABLES = (
         ),
     ),
     Table(
+        "yardstick_tasks",
+        "how far one metric of one explainer says what models rely on, within one task",
+        (
+            *KEY,
+            *ABOUT,
+            *floats(
+                "",
+                estimate="Spearman's correlation of claim and truth over the task's models; 0 "
+                "where the claim is the same of all",
+                estimate_error="its standard error over seeds (jackknife)",
+            ),
+            *floats(
+                "share",
+                area="ROC area: models of which the claim is true above those of which it is not",
+                area_error="its standard error over seeds (jackknife)",
+            ),
+            *ints(
+                "models",
+                models="models the correlation rests on",
+                n_reliant="models of which the claim is true",
+                n_not_reliant="models of which it is not",
+            ),
+            *ints("seeds", seeds="their seeds"),
+            *RUN,
+        ),
+    ),
+    Table(
         "yardstick",
         "how far one metric of one explainer says what models rely on, over all cells",
         (
             *KEY,
-            Column("metric", WORD, "", "name of the metric"),
-            Column("shown", WORD, "", "images: with or without the protected attribute, all"),
-            Column("truth", WORD, "", "flips, logit_change or accuracy_change"),
+            *ABOUT,
             *floats("", estimate="Spearman's correlation of claim and truth over cells"),
             *INTERVAL,
             *ints("cells", cells="cells the correlation rests on"),
@@ -64,11 +95,32 @@ TABLES = (
                 "seeds", seeds="their seeds, counted in each dataset and design: interval's unit"
             ),
             *floats(
+                "",
+                within="mean over datasets of the mean over their tasks of Spearman's correlation "
+                "within a task",
+                within_tasks_low="lower end of its 95 % interval, other tasks of these datasets",
+                within_tasks_high="upper end of that interval",
+                within_datasets_low="lower end of its 95 % interval, for other datasets",
+                within_datasets_high="upper end of that interval",
+                sd_datasets="standard deviation between datasets of a dataset's mean correlation",
+                sd_tasks="standard deviation between tasks of a dataset of their correlation",
+                error_seeds="standard error over seeds of a task's correlation (root mean square)",
+            ),
+            *floats(
                 "share",
                 area="ROC area: cells where the claim is true above those where it is not",
                 area_low="lower end of its 95 % interval over seeds",
                 area_high="upper end of its 95 % interval over seeds",
+                area_within="mean over datasets of the mean over their tasks of the ROC area "
+                "within a task",
+                area_within_tasks_low="lower end of its 95 % interval, for other tasks of these "
+                "datasets",
+                area_within_tasks_high="upper end of that interval",
+                area_within_datasets_low="lower end of its 95 % interval, for other datasets",
+                area_within_datasets_high="upper end of that interval",
             ),
+            *ints("tasks", tasks="tasks with a correlation"),
+            *ints("datasets", datasets="their datasets"),
             *ints(
                 "cells",
                 n_reliant="cells where the claim is true",
@@ -81,8 +133,14 @@ TABLES = (
                 false_alarm_rate="claims made though untrue",
                 false_alarm_place_rate="claims made where the ROI is not the attribute's place",
                 level_0_rate="claims made of level-0 models: near the nominal rate",
+                level_0_low="lower end of the band with 95 % of such shares at the nominal rate",
+                level_0_high="upper end of that band",
             ),
-            *ints("", rank="rank by correlation with flips, images with the attribute"),
+            *ints("models", level_0_models="level-0 models, each counted once per map"),
+            Column("level_0_inside", pa.bool_(), "", "the share lies in the band"),
+            *ints(
+                "", rank="rank by mean correlation with flips within tasks, images with attribute"
+            ),
             *RUN,
         ),
     ),
