@@ -14,6 +14,7 @@ class RelianceInput(Files):
 
     cell_metrics: Path
     map_means: tuple[Path, ...]
+    map_halves: tuple[Path, ...]
     true_reliance: tuple[Path, ...]
 
 
@@ -23,10 +24,11 @@ class RelianceTables(Files):
     reliance: Path = Path("reliance.parquet")
     yardstick_tasks: Path = Path("yardstick_tasks.parquet")
     yardstick: Path = Path("yardstick.parquet")
+    retest: Path = Path("retest.parquet")
 
 
 class RelianceJob(Job):
-    """Make the tables `reliance`, `yardstick_tasks` and `yardstick`.
+    """Make the tables `reliance`, `yardstick_tasks`, `yardstick` and `retest`.
 
     Attributes
     ----------
@@ -64,6 +66,7 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
 
     from rightreasons.tables.claims import Calling
     from rightreasons.tables.reliance import reliance
+    from rightreasons.tables.retest import retest
     from rightreasons.tables.schema import read_table
     from rightreasons.tables.yardstick import yardstick
     from rightreasons.tables.yardstick_tasks import by_task, held
@@ -71,10 +74,13 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
     running.ready()
     cells = read_table(job.input.cell_metrics)
     stamp = str(cells["run"].iloc[0])
-    truth = pd.concat(map(pd.read_parquet, job.input.true_reliance), ignore_index=True)
+    means, halves, truth = (
+        pd.concat(map(pd.read_parquet, paths), ignore_index=True)
+        for paths in (job.input.map_means, job.input.map_halves, job.input.true_reliance)
+    )
     found = reliance(
         cell_metrics=cells,
-        maps=pd.concat(map(pd.read_parquet, job.input.map_means), ignore_index=True),
+        maps=means,
         truth=truth[~truth["method"].isin(job.chance)],
         original=job.original,
         elsewhere=job.elsewhere,
@@ -88,6 +94,7 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
         "reliance": found,
         "yardstick_tasks": tasks.assign(study=found["study"].iloc[0]) if len(tasks) else tasks,
         "yardstick": yardstick(rows, tasks, rate=job.rate, copies=job.copies),
+        "retest": retest(rows, halves, job.copies),
     }
     for name, table in tables.items():
         write_stamped([table] if len(table) else [], name, getattr(job.output, name), stamp)

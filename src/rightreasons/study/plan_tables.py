@@ -325,6 +325,7 @@ class TablePlan:
             input=RelianceInput(
                 cell_metrics=self.made.cell_metrics,
                 map_means=tuple(made.map_means for made in self._compared()),
+                map_halves=tuple(made.map_halves for made in self._compared()),
                 true_reliance=tuple(made.true_reliance for made in self._compared()),
             ),
             output=RelianceTables.below(self.folder),

@@ -145,6 +145,30 @@ TABLES = (
         ),
     ),
     Table(
+        "retest",
+        "how far one metric of one explainer repeats itself, over the tasks of the yardstick",
+        (
+            *KEY,
+            *ABOUT[:2],
+            *floats(
+                "",
+                halves="rank correlation of two halves of the images over a task's models, stepped "
+                "up to all images (Spearman-Brown), mean over tasks",
+                halves_low="lower end of its 95 % interval, other tasks of these datasets",
+                halves_high="upper end of that interval",
+                retrained="intraclass correlation of ranks in a task, between levels and methods "
+                "against seeds, mean over tasks",
+                retrained_low="lower end of its 95 % interval, other tasks of these datasets",
+                retrained_high="upper end of that interval",
+                retrained_flips="intraclass correlation of the flips of the same models",
+            ),
+            *ints("models", models="models that it rests on"),
+            *ints("tasks", tasks="their tasks"),
+            *ints("datasets", datasets="their datasets"),
+            *RUN,
+        ),
+    ),
+    Table(
         "sanity",
         "one explainer after one step of making an original network random, output first",
         (
