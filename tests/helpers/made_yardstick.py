@@ -44,7 +44,7 @@ def table() -> pd.DataFrame:
                     "called": flips > 0.5,
                     "null": "student",
                 }
-                own = {"value": value, "reliant": flips > 0.2, **fixed, **truth}
+                own = {"value": value, "reliant": flips > 0.25, **fixed, **truth}
                 rows.append({**model(dataset, task, level, seed, method), **names, **own})
     return pd.DataFrame(rows)
 

@@ -24,11 +24,12 @@ class RelianceTables(Files):
     reliance: Path = Path("reliance.parquet")
     yardstick_tasks: Path = Path("yardstick_tasks.parquet")
     yardstick: Path = Path("yardstick.parquet")
+    yardstick_debiased: Path = Path("yardstick_debiased.parquet")
     retest: Path = Path("retest.parquet")
 
 
 class RelianceJob(Job):
-    """Make the tables `reliance`, `yardstick_tasks`, `yardstick` and `retest`.
+    """Make the table `reliance`, those of the yardstick, and `retest`.
 
     Attributes
     ----------
@@ -69,6 +70,7 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
     from rightreasons.tables.retest import retest
     from rightreasons.tables.schema import read_table
     from rightreasons.tables.yardstick import yardstick
+    from rightreasons.tables.yardstick_debiased import yardstick_debiased
     from rightreasons.tables.yardstick_tasks import by_task, held
 
     running.ready()
@@ -94,6 +96,7 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
         "reliance": found,
         "yardstick_tasks": tasks.assign(study=found["study"].iloc[0]) if len(tasks) else tasks,
         "yardstick": yardstick(rows, tasks, rate=job.rate, copies=job.copies),
+        "yardstick_debiased": yardstick_debiased(rows, job.original, job.copies),
         "retest": retest(rows, halves, job.copies),
     }
     for name, table in tables.items():

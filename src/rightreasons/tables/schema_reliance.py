@@ -21,6 +21,33 @@ ABOUT = (
     Column("truth", WORD, "", "flips, logit_change or accuracy_change"),
 )
 
+WITHIN = (
+    *floats(
+        "",
+        within="mean over datasets of the mean over their tasks of Spearman's correlation "
+        "within a task",
+        within_tasks_low="lower end of its 95 % interval, other tasks of these datasets",
+        within_tasks_high="upper end of that interval",
+        within_datasets_low="lower end of its 95 % interval, for other datasets",
+        within_datasets_high="upper end of that interval",
+        sd_datasets="standard deviation between datasets of a dataset's mean correlation",
+        sd_tasks="standard deviation between tasks of a dataset of their correlation",
+        error_seeds="standard error over seeds of a task's correlation (root mean square)",
+    ),
+)
+AREA_WITHIN = (
+    *floats(
+        "share",
+        area_within="mean over datasets of the mean over their tasks of the ROC area within a task",
+        area_within_tasks_low="lower end of its 95 % interval, for other tasks of these datasets",
+        area_within_tasks_high="upper end of that interval",
+        area_within_datasets_low="lower end of its 95 % interval, for other datasets",
+        area_within_datasets_high="upper end of that interval",
+    ),
+    *ints("tasks", tasks="tasks with a correlation"),
+    *ints("datasets", datasets="their datasets"),
+)
+
 TABLES = (
     Table(
         "reliance",
@@ -94,33 +121,14 @@ TABLES = (
             *ints(
                 "seeds", seeds="their seeds, counted in each dataset and design: interval's unit"
             ),
-            *floats(
-                "",
-                within="mean over datasets of the mean over their tasks of Spearman's correlation "
-                "within a task",
-                within_tasks_low="lower end of its 95 % interval, other tasks of these datasets",
-                within_tasks_high="upper end of that interval",
-                within_datasets_low="lower end of its 95 % interval, for other datasets",
-                within_datasets_high="upper end of that interval",
-                sd_datasets="standard deviation between datasets of a dataset's mean correlation",
-                sd_tasks="standard deviation between tasks of a dataset of their correlation",
-                error_seeds="standard error over seeds of a task's correlation (root mean square)",
-            ),
+            *WITHIN,
             *floats(
                 "share",
                 area="ROC area: cells where the claim is true above those where it is not",
                 area_low="lower end of its 95 % interval over seeds",
                 area_high="upper end of its 95 % interval over seeds",
-                area_within="mean over datasets of the mean over their tasks of the ROC area "
-                "within a task",
-                area_within_tasks_low="lower end of its 95 % interval, for other tasks of these "
-                "datasets",
-                area_within_tasks_high="upper end of that interval",
-                area_within_datasets_low="lower end of its 95 % interval, for other datasets",
-                area_within_datasets_high="upper end of that interval",
             ),
-            *ints("tasks", tasks="tasks with a correlation"),
-            *ints("datasets", datasets="their datasets"),
+            *AREA_WITHIN,
             *ints(
                 "cells",
                 n_reliant="cells where the claim is true",
@@ -141,6 +149,34 @@ TABLES = (
             *ints(
                 "", rank="rank by mean correlation with flips within tasks, images with attribute"
             ),
+            *RUN,
+        ),
+    ),
+    Table(
+        "yardstick_debiased",
+        "how far one metric of one explainer tells debiased models that still rely from others",
+        (
+            *KEY,
+            *ABOUT,
+            Column("maps", WORD, "", "own: methods with maps of their own; any: all methods"),
+            *WITHIN,
+            *AREA_WITHIN,
+            *ints(
+                "models",
+                models="debiased models the correlations rest on",
+                n_reliant="debiased models of which the claim is true",
+                n_not_reliant="debiased models of which it is not",
+                n_made="debiased models of which the claim is made",
+                n_not_made="debiased models of which it is not made",
+            ),
+            *floats(
+                "share",
+                hit_rate="true claims that are made",
+                false_alarm_rate="claims made though untrue",
+                true_if_made="claims that are true, of those that are made",
+                untrue_if_not="claims that are untrue, of those that are not made",
+            ),
+            *ints("", rank="rank by mean correlation with flips, images with the attribute"),
             *RUN,
         ),
     ),
