@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from rightreasons.tables.yardstick_tasks import held
 ABOVE = (0.5, 1.0)
 
 
+@cache
 def made(copies: tuple[str, ...] = ("thropt",)) -> pd.DataFrame:
     return yardstick_debiased(held(table(), "vanilla"), "vanilla", copies)
 

@@ -25,6 +25,7 @@ class RelianceTables(Files):
     yardstick_tasks: Path = Path("yardstick_tasks.parquet")
     yardstick: Path = Path("yardstick.parquet")
     yardstick_debiased: Path = Path("yardstick_debiased.parquet")
+    yardstick_transfer: Path = Path("yardstick_transfer.parquet")
     retest: Path = Path("retest.parquet")
 
 
@@ -39,12 +40,16 @@ class RelianceJob(Job):
         The tasks whose ROI is the place of an artifact that is not their own.
     controls
         The explainers that are noise.
+    blind
+        The explainers that see neither network nor class, these among them.
     chance
         The methods that are noise, which are left out.
     copies
         The methods whose maps are the original's.
     regions
         What tells each task's ROI from that of others.
+    kinds
+        The network and the shortcut of each task.
     rate, null
         How claims are called, as `rightreasons.tables.claims.Calling` says.
     """
@@ -54,9 +59,11 @@ class RelianceJob(Job):
     original: str
     elsewhere: tuple[str, ...]
     controls: tuple[str, ...]
+    blind: tuple[str, ...]
     chance: tuple[str, ...]
     copies: tuple[str, ...]
     regions: dict[str, str]
+    kinds: dict[str, dict[str, str]]
     rate: float
     null: Literal["auto", "conformal", "student"]
 
@@ -72,6 +79,7 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
     from rightreasons.tables.yardstick import yardstick
     from rightreasons.tables.yardstick_debiased import yardstick_debiased
     from rightreasons.tables.yardstick_tasks import by_task, held
+    from rightreasons.tables.yardstick_transfer import yardstick_transfer
 
     running.ready()
     cells = read_table(job.input.cell_metrics)
@@ -92,12 +100,15 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
     )
     rows = held(found, job.original)
     tasks = by_task(rows)
+    study = str(cells["study"].iloc[0])
     tables = {
         "reliance": found,
-        "yardstick_tasks": tasks.assign(study=found["study"].iloc[0]) if len(tasks) else tasks,
+        "yardstick_tasks": tasks,
         "yardstick": yardstick(rows, tasks, rate=job.rate, copies=job.copies),
         "yardstick_debiased": yardstick_debiased(rows, job.original, job.copies),
+        "yardstick_transfer": yardstick_transfer(tasks, job.kinds, job.blind),
         "retest": retest(rows, halves, job.copies),
     }
     for name, table in tables.items():
-        write_stamped([table] if len(table) else [], name, getattr(job.output, name), stamp)
+        parts = [table.assign(study=study)] if len(table) else []
+        write_stamped(parts, name, getattr(job.output, name), stamp)

@@ -332,9 +332,11 @@ class TablePlan:
             original=self.grid.original,
             elsewhere=tuple(self.grid.elsewhere()),
             controls=self.grid.roles.noise,
+            blind=self.grid.roles.controls,
             chance=self.grid.roles.chance,
             copies=tuple(m for m in methods if self.grid.explained(m) != m),
             regions={name: _region(task) for name, task in self.study.tasks.items()},
+            kinds={name: self._kinds(name) for name in self.study.tasks},
             rate=self.study.measure.calls.rate,
             null=self.study.measure.calls.null,
         )
@@ -342,6 +344,12 @@ class TablePlan:
     def multiverse(self) -> MultiverseTablesJob:
         """Return the job that makes the tables `multiverse` and `robustness`."""
         return self.multiversed.tabulate(self.made.provenance)
+
+    def _kinds(self, task: str) -> dict[str, str]:
+        """Return a task's network and shortcut: the artifact's kind, or the attribute."""
+        artifact = self.grid.chosen_artifact(self.grid.artifact(task))
+        shortcut = artifact.kind if artifact else self.study.tasks[task].protected
+        return {"network": self.study.task_model(task).architecture, "shortcut": shortcut}
 
     def _described(self, method: str) -> Described:
         """Return what is known of a method without running it."""

@@ -78,7 +78,7 @@ def retest(rows: pd.DataFrame, halves: pd.DataFrame, copies: Collection[str] = (
         made.append({**dict(zip(CLAIM, key, strict=True)), **numbers})
     if not made:
         return pd.DataFrame({"study": []})
-    return pd.DataFrame(made).assign(study=rows["study"].iloc[0]).sort_values(
+    return pd.DataFrame(made).sort_values(
         CLAIM, ignore_index=True
     )  # fmt: skip
 

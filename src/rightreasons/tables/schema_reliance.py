@@ -181,6 +181,32 @@ TABLES = (
         ),
     ),
     Table(
+        "yardstick_transfer",
+        "the best explainer and metric of one half of the tasks, judged on the other half",
+        (
+            *KEY,
+            Column("metric", WORD, "", "metric of the pair that is best in the half"),
+            Column("by", WORD, "", "what is cut into halves: dataset, network, shortcut or task"),
+            Column("measure", WORD, "", "spearman or area: what pairs are ranked by"),
+            Column("half", WORD, "", "where the pair is chosen"),
+            Column("others", WORD, "", "where it is judged"),
+            *ints("pairs", pairs="pairs of explainer and metric with a number in every task"),
+            *floats("", agreement="Spearman's correlation of the pairs' numbers in both parts"),
+            *floats(
+                "the measure's",
+                chosen_for="number of the chosen pair where it was chosen",
+                worth="its number where it is judged",
+                best="the best pair's number there",
+                regret="best less worth",
+                regret_blind="best less the mean over all pairs: of a pair drawn by lot",
+            ),
+            Column("best_explainer", WORD, "", "explainer of the pair that is best there"),
+            Column("best_metric", WORD, "", "its metric"),
+            *ints("", rank="rank of the chosen pair where it is judged"),
+            *RUN,
+        ),
+    ),
+    Table(
         "retest",
         "how far one metric of one explainer repeats itself, over the tasks of the yardstick",
         (

@@ -80,7 +80,7 @@ def yardstick(
             made.append({**names, "truth": truth, **numbers})
     if not made:
         return pd.DataFrame({"study": []})
-    result = pd.DataFrame(made).assign(study=rows["study"].iloc[0])
+    result = pd.DataFrame(made)
     seen = (result["truth"] == "flips") & (result["shown"] != "without")
     ranked = result["within"].where(seen & result["area"].notna())
     result["rank"] = ranked.rank(ascending=False, method="min").astype("Int64")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +44,7 @@ def yardstick_debiased(
     made = [_of(part).assign(maps=maps) for maps, part in kinds.items() if len(part)]
     if not made:
         return pd.DataFrame({"study": []})
-    table = pd.concat(made, ignore_index=True).assign(study=rows["study"].iloc[0])
+    table = pd.concat(made, ignore_index=True)
     seen = (table["truth"] == "flips") & (table["shown"] != "without") & (table["maps"] == "own")
     ranked = table["within"].where(seen & table["area_within"].notna())
     table["rank"] = ranked.rank(ascending=False, method="min").astype("Int64")
@@ -65,11 +64,11 @@ def _of(rows: pd.DataFrame) -> pd.DataFrame:
         return tasks
     made = []
     groups = rows[rows["place"]].groupby(CLAIM, observed=True)
-    judged: dict[tuple[Any, ...], pd.DataFrame] = {tuple(key): part for key, part in groups}
+    judged = dict(list(groups))
     for key, part in tasks.groupby([*CLAIM, "truth"], sort=False, observed=True):
-        counts = part[["models", "n_reliant", "n_not_reliant"]].sum().to_dict()
+        counts = {name: int(part[name].sum()) for name in ("models", "n_reliant", "n_not_reliant")}
         names = dict(zip([*CLAIM, "truth"], key, strict=True))
-        numbers = {**numbers_over_tasks(part), **counts, **_believed(judged[tuple(key[:-1])])}
+        numbers = {**numbers_over_tasks(part), **counts, **_believed(judged[key[:-1]])}
         made.append({**names, **numbers})
     return pd.DataFrame(made)
 
