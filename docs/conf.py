@@ -66,7 +66,7 @@ NAVIGATION = {
         "results/README",
     ],
     "Running": ["docs/cluster", "docs/gpus", "docs/performance"],
-    "Results": ["docs/celeba_10k", "docs/data_attribution", "docs/watermark"],
+    "Results": ["docs/celeba_10k", "docs/data_attribution", "docs/watermark", "docs/yardstick"],
     "The suite itself": [
         "docs/architecture",
         "docs/decisions",
