@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -56,6 +57,47 @@ def yardstick_transfer(
                 for row in _cut(values, units, name)
             ]
     return pd.DataFrame(made) if made else pd.DataFrame({"study": []})
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One way to cut datasets (or tasks) into halves.
+
+    Parameters
+    ----------
+    half, others
+        What is in either.
+    pairs
+        explainer, metric, here and there: the mean correlation of a pair in half and others.
+    """
+
+    half: tuple[str, ...]
+    others: tuple[str, ...]
+    pairs: pd.DataFrame
+
+
+def halved(tasks: pd.DataFrame) -> list[Cut]:
+    """Return every way to cut the datasets into halves, the smaller half first; each way once.
+
+    Parameters
+    ----------
+    tasks
+        The table `yardstick_tasks`. With one dataset its tasks are cut.
+    """
+    values, units = _pairs(tasks, "estimate", ())
+    if values.empty:
+        return []
+    by = "dataset" if units["dataset"].nunique() > 1 else "task"
+    names = sorted(units[by].unique())
+    cuts: list[Cut] = []
+    for half in _halves(names):
+        others = tuple(name for name in names if name not in half)
+        if {half, others} not in [{cut.half, cut.others} for cut in cuts]:
+            inside = units[by].isin(half).to_numpy()
+            here, there = (_means(values.loc[:, part], units[part]) for part in (inside, ~inside))
+            pairs = values.index.to_frame(index=False).assign(here=here, there=there)
+            cuts.append(Cut(half, others, pairs))
+    return cuts
 
 
 def _pairs(
