@@ -66,7 +66,13 @@ NAVIGATION = {
         "results/README",
     ],
     "Running": ["docs/cluster", "docs/gpus", "docs/performance"],
-    "Results": ["docs/celeba_10k", "docs/data_attribution", "docs/watermark", "docs/accessories"],
+    "Results": [
+        "docs/celeba_10k",
+        "docs/data_attribution",
+        "docs/watermark",
+        "docs/yardstick",
+        "docs/accessories",
+    ],
     "The suite itself": [
         "docs/architecture",
         "docs/decisions",

@@ -59,7 +59,7 @@ def test_the_ranking_shows_the_best_and_the_last_by_rank() -> None:
     rows = pd.concat([table.iloc[:20], table.iloc[-5:]])
     left, middle, right = figure.axes
     points = np.asarray(left.collections[1].get_offsets())
-    np.testing.assert_allclose(points[:, 0], rows["estimate"])
+    np.testing.assert_allclose(points[:, 0], rows["within"])
     assert (np.diff(points[:, 1]) > 0).all()
     labels = [label.get_text() for label in left.get_yticklabels()]
     for label, row in zip(labels, rows.to_dict("records"), strict=True):
@@ -67,11 +67,13 @@ def test_the_ranking_shows_the_best_and_the_last_by_rank() -> None:
         assert label.endswith(f" of {row['explainer']}")
     assert "The best 20 and the last 5 of 168; 143 not shown." in texts(figure)
     bars = [segment[:, 0] for segment in left.collections[0].get_segments()]
-    np.testing.assert_allclose(bars, rows[["ci_low", "ci_high"]])
+    np.testing.assert_allclose(bars, rows[["within_datasets_low", "within_datasets_high"]])
+    assert "Intervals: other datasets." in texts(figure)
     areas = np.asarray(middle.collections[1].get_offsets())
-    np.testing.assert_allclose(areas, np.stack([rows["area"], points[:, 1]], axis=1))
+    np.testing.assert_allclose(areas, np.stack([rows["area_within"], points[:, 1]], axis=1))
     bars = [segment[:, 0] for segment in middle.collections[0].get_segments()]
-    np.testing.assert_allclose(bars, rows[["area_low", "area_high"]])
+    ends = rows[["area_within_datasets_low", "area_within_datasets_high"]]
+    np.testing.assert_allclose(bars, ends)
     for marks, rate in zip(
         right.collections, ("hit", "false_alarm", "false_alarm_place"), strict=False
     ):

@@ -35,7 +35,13 @@ from rightreasons.tables.ranks import over_blocks
 from rightreasons.tables.schema import write_table
 from rightreasons.tables.table_one import table_one
 from study import tiny
-from watermark import fake_reliance, fake_sanity, fake_yardstick
+from watermark import (
+    fake_reliance,
+    fake_sanity,
+    fake_yardstick,
+    fake_yardstick_debiased,
+    fake_yardstick_tasks,
+)
 
 SIZE, IMAGES = 24, 16
 OVER_BLOCKS = ("ranks", "improvement", "profiles")
@@ -158,6 +164,8 @@ def table(made: Plan, name: str) -> pd.DataFrame:
         ),
         "two_shortcuts": lambda: fake_shortcuts(tuple(grid.methods())[1:]).assign(**key, **task),
         "yardstick": lambda: fake_yardstick(every),
+        "yardstick_tasks": lambda: fake_yardstick_tasks(every),
+        "yardstick_debiased": lambda: fake_yardstick_debiased(every),
         "sanity": lambda: of_pairs(lambda cells, _: fake_sanity(every, levels=(0.9,), seeds=seeds)),
     }
     return made_up[name]() if name in made_up else pd.DataFrame()

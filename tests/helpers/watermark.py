@@ -111,6 +111,55 @@ def fake_reliance(
     return pd.DataFrame(rows)
 
 
+def means_over_tasks(rho: float) -> dict[str, float]:
+    """Return the columns of the yardstick that are about tasks and datasets."""
+    row: dict[str, float] = {"within": rho - 0.02, "area_within": 0.49 + rho / 2}
+    for name, value, least in (("within", rho - 0.02, -1.0), ("area_within", 0.49 + rho / 2, 0.0)):
+        for unit, margin in (("tasks", 0.1), ("datasets", 0.2)):
+            row[f"{name}_{unit}_low"] = max(value - margin, least)
+            row[f"{name}_{unit}_high"] = min(value + margin, 1.0)
+    return {**row, "tasks": 5, "datasets": 3}
+
+
+TASKS = {
+    "celeba": ("by_hat",),
+    "pets": ("by_mark", "by_patch"),
+    "faces": ("by_glasses", "by_frame"),
+}
+
+
+def fake_yardstick_tasks(
+    explainers: tuple[str, ...] = EXPLAINERS, metrics: tuple[str, ...] = METRICS
+) -> pd.DataFrame:
+    """Return a table `yardstick_tasks` of three datasets: tasks differ a little."""
+    rng = np.random.default_rng(4)
+    table = fake_yardstick(explainers, metrics)
+    table = table[["study", "explainer", "metric", "shown", "truth", "within"]]
+    parts = []
+    for dataset, tasks in TASKS.items():
+        for task in tasks:
+            own = np.clip(table["within"] + 0.1 * rng.standard_normal(len(table)), -1, 1)
+            where = {"dataset": dataset, "task": task, "design": "artifact_fraction"}
+            parts.append(table.drop(columns="within").assign(**where, estimate=own))
+    return pd.concat(parts, ignore_index=True)
+
+
+def fake_yardstick_debiased(
+    explainers: tuple[str, ...] = EXPLAINERS, metrics: tuple[str, ...] = METRICS
+) -> pd.DataFrame:
+    """Return a table `yardstick_debiased`: half of what `fake_yardstick` has over all models."""
+    rows = []
+    for row in fake_yardstick(explainers, metrics).to_dict("records"):
+        names = {name: row[name] for name in ("study", "explainer", "metric", "shown", "truth")}
+        rho = row["within"] / 2
+        shares = {"true_if_made": 0.6 + rho / 2, "untrue_if_not": 0.5 + rho / 2}
+        counts = {"models": 60, "n_reliant": 40, "n_not_reliant": 20}
+        rows.append({**names, "maps": "own", **means_over_tasks(rho), **shares, **counts})
+    table = pd.DataFrame(rows)
+    ranked = table["within"].where((table["truth"] == "flips") & (table["shown"] == "with"))
+    return table.assign(rank=ranked.rank(ascending=False, method="first").astype("Int64"))
+
+
 def fake_yardstick(
     explainers: tuple[str, ...] = EXPLAINERS, metrics: tuple[str, ...] = METRICS
 ) -> pd.DataFrame:
@@ -129,6 +178,7 @@ def fake_yardstick(
             row |= {"area": 0.5 + rho / 2, "area_low": 0.3 + rho / 2}
             row |= {"area_high": min(0.55 + rho / 2, 1), "level_0_rate": 0.1}
             row |= {"ci_low": max(rho - 0.2, -1), "ci_high": min(rho + 0.1, 1)}
+            row |= means_over_tasks(rho)
             row |= {"n_reliant": 24, "n_not_reliant": 12, "hit_rate": abs(rho)}
             row |= {"false_alarm_rate": (1 - abs(rho)) / 2, "false_alarm_place_rate": 0.1 * (j % 5)}
             rows.append(row)

@@ -31,6 +31,8 @@ from watermark import (
     fake_reliance,
     fake_sanity,
     fake_yardstick,
+    fake_yardstick_debiased,
+    fake_yardstick_tasks,
 )
 
 CELLS = ((0, 0), (1, 0), (0, 1), (1, 1))
@@ -93,6 +95,28 @@ def yardstick(table: pd.DataFrame) -> Figure:
 
 def yardstick_heatmap(table: pd.DataFrame, **params: str) -> Figure:
     return made_up.drawn("yardstick_heatmap", given({"yardstick": table}), **params)
+
+
+def of_tasks(
+    explainers: tuple[str, ...] = EXPLAINERS, metrics: tuple[str, ...] = METRICS
+) -> dict[str, pd.DataFrame]:
+    """Return all tables of the yardstick."""
+    made = {
+        "yardstick": fake_yardstick(explainers, metrics),
+        "yardstick_tasks": fake_yardstick_tasks(explainers, metrics),
+        "yardstick_debiased": fake_yardstick_debiased(explainers, metrics),
+    }
+    return {name: as_table(table, name) for name, table in made.items()}
+
+
+def of_yardstick(name: str, tables: dict[str, pd.DataFrame] | None = None) -> Figure:
+    return made_up.drawn(name, given(of_tasks() if tables is None else tables))
+
+
+def without(name: str, **columns: Any) -> dict[str, pd.DataFrame]:
+    """Return all tables of the yardstick, one of them changed."""
+    tables = of_tasks(EXPLAINERS[:2], METRICS[:3])
+    return {**tables, name: tables[name].assign(**columns)}
 
 
 def sanity(table: pd.DataFrame, **names: str) -> Figure:
@@ -173,6 +197,27 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "yardstick_heatmap, area": lambda: yardstick_heatmap(ranked(), shows="area"),
     "yardstick_heatmap, few": lambda: yardstick_heatmap(ranked(EXPLAINERS[:2], METRICS[:3])),
     "yardstick_heatmap, nothing": lambda: yardstick_heatmap(ranked().assign(estimate=np.nan)),
+    "yardstick_tasks": lambda: of_yardstick("yardstick_tasks"),
+    "yardstick_tasks, few": lambda: of_yardstick(
+        "yardstick_tasks", of_tasks(EXPLAINERS[:2], METRICS[:3])
+    ),
+    "yardstick_tasks, nothing": lambda: of_yardstick(
+        "yardstick_tasks", without("yardstick", rank=None)
+    ),
+    "yardstick_transfer": lambda: of_yardstick("yardstick_transfer"),
+    "yardstick_transfer, tasks": lambda: of_yardstick(
+        "yardstick_transfer", without("yardstick_tasks", dataset="pets")
+    ),
+    "yardstick_transfer, nothing": lambda: of_yardstick(
+        "yardstick_transfer", without("yardstick_tasks", dataset="pets", task="one", estimate=None)
+    ),
+    "yardstick_debiased": lambda: of_yardstick("yardstick_debiased"),
+    "yardstick_debiased, few": lambda: of_yardstick(
+        "yardstick_debiased", of_tasks(EXPLAINERS[:2], METRICS[:3])
+    ),
+    "yardstick_debiased, nothing": lambda: of_yardstick(
+        "yardstick_debiased", without("yardstick_debiased", rank=None)
+    ),
     "reliance": draw_reliance,
     "reliance, crossed": lambda: draw_reliance(crossed()),
     "reliance, one": lambda: draw_reliance(fake_reliance(metrics=METRICS[:1])),

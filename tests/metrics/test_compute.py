@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from rightreasons.contracts.metric_inputs import ALTERNATING, N, inputs
-from rightreasons.metrics import METRICS, playing, region_view
+from rightreasons.metrics import METRICS, ReferenceMaps, playing, region_view
 from rightreasons.metrics.compute import (
     image_metrics,
     located_metrics,
@@ -41,7 +41,10 @@ def test_every_metric_of_maps_is_computed_from_maps() -> None:
     maps, roi = rng.normal(size=(N, 8, 9)).astype(np.float32), (0.2, 0.2, 0.8, 0.6)
     view = region_view(maps, roi)
     roi_metrics = image_metrics(resolve(), view=view, vanilla=view)
-    whole = located_metrics(resolve(), maps=maps, roi=roi, protected=ALTERNATING)
+    versions = ReferenceMaps(maps, np.arange(N)[::-1])
+    whole = located_metrics(
+        resolve(), maps=maps, roi=roi, protected=ALTERNATING, versions=versions
+    )  # fmt: skip
     per_image = [m.name for m in METRICS if m.traits["kind"] in ("image", "pair")]
     assert sorted([*roi_metrics, *whole]) == sorted(per_image)
     for name, values in whole.items():

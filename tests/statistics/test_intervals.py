@@ -14,6 +14,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from rightreasons.statistics.intervals import (
     ALLOWANCE,
+    binomial_band,
     folded,
     largest_gap,
     lowest_share,
@@ -38,6 +39,13 @@ def test_wilson_holds_what_the_score_test_does_not_refuse(k: float, n: int) -> N
     near = min(max(share, 1e-9), 1 - 1e-9)
     assert low == (0 if k == 0 else pytest.approx(optimize.brentq(refused, 1e-12, near)))
     assert high == (1 if k == n else pytest.approx(optimize.brentq(refused, near, 1 - 1e-12)))
+
+
+@pytest.mark.parametrize(("n", "rate"), [(1, 0.1), (40, 0.1), (333, 0.03)])
+def test_the_binomial_band_is_its_quantiles(n: int, rate: float) -> None:
+    low, high = binomial_band(n, rate)
+    expected = scipy_stats.binom.ppf([0.025, 0.975], n, rate)
+    np.testing.assert_allclose([low * n, high * n], expected)
 
 
 def test_newcombe_against_statsmodels() -> None:

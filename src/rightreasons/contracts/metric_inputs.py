@@ -26,6 +26,7 @@ def inputs(needs: str, seed: int, unit: float = 1) -> tuple[Any, ...]:
         "pair": (region_view(vanilla, roi), region_view(maps, roi)),
         "located": (located,),
         "reference": (located, normal),
+        "versions": (located, normal),
         "counts": (rng.uniform(1, 9, (3, N, 2, 2, 2)),),
         "scores": (target, score, rng.integers(1, 4, (3, N, N))),
         "twins": (Twins(target, score, 1 - score, score > 0.5, score < 0.5),),
@@ -41,6 +42,7 @@ def no_inputs(needs: str) -> tuple[Any, ...]:
     return {
         "located": (LocatedMaps(maps, masks, ALTERNATING),),
         "reference": (zero, zero),
+        "versions": (zero, zero),
         "view": (view,),
         "pair": (view, view),
         "counts": (np.zeros((3, N, 2, 2, 2), dtype=np.int64),),

@@ -15,14 +15,14 @@ from rightreasons.core.registry import Component
 from rightreasons.metrics import HEADLINE, METRICS, LocatedMaps, TestResult
 
 NEEDS = {
-    "image": {"view", "located"},
+    "image": {"view", "located", "versions"},
     "pair": {"pair", "reference"},
     "test": {"view", "pair"},
     "group": {"counts", "scores"},
     "reliance": {"twins"},
 }
 
-MAPS = {"view", "pair", "located", "reference"}
+MAPS = {"view", "pair", "located", "reference", "versions"}
 
 
 def of_maps(metric: Component) -> bool:

@@ -102,10 +102,10 @@ def inputs_of(needs: str, case: tuple[np.ndarray, ...]) -> tuple[Any, ...]:
         views = (region_view(vanilla, masks), region_view(maps, masks))
         return views if needs == "pair" else views[1:]
     located = (LocatedMaps(maps, masks, protected), LocatedMaps(vanilla, masks, protected))
-    return located if needs == "reference" else located[:1]
+    return located[:1] if needs == "located" else located
 
 
-OF_MAPS = ("view", "pair", "located", "reference")
+OF_MAPS = ("view", "pair", "located", "reference", "versions")
 
 
 @pytest.mark.filterwarnings("error")

@@ -110,6 +110,7 @@ def located_metrics(
     roi: Sequence[float] | Array,
     protected: Array,
     normal: ReferenceMaps | None = None,
+    versions: ReferenceMaps | None = None,
 ) -> dict[str, Array]:
     """Return the metrics of whole maps per image.
 
@@ -126,6 +127,9 @@ def located_metrics(
     normal
         The normal model's maps. An image without one (all, where there is no normal model) has no
         metrics that need a reference: they are missing.
+    versions
+        The model's own maps, and which of them is that of an image's other version. Without it
+        there are no metrics that need both versions.
 
     Returns
     -------
@@ -137,11 +141,17 @@ def located_metrics(
     UserError
         As `region_view` does, and where the normal model's maps have another size.
     """
-    wanted = [c for c in _chosen(metrics, "image", "pair") if c[0].traits["needs"] in WHOLE]
+    needs = WHOLE if versions is None else (*WHOLE, "versions")
+    wanted = [c for c in _chosen(metrics, "image", "pair") if c[0].traits["needs"] in needs]
     values = {component.name: np.full(len(maps), np.nan) for component, _ in wanted}
     for part, located in locate(maps, roi, protected):
-        pair = None if normal is None else facing(located, normal, part)
+        beside = {
+            need: facing(located, other, part)
+            for need, other in (("reference", normal), ("versions", versions))
+            if other is not None
+        }
         for component, params in wanted:
+            pair = beside.get(component.traits["needs"])
             values[component.name][part] = _on_located(component, params, located, pair)
     return values
 
@@ -391,7 +401,7 @@ def _on_located(
     located: LocatedMaps,
     pair: tuple[Array, LocatedMaps, LocatedMaps] | None,
 ) -> Array:
-    """Return a metric of a few whole maps; missing where it needs a reference that is not there."""
+    """Return a metric of a few whole maps; missing where it needs other maps that do not exist."""
     if component.traits["needs"] == "located":
         return component.run(located, params)
     values = np.full(len(located.maps), np.nan)

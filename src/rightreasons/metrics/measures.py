@@ -160,6 +160,7 @@ def measure_group(
     replicates: int,
     progress: Any,
     normal: Sequence[MapSet] = (),
+    pool: int | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return all numbers of a group: the tables of all its methods.
 
@@ -188,6 +189,9 @@ def measure_group(
     normal
         The maps of the normal model (`original` at level 0), all sets; without it FAM and CCM are
         missing.
+    pool
+        The number of the pool's images where each is there without and with an artifact (rows r and
+        r + pool), else None: then there are no metrics of both versions.
 
     Returns
     -------
@@ -202,7 +206,7 @@ def measure_group(
         parts["cell_metrics"].append(cell.assign(method=method))
     made = of_models(
         maps, roi, metrics, original=original, scale=scale, seed=stream, replicates=replicates,
-        progress=progress, normal=normal,
+        progress=progress, normal=normal, pool=pool,
     )  # fmt: skip
     for method, model in explained.items():
         for tables in [tables for key, tables in made.items() if key[0] == model]:
@@ -222,6 +226,7 @@ def of_models(
     replicates: int,
     progress: Any,
     normal: Sequence[MapSet] = (),
+    pool: int | None = None,
 ) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
     """Return the tables of each model's maps by each explainer.
 
@@ -253,6 +258,7 @@ def of_models(
             roi=roi,
             protected=rows["protected"].to_numpy(),
             normal=normal_maps(normal, explainer, rows),
+            versions=None if pool is None else other_versions(array, rows, pool),
         )
         values = {**image_metrics(metrics, **pair), **whole}
         results = significance_tests(metrics, **pair)
@@ -294,6 +300,22 @@ def normal_maps(
                 places = pd.Index(known["image_id"]).get_indexer(pd.Index(rows["image_id"]))
                 return ReferenceMaps(array, places)
     return None
+
+
+def other_versions(maps: np.ndarray, rows: pd.DataFrame, pool: int) -> ReferenceMaps:
+    """Return a model's maps, and for each image the place of its other version among them.
+
+    Parameters
+    ----------
+    maps : (N, H, W)
+        The model's.
+    rows
+        Their images, with row: below `pool` without the artifact, `pool` more with it.
+    pool
+        The number of the pool's images.
+    """
+    row = rows["row"].to_numpy()
+    return ReferenceMaps(maps, pd.Index(row).get_indexer(pd.Index((row + pool) % (2 * pool))))
 
 
 def mean_maps(

@@ -83,7 +83,7 @@ def measure(job: MeasureJob, running: Running) -> None:
     """Open predictions and maps by method, measure, add the cell key, write."""
     import pandas as pd
 
-    from rightreasons.artifacts.injected import open_images
+    from rightreasons.artifacts.injected import open_images, single
     from rightreasons.core.arrays import write_arrays
     from rightreasons.core.files import write_parquet
     from rightreasons.metrics.compute import resolve
@@ -93,6 +93,8 @@ def measure(job: MeasureJob, running: Running) -> None:
     first = maps[job.original][0]
     rows = next(first.explainers())[2]["row"].to_numpy()
     roi = job.roi.of(job.input, rows, first.maps.shape[2:])
+    split = pd.read_parquet(job.input.split)
+    images = open_images(job.input.images, job.artifact, job.watched, split)
     predictions = zip(job.methods, job.input.predictions, strict=True)
     tables = measure_group(
         {method: pd.read_parquet(path) for method, path in predictions},
@@ -106,12 +108,11 @@ def measure(job: MeasureJob, running: Running) -> None:
         replicates=job.replicates,
         progress=running.progress,
         normal=normal,
+        pool=single(images),
     )
     key = {"study": job.study, **job.group.model_dump()}
     for name, table in tables.items():
         write_parquet(table.assign(**key), getattr(job.output, name))
-    split = pd.read_parquet(job.input.split)
-    images = open_images(job.input.images, job.artifact, job.watched, split)
     means = mean_maps(maps, job.methods, images, roi, original=job.original)
     write_arrays(job.output.mean_maps, **means)
 

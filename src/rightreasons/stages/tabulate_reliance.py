@@ -14,6 +14,7 @@ class RelianceInput(Files):
 
     cell_metrics: Path
     map_means: tuple[Path, ...]
+    map_halves: tuple[Path, ...]
     true_reliance: tuple[Path, ...]
 
 
@@ -21,11 +22,15 @@ class RelianceTables(Files):
     """What models rely on, and how well metrics of maps tell it."""
 
     reliance: Path = Path("reliance.parquet")
+    yardstick_tasks: Path = Path("yardstick_tasks.parquet")
     yardstick: Path = Path("yardstick.parquet")
+    yardstick_debiased: Path = Path("yardstick_debiased.parquet")
+    yardstick_transfer: Path = Path("yardstick_transfer.parquet")
+    retest: Path = Path("retest.parquet")
 
 
 class RelianceJob(Job):
-    """Make the tables `reliance` and `yardstick`.
+    """Make the table `reliance`, those of the yardstick, and `retest`.
 
     Attributes
     ----------
@@ -35,10 +40,16 @@ class RelianceJob(Job):
         The tasks whose ROI is the place of an artifact that is not their own.
     controls
         The explainers that are noise.
+    blind
+        The explainers that see neither network nor class, these among them.
     chance
         The methods that are noise, which are left out.
+    copies
+        The methods whose maps are the original's.
     regions
         What tells each task's ROI from that of others.
+    kinds
+        The network and the shortcut of each task.
     rate, null
         How claims are called, as `rightreasons.tables.claims.Calling` says.
     """
@@ -48,8 +59,11 @@ class RelianceJob(Job):
     original: str
     elsewhere: tuple[str, ...]
     controls: tuple[str, ...]
+    blind: tuple[str, ...]
     chance: tuple[str, ...]
+    copies: tuple[str, ...]
     regions: dict[str, str]
+    kinds: dict[str, dict[str, str]]
     rate: float
     null: Literal["auto", "conformal", "student"]
 
@@ -60,16 +74,23 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
 
     from rightreasons.tables.claims import Calling
     from rightreasons.tables.reliance import reliance
+    from rightreasons.tables.retest import retest
     from rightreasons.tables.schema import read_table
     from rightreasons.tables.yardstick import yardstick
+    from rightreasons.tables.yardstick_debiased import yardstick_debiased
+    from rightreasons.tables.yardstick_tasks import by_task, held
+    from rightreasons.tables.yardstick_transfer import yardstick_transfer
 
     running.ready()
     cells = read_table(job.input.cell_metrics)
     stamp = str(cells["run"].iloc[0])
-    truth = pd.concat(map(pd.read_parquet, job.input.true_reliance), ignore_index=True)
+    means, halves, truth = (
+        pd.concat(map(pd.read_parquet, paths), ignore_index=True)
+        for paths in (job.input.map_means, job.input.map_halves, job.input.true_reliance)
+    )
     found = reliance(
         cell_metrics=cells,
-        maps=pd.concat(map(pd.read_parquet, job.input.map_means), ignore_index=True),
+        maps=means,
         truth=truth[~truth["method"].isin(job.chance)],
         original=job.original,
         elsewhere=job.elsewhere,
@@ -77,5 +98,17 @@ def tabulate_reliance(job: RelianceJob, running: Running) -> None:
         regions=job.regions,
         calling=Calling(job.rate, job.null),
     )
-    for name, table in (("reliance", found), ("yardstick", yardstick(found, job.original))):
-        write_stamped([table] if len(table) else [], name, getattr(job.output, name), stamp)
+    rows = held(found, job.original)
+    tasks = by_task(rows)
+    study = str(cells["study"].iloc[0])
+    tables = {
+        "reliance": found,
+        "yardstick_tasks": tasks,
+        "yardstick": yardstick(rows, tasks, rate=job.rate, copies=job.copies),
+        "yardstick_debiased": yardstick_debiased(rows, job.original, job.copies),
+        "yardstick_transfer": yardstick_transfer(tasks, job.kinds, job.blind),
+        "retest": retest(rows, halves, job.copies),
+    }
+    for name, table in tables.items():
+        parts = [table.assign(study=study)] if len(table) else []
+        write_stamped(parts, name, getattr(job.output, name), stamp)

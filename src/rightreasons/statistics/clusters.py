@@ -84,11 +84,39 @@ def cluster_interval(
         return Interval(value, np.nan, np.nan, n)
     low, high = bounds
     if np.ptp(known) < 1e-12 * (high - low):
-        share = 0.05 ** (1 / n)
-        said, rest = share * value, 1 - share
-        return Interval(value, said + rest * low, said + rest * high, n)
+        return agreeing(value, n, bounds)
     margin = float(t_quantile(free)) * np.sqrt(n / free) * known.std()
     return Interval(value, float(max(value - margin, low)), float(min(value + margin, high)), n)
+
+
+def agreeing(value: float, n: int, bounds: tuple[float, float]) -> Interval:
+    """Return the interval of a mean of n numbers that agree exactly.
+
+    At least a share :math:`q = 0.05^{1/n}` of all such numbers would be the same, and nothing is
+    known of the rest.
+    """
+    share = 0.05 ** (1 / n)
+    low, high = (share * value + (1 - share) * end for end in bounds)
+    return Interval(value, low, high, n)
+
+
+def jackknife_weights(clusters: Array) -> Array:
+    """Return how often each row counts: once, then without each cluster in turn (1 + n, N)."""
+    left_out = clusters[None] != np.unique(clusters)[:, None]
+    return np.concatenate([np.ones((1, len(clusters))), left_out]).astype(np.float64)
+
+
+def jackknife_error(samples: Array) -> float:
+    """Return the standard error of a number from those without each of n clusters (n,).
+
+    Missing for one cluster, and where any of the numbers is missing.
+
+    References
+    ----------
+    Tukey 1958.
+    """
+    n = len(samples)
+    return float(np.sqrt((n - 1) * samples.var())) if n > 1 else np.nan
 
 
 def rank_correlations(x: Array, y: Array, weights: Array) -> Array:

@@ -395,3 +395,28 @@ def _or_missing(n: Array | float) -> Array:
     """Return n as floats, NaN where it is 0."""
     n = np.asarray(n, dtype=np.float64)
     return np.where(n > 0, n, np.nan)
+
+
+def binomial_band(n: int, rate: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the band in which the share of n yes or no lies where each is yes at a rate.
+
+    Parameters
+    ----------
+    n
+        How many there are, at least 1, each independent of the others.
+    rate : in (0, 1)
+        How probably each is yes.
+    level : in (0, 1)
+        How often a share lies in the band, at least; at most half of the rest lies beyond either
+        end.
+
+    Returns
+    -------
+    low, high : float
+        Quantiles of the binomial distribution, as shares.
+    """
+    from scipy.special import bdtr
+
+    below = bdtr(np.arange(n + 1, dtype=np.float64), n, rate)
+    low, high = (int(np.argmax(below >= q)) for q in ((1 - level) / 2, (1 + level) / 2))
+    return low / n, high / n

@@ -322,19 +322,24 @@ class TablePlan:
         )
 
     def reliance(self) -> RelianceJob:
-        """Return the job that makes the tables `reliance` and `yardstick`."""
+        """Return the job that makes the tables of true reliance and of the yardstick."""
+        methods = self.grid.methods()
         return RelianceJob(
             input=RelianceInput(
                 cell_metrics=self.made.cell_metrics,
                 map_means=tuple(made.map_means for made in self._compared()),
+                map_halves=tuple(made.map_halves for made in self._compared()),
                 true_reliance=tuple(made.true_reliance for made in self._compared()),
             ),
             output=RelianceTables.below(self.folder),
             original=self.grid.original,
             elsewhere=tuple(self.grid.elsewhere()),
             controls=self.grid.roles.noise,
+            blind=self.grid.roles.controls,
             chance=self.grid.roles.chance,
+            copies=tuple(m for m in methods if self.grid.explained(m) != m),
             regions={name: _region(task) for name, task in self.study.tasks.items()},
+            kinds={name: self._kinds(name) for name in self.study.tasks},
             rate=self.study.measure.calls.rate,
             null=self.study.measure.calls.null,
         )
@@ -350,6 +355,12 @@ class TablePlan:
     def multiverse(self) -> MultiverseTablesJob:
         """Return the job that makes the tables `multiverse` and `robustness`."""
         return self.multiversed.tabulate(self.made.provenance)
+
+    def _kinds(self, task: str) -> dict[str, str]:
+        """Return a task's network and shortcut: the artifact's kind, or the attribute."""
+        artifact = self.grid.chosen_artifact(self.grid.artifact(task))
+        shortcut = artifact.kind if artifact else self.study.tasks[task].protected
+        return {"network": self.study.task_model(task).architecture, "shortcut": shortcut}
 
     def _described(self, method: str) -> Described:
         """Return what is known of a method without running it."""

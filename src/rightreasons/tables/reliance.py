@@ -178,10 +178,14 @@ def map_means(image_metrics: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         A row per MODEL and CLAIM: value, ci_low, ci_high, n as from `summarised`.
     """
+    return summarised(claiming(image_metrics), [*MODEL, *CLAIM])
+
+
+def claiming(image_metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of metrics that claim something, and on which images (shown) they do."""
     claims = [c.name for c in METRICS if c.traits["claims"] and c.traits["kind"] != "test"]
     rows = image_metrics[image_metrics["metric"].isin(claims)]
-    shown = np.where(rows["protected"] == 1, "with", "without")
-    return summarised(rows.assign(shown=shown), [*MODEL, *CLAIM])
+    return rows.assign(shown=np.where(rows["protected"] == 1, "with", "without"))
 
 
 def _of_tests(cell_metrics: pd.DataFrame) -> pd.DataFrame:

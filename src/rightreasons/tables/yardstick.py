@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -13,33 +16,48 @@ from rightreasons.statistics.clusters import (
     rank_correlations,
     roc_areas,
 )
-from rightreasons.tables.claims import CLAIM, GROUP, beyond, is_pair, of_itself, signs
+from rightreasons.statistics.intervals import binomial_band
+from rightreasons.tables.claims import CLAIM, beyond
 from rightreasons.tables.reliance import TRUTHS
+from rightreasons.tables.yardstick_tasks import numbers_over_tasks
 
 Array = np.ndarray
+NO_ROWS = pd.DataFrame()
 
 
 def yardstick(
-    table: pd.DataFrame, original: str, *, seed: int = 0, replicates: int = 1000
+    rows: pd.DataFrame,
+    tasks: pd.DataFrame,
+    *,
+    rate: float = 0.1,
+    copies: Collection[str] = (),
+    seed: int = 0,
+    replicates: int = 1000,
 ) -> pd.DataFrame:
     """Return the table `yardstick`: how far each (explainer, metric, shown) can be believed.
 
-    For each of TRUTHS Spearman's correlation over cells between what the metric claims and the
-    truth (for metrics of pairs: the change against the original). The ROC area: how often a cell
-    where the claim is true has a value beyond that of one where it is not. Both with an interval
-    from a bootstrap over seeds, as models of a seed share images. Shares of true claims that are
-    called (hit_rate), of untrue ones (false_alarm_rate), of those where the region is not the
-    attribute's place (false_alarm_place_rate), and of those of level-0 models (level_0_rate), which
-    should be near the nominal rate. Models that collapsed, or are compared with themselves, are
-    left out. rank: by the correlation with flips, for images with the attribute (and tests), where
-    there are both cells whose claim is true and cells whose claim is not.
+    For each of TRUTHS Spearman's correlation between what the metric claims and the truth (for
+    metrics of pairs: the change against the original): over all cells (estimate), and the mean over
+    datasets of means over their tasks (within). The ROC area: how often a cell where the claim is
+    true has a value beyond that of one where it is not; likewise. Those over all cells have an
+    interval from a bootstrap over seeds, as models of a seed share images; means over tasks have
+    two, for other tasks and for other datasets. Shares of true claims that are called (hit_rate),
+    of untrue ones (false_alarm_rate), of those where the region is not the attribute's place
+    (false_alarm_place_rate), and of those of level-0 models (level_0_rate), beside the band in
+    which 95 % of such shares lie if each model is called at the nominal rate. rank: by the mean
+    correlation with flips within tasks, for images with the attribute (and tests), where there are
+    both cells whose claim is true and cells whose claim is not.
 
     Parameters
     ----------
-    table
-        The table `reliance`.
-    original
-        The method that metrics of pairs compare with.
+    rows
+        What `tables.yardstick_tasks.held` returns of the table `reliance`.
+    tasks
+        What `by_task` returns of them.
+    rate
+        The nominal rate at which level-0 models are called.
+    copies
+        Methods whose maps are the original's: at level 0 they are no further models.
     seed, replicates
         Of the bootstrap.
 
@@ -48,25 +66,33 @@ def yardstick(
     pandas.DataFrame
         A row per explainer, metric, kind of image and truth; no rows where all models collapsed.
     """
-    sound = table[~table["collapsed"].fillna(False).astype(bool)]
-    sound = sound[~of_itself(sound, original)]
-    rows = []
-    for key, part in sound.groupby(CLAIM, sort=False, observed=True):
+    in_tasks = _looked_up(tasks)
+    made = []
+    for key, part in rows.groupby(CLAIM, sort=False, observed=True):
         names = dict(zip(CLAIM, key, strict=True))
-        here = part[part["place"]].dropna(subset=["value"])
+        here = part[part["place"]].dropna(subset=["said"])
         rng = numpy_rng(seed, "yardstick", *map(str, key))
         drawn = _Drawn(here, rng, replicates)
-        fixed = {**_rates(part), **drawn.area(here)}
+        fixed = {**_rates(part), **_level_0(part, rate, copies), **drawn.area(here)}
         for truth in TRUTHS:
-            true = _truth(here, truth, table, original)
-            rows.append({**names, "truth": truth, **drawn.correlation(here, true), **fixed})
-    if not rows:
+            of_tasks = numbers_over_tasks(in_tasks.get((*names.values(), truth), NO_ROWS))
+            numbers = {**drawn.correlation(here, truth), **fixed, **of_tasks}
+            made.append({**names, "truth": truth, **numbers})
+    if not made:
         return pd.DataFrame({"study": []})
-    result = pd.DataFrame(rows).assign(study=table["study"].iloc[0])
+    result = pd.DataFrame(made)
     seen = (result["truth"] == "flips") & (result["shown"] != "without")
-    ranked = result["estimate"].where(seen & result["area"].notna())
+    ranked = result["within"].where(seen & result["area"].notna())
     result["rank"] = ranked.rank(ascending=False, method="min").astype("Int64")
     return result.sort_values(["truth", "rank", *CLAIM], ignore_index=True)
+
+
+def _looked_up(tasks: pd.DataFrame) -> dict[tuple[Any, ...], pd.DataFrame]:
+    """Return the rows of the table `yardstick_tasks` by CLAIM and truth."""
+    if tasks.empty:
+        return {}
+    groups = tasks.groupby([*CLAIM, "truth"], sort=False, observed=True)
+    return {tuple(key): part for key, part in groups}
 
 
 class _Drawn:
@@ -89,10 +115,11 @@ class _Drawn:
         self.weights, which = np.unique(every, axis=0, return_inverse=True)
         self.which = which.ravel()
 
-    def correlation(self, cells: pd.DataFrame, true: Array) -> dict[str, float]:
+    def correlation(self, cells: pd.DataFrame, truth: str) -> dict[str, float]:
         """Return Spearman's correlation of claim and truth, with interval and numbers."""
+        true = cells[f"true_{truth}"].to_numpy(float)
         known = ~np.isnan(true)
-        said = (signs(cells["metric"]) * cells["value"]).to_numpy(float)[known]
+        said = cells["said"].to_numpy(float)[known]
         found = rank_correlations(said, true[known], self.weights[:, known])[self.which]
         if known.sum() < 3:
             found = np.full_like(found, np.nan)
@@ -113,15 +140,6 @@ class _Drawn:
         return cluster_interval(float(found[0]), found[1:], *drawn, bounds)
 
 
-def _truth(rows: pd.DataFrame, truth: str, table: pd.DataFrame, original: str) -> Array:
-    """Return the truth; for metrics of pairs its change against the original."""
-    values = rows[truth].to_numpy(float)
-    if not is_pair(rows["metric"]).any():
-        return values
-    first = table[table["method"] == original][[*GROUP, truth]].drop_duplicates(GROUP)
-    return values - rows[GROUP].merge(first, how="left", on=GROUP)[truth].to_numpy(float)
-
-
 def _rates(rows: pd.DataFrame) -> dict[str, float]:
     """Return shares of claims that were called, of those that could be."""
     judged = rows[rows["called"].notna()]
@@ -131,9 +149,24 @@ def _rates(rows: pd.DataFrame) -> dict[str, float]:
         "hit_rate": _share(called[true]),
         "false_alarm_rate": _share(called[~true & place]),
         "false_alarm_place_rate": _share(called[~place]),
-        "level_0_rate": _share(called[judged["level"] == 0]),
         "n_uncalled": len(rows) - len(judged),
     }
+
+
+def _level_0(rows: pd.DataFrame, rate: float, copies: Collection[str]) -> dict[str, object]:
+    """Return the share of level-0 models that are called, and the band of the nominal rate.
+
+    Metrics that call by their own test have a rate of their own, and no band.
+    """
+    normal = rows[rows["called"].notna() & (rows["level"] == 0)]
+    normal = normal[~normal["method"].isin(list(copies))]
+    share, n = _share(normal["called"].astype(float)), len(normal)
+    numbers: dict[str, object] = {"level_0_rate": share, "level_0_models": n}
+    if not n or (normal["null"] == "own test").any():
+        return {**numbers, "level_0_low": np.nan, "level_0_high": np.nan, "level_0_inside": None}
+    low, high = binomial_band(n, rate)
+    inside = bool(low - 1e-9 <= share <= high + 1e-9)
+    return {**numbers, "level_0_low": low, "level_0_high": high, "level_0_inside": inside}
 
 
 def _share(called: pd.Series) -> float:
