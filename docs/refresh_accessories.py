@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +20,25 @@ import pandas as pd
 from rightreasons.artifacts import ARTIFACTS, stamps_of
 from rightreasons.core.files import read_json
 from rightreasons.core.job import Group
-from rightreasons.metrics.variants import Variant
+from rightreasons.core.registry import Params
+from rightreasons.metrics import region_view
+from rightreasons.metrics.rrf import rrf
 from rightreasons.regions.rois import rectangle_mask
+from rightreasons.stages.roi import RoiInput
 from rightreasons.statistics.student import mean_interval
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
-from rightreasons.study.plan_multiverse import MultiversePlan
-from rightreasons.tables.asked import OWN_ROI, OWN_SIGN
 from rightreasons.tables.schema import read_table
 
 PAGE = Path(__file__).with_name("accessories.md")
 MARKED = re.compile(r"(<!-- (models|regions|rrf|order) -->\n).*?(<!-- end -->)", re.S)
 CELL = ["task", "level", "seed", "method"]
-#: The places of the page, as the study's multiverse calls them, and what the page calls them.
-PLACES = {OWN_ROI: "mask", "rectangle": "rectangle"}
+#: The saliency paper's rectangles in padded images; that of the glasses is drawn by hand.
+RECTANGLES = {
+    "necktie": (0.22, 0.80, 0.75, 0.94),
+    "hat": (0.13, 0.09, 0.80, 0.31),
+    "glasses": (0.29, 0.44, 0.71, 0.58),
+}
 
 
 def spread(values: pd.Series) -> str:
@@ -98,41 +104,40 @@ def regions(plan: Plan) -> pd.DataFrame:
     )
 
 
-def _rectangles(plan: Plan) -> Mapping[str, list[float]]:
-    asked = plan.study.multiverse
-    found = asked.model_dump(mode="json")["rois"] if asked else {}
-    return {task: rois["rectangle"] for task, rois in found.items() if "rectangle" in rois}
+def _rectangles(plan: Plan) -> dict[str, tuple[float, ...]]:
+    kinds = {task: plan.grid.chosen_artifact(plan.grid.artifact(task)) for task in plan.study.tasks}
+    return {t: RECTANGLES[a.kind] for t, a in kinds.items() if a and a.kind in RECTANGLES}
 
 
 def relevance(plan: Plan) -> pd.DataFrame:
-    """Return the mean RRF of every model in the mask and in the rectangle.
+    """Return the mean RRF of every model with maps of its own, in the mask and in the rectangle.
 
     Images that carry the accessory alone, by task, level, seed, method, explainer and place.
     """
-    multiverse = MultiversePlan(plan)
-    return pd.DataFrame(row for group in multiverse.measured() for row in _of(multiverse, group))
+    rectangles = _rectangles(plan)
+    groups = [group for group in plan.grid.groups() if group.task in rectangles]
+    return pd.DataFrame(row for group in groups for row in _of(plan, group, rectangles[group.task]))
 
 
-def _of(multiverse: MultiversePlan, group: Group) -> Iterator[dict[str, object]]:
-    asked = multiverse.asked.tasks[group.task]
-    with np.load(multiverse.files(group).universe) as stored:
-        values, image_ids = stored["values"], stored["image_id"]
-    carries = np.char.endswith(image_ids, f"+{multiverse.grid.artifact(group.task)}")
-    for place, called in PLACES.items():
-        variant = Variant(metric="rrf", scale=multiverse.asked.scale, sign=OWN_SIGN, roi=place)
-        if variant not in asked.variants:
-            continue
-        of_place = values[:, :, asked.variants.index(variant), carries]
-        for (m, e), value in np.ndenumerate(np.nanmean(of_place, axis=-1)):
-            yield {
-                "task": group.task,
-                "level": group.level,
-                "seed": group.seed,
-                "method": asked.models[m],
-                "explainer": asked.explainers[e],
-                "place": called,
-                "rrf": value,
-            }
+def _of(plan: Plan, group: Group, rectangle: tuple[float, ...]) -> Iterator[dict[str, object]]:
+    pool = plan.pool(group.dataset).output
+    files = RoiInput(images=pool.images, masks=pool.masks, pool=pool.pool)
+    for method, part in product(plan.grid.models(group.task), plan.grid.sets(group.task)):
+        made = plan.map_files(group, method, part)
+        maps, index = np.load(made.maps, mmap_mode="r"), pd.read_parquet(made.index)
+        for e, (explainer, rows) in enumerate(index.groupby("explainer", sort=False)):
+            carries = (rows["protected"] == 1).to_numpy()
+            mask = plan.roi(group.task).of(files, rows["row"].to_numpy()[carries], maps.shape[2:])
+            for place, roi in (("mask", mask), ("rectangle", rectangle)):
+                yield {
+                    "task": group.task,
+                    "level": group.level,
+                    "seed": group.seed,
+                    "method": method,
+                    "explainer": explainer,
+                    "place": place,
+                    "rrf": np.nanmean(rrf(region_view(maps[e][carries], roi), Params())),
+                }
 
 
 def by_level(found: pd.DataFrame, original: str) -> pd.DataFrame:
@@ -149,18 +154,22 @@ def order(found: pd.DataFrame, reliance: pd.DataFrame) -> pd.DataFrame:
     table = rows.groupby(["task", "explainer", "place"])[["rrf", "flips"]].apply(
         lambda part: part["rrf"].corr(part["flips"], method="spearman")
     )
-    counted = rows.groupby(["task", "explainer"]).size() // len(PLACES)
+    counted = rows.groupby(["task", "explainer"]).size() // 2
     return table.unstack("place").assign(models=counted).reset_index()
 
 
 def tables(folder: Path) -> dict[str, str]:
     """Return the page's tables in Markdown by name."""
-    record = read_json(folder / "study.json")
-    plan = Plan(load_config(record["config"]))
+    config = read_json(folder / "study.json")["config"]
+    here = {"study": folder.name, "results": str(folder.parent)}
+    plan = Plan(load_config({**config, **here}))
     predictions, reliance = (
         plain(read_table(folder / "tables" / f"{name}.parquet"))
         for name in ("predictions", "reliance")
     )
+    accessories = list(_rectangles(plan))
+    predictions = predictions[predictions["task"].isin(accessories)]
+    predictions = predictions[[not plan.grid.trait(m, "noise") for m in predictions.method]]
     found = relevance(plan)
     made = {
         "models": models(predictions, reliance),
@@ -168,7 +177,10 @@ def tables(folder: Path) -> dict[str, str]:
         "rrf": by_level(found, plan.grid.original),
         "order": order(found, reliance),
     }
-    return {name: one.to_markdown(index=False, floatfmt=".2f") for name, one in made.items()}
+    return {
+        name: one.to_markdown(index=False, floatfmt=".3f" if name == "regions" else ".2f")
+        for name, one in made.items()
+    }
 
 
 def main(folder: Path, write: bool) -> None:
