@@ -21,6 +21,7 @@ ALLOWED = {
     ("tables/regions.py", "patch"): "column: side of a patch classifier's patches",
     ("tables/table_one.py", "balanced"): "column of `table_one`, the paper's word",
     ("tables/table_one_text.py", "balanced"): "the same column",
+    ("tables/yardstick_transfer.py", "agreement"): "column of `yardstick_transfer`",
     ("figures/position_maps.py", "accuracy"): "column of `region_positions`",
     ("figures/position_maps.py", "ece"): "column of `region_positions`",
     ("figures/reliability.py", "accuracy"): "column of `region_reliability`",

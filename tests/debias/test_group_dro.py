@@ -13,7 +13,7 @@ from rightreasons.contracts.fakes import make_context
 from rightreasons.debias import Context, _cells
 from rightreasons.debias.group_dro import CellWeights
 from rightreasons.learning.config import TrainingConfig
-from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
 STEPS, RATE = 150, 0.1
 

@@ -25,9 +25,10 @@ from rightreasons.debias import METHODS, Context, Debiased, _input, open_context
 from rightreasons.debias._input import general_region, mask, noise, specific_region
 from rightreasons.debias.balanced import resampled
 from rightreasons.learning.config import TrainingConfig
-from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD, LabelledImages
+from rightreasons.learning.images import LabelledImages
 from rightreasons.learning.training import batches, predict_logits, train
 from rightreasons.models.architectures import build_classifier
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.storage import save_model
 from rightreasons.regions.attribution import Attribution, top
 

@@ -109,7 +109,9 @@ def study() -> dict[str, pd.DataFrame]:
     for task, level, seed in itertools.product(TASKS, LEVELS, SEEDS):
         stamp, rng = stamp_of(task), np.random.default_rng([seed, len(task)])
         coarse = rng.integers(0, 256, (POOL, 5, 5, 3))
-        pool = Injected(coarse.repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8), stamp, "patch")
+        pool = Injected(
+            coarse.repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8), [stamp], "patch"
+        )
         inputs = normalise(torch.tensor(pool[np.arange(2 * POOL)]), CPU)
         for method, left in METHODS.items():
             key = {"study": "s", "dataset": TASKS[task][0], "task": task, "design": "phi"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
 EPSILON = 1e-6
 GAMMA = 0.25

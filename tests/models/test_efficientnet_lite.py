@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models import efficientnet_lite as lite
 from rightreasons.models.architectures import build_classifier
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
 INPUTS = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier, projection
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.saliency import EXPLAINERS, Attribution
 
 MEAN, STD = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], dtype=torch.double)[..., None, None]

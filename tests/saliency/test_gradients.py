@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from rightreasons.core.seeds import generator_of
-from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.saliency import EXPLAINERS
 
 CLASSES = [0, 1]

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier, projection
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.saliency import EXPLAINERS, Attribution
 
 BLACK = -torch.tensor(IMAGENET_MEAN)[:, None, None] / torch.tensor(IMAGENET_STD)[:, None, None]

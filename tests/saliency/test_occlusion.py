@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.classifier import Classifier
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.saliency import EXPLAINERS
 
 FILLS = {"mean": IMAGENET_MEAN, "black": (0, 0, 0), "grey": (0.5, 0.5, 0.5)}

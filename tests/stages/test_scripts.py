@@ -45,6 +45,7 @@ def config(folder: Path) -> dict[str, Any]:
     raw["tuning"] = {"trials": 2, "seeds": [7]}
     raw["sanity"] = {"images": 8, "stages": 2}
     raw["multiverse"] = True
+    raw["tasks"]["smiling_by_necktie"]["watched"] = {"attribute": "Eyeglasses"}
     raw["deterministic"] = True  # on a GPU too, "bit for bit" is meant
     return raw
 
@@ -75,7 +76,8 @@ def _as_before() -> Iterator[None]:
 def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     for stage in ("fetch", "pool"):
         yield stage, {"dataset": "synthfaces"}
-    yield "twins", {"dataset": "synthfaces", "attribute": "Wearing_Necktie"}
+    for dataset, attribute in plan.switched():
+        yield "twins", {"dataset": dataset, "attribute": attribute}
     for dataset, region in plan.regions:
         yield "region", {"dataset": dataset, "region": region}
     yield from ((stage, group) for group in (GROUP, TRIALS) for stage in ("split", "train"))

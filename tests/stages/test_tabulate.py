@@ -89,7 +89,7 @@ def assert_same(ours: pd.DataFrame, theirs: pd.DataFrame, by: list[str]) -> None
 
 def test_numbers_of_maps_are_all_there_once(plan: Plan) -> None:
     ours = table(plan, "image_metrics")
-    assert len(ours) == 4 * 3 * 2 * 14 * SHAPE.maps
+    assert len(ours) == 4 * 3 * 2 * 17 * SHAPE.maps
     assert_same(ours, images_of(plan), [*KEY, "explainer", "metric", "image_id"])
     assert list(ours["run"].unique()) == list(table(plan, "provenance")["run"])
 
@@ -133,7 +133,7 @@ def test_reliance_is_that_of_the_whole_tables(plan: Plan) -> None:
     job = TablePlan(plan).reliance()
     expected = reliance(
         table(plan, "cell_metrics"),
-        summarised(images[~images["metric"].isin(["no_roi", "zero_map"])], by),
+        summarised(images[~images["metric"].isin(["no_roi", "zero_map", "region_sign"])], by),
         true_reliance(predictions_of(plan)),
         original=grid.original,
         elsewhere=job.elsewhere,

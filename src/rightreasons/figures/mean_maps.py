@@ -34,7 +34,8 @@ interest; below each map stands the mean inside it, with Student's 95 % interval
 there are several. A method that leaves the protected attribute alone has no colour there. As
 published (phi below 0) the region speaks for the class in PA 1, T 0 and against it in PA 1, T 1.
 """
-NUMBERS = 0.11  # inches below a map
+NUMBERS = 0.26  # inches below a map
+WIDE = 0.95  # inches of a panel that has room for an interval
 MEANING = "mean of R / max |R|, same scale for all maps\n← against      for the class →"
 
 
@@ -69,6 +70,7 @@ def mean_maps(given: Given, params: Params) -> Figure:
     limit = limit_of(list(maps.values()))
     remarks = _remarks(given, counts, collapsed & set(every))
     figure, panels, bar = _grid(len(maps) + 1, roi.shape, len(remarks))
+    wide = figure.get_figwidth() * panels[0][0].get_position().width >= WIDE
     for column, (p, t) in enumerate(CELLS):
         panels[0][column].set_title(
             f"PA={p}, T={t}\n{counts[:, column].sum()} images", loc="center", pad=3
@@ -78,7 +80,7 @@ def mean_maps(given: Given, params: Params) -> Figure:
             signed_map(axes[column], map_[column], limit, roi)
             key = f"map/{given.explainer}/{method}"
             inside = [_inside(part[key][column], part["roi"]) for part in parts]
-            axes[column].set_xlabel(_with_interval(inside), fontsize=5.5, labelpad=1)
+            axes[column].set_xlabel(_with_interval(inside, wide), fontsize=7, labelpad=1)
     labels = ["mean image", *(_label(names, collapsed) for names in sharing.values())]
     for axes, label in zip(panels, labels, strict=True):
         axes[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=6)
@@ -95,17 +97,17 @@ def _inside(map_: Array, roi: Array) -> float:
     return float((map_ * roi).sum() / roi.sum()) if roi.any() else np.nan
 
 
-def _with_interval(seeds: Sequence[float]) -> str:
-    """Return the mean over seeds and its interval as text; empty where no seed has a number."""
+def _with_interval(seeds: Sequence[float], wide: bool) -> str:
+    """Return the mean over seeds and, with room, its interval; empty where no seed has a number."""
     from rightreasons.statistics.student import mean_interval
 
     known = np.array([value for value in seeds if not np.isnan(value)])
     if not len(known):
         return ""
-    if len(known) == 1:
-        return f"{known[0]:+.3f}"
+    if len(known) == 1 or not wide:
+        return f"{known.mean():+.3f}"
     found = mean_interval(known)
-    return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+    return f"{found.value:+.3f}\n[{found.low:+.3f}, {found.high:+.3f}]"
 
 
 def _sharing(maps: Mapping[str, Array]) -> dict[str, list[str]]:
@@ -122,7 +124,7 @@ def _grid(rows: int, shape: tuple[int, ...], remarks: int) -> tuple[Figure, list
     from matplotlib.figure import Figure
 
     aspect, gap, left, top, bottom = shape[0] / shape[1], 0.05, 1.2, 0.5, 0.15 + 0.15 * remarks
-    width = min(1.15, 9.2 / (rows * aspect))
+    width = min(1.15, (9.2 / rows - NUMBERS) / aspect)
     across, down = width + gap, width * aspect + gap + NUMBERS
     size = np.array([left + len(CELLS) * across + 1.0, top + rows * down + bottom])
     figure = Figure(tuple(size))

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 from rightreasons.learning.passes import count
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.runtime.devices import Residence, fits
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 #: Images sent to a GPU at a time, where all of a split go there.
 PART = 512
 

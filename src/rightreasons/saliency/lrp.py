@@ -60,7 +60,7 @@ def lrp(
     """
     import torch
 
-    from rightreasons.learning.images import IMAGENET_MEAN, IMAGENET_STD
+    from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
     from rightreasons.saliency._canonize import canonize
     from rightreasons.saliency._passes import pulled_back
     from rightreasons.saliency._rules import Rules, attach_rules
