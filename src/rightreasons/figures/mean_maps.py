@@ -123,10 +123,11 @@ def _grid(rows: int, shape: tuple[int, ...], remarks: int) -> tuple[Figure, list
     """Return the figure, its panels and the colorbar's axes, placed in inches on a page's width."""
     from matplotlib.figure import Figure
 
-    aspect, gap, left, top, bottom = shape[0] / shape[1], 0.05, 1.2, 0.5, 0.15 + 0.15 * remarks
-    width = min(1.15, (9.2 / rows - NUMBERS) / aspect)
+    aspect, gap, left, top = shape[0] / shape[1], 0.05, 1.2, 0.5
+    bottom = NUMBERS + 0.15 + 0.15 * remarks
+    width = min(1.15, (9.0 / rows - NUMBERS) / aspect)
     across, down = width + gap, width * aspect + gap + NUMBERS
-    size = np.array([left + len(CELLS) * across + 1.0, top + rows * down + bottom])
+    size = np.array([left + len(CELLS) * across + 1.0, top + rows * down - NUMBERS + bottom])
     figure = Figure(tuple(size))
 
     def place(x: float, y: float, w: float, h: float) -> Axes:
