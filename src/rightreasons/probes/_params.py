@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from rightreasons.core.registry import Params
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Baseline = Literal["mean", "black", "grey"]
+BASELINE: Any = Field(
+    "mean",
+    description="What hides: ImageNet's mean colour (0 after normalisation), black, or grey (half "
+    "of white).",
+)
 
 
 class GridParams(Params):
@@ -20,17 +28,19 @@ class GridParams(Params):
     )
 
 
+class StepParams(GridParams):
+    """Of a probe that follows the output while more and more of the image is hidden, or shown."""
+
+    steps: int = Field(16, ge=1, description="Steps in which all boxes take turns, equal shares.")
+
+
 class BaselineParams(GridParams):
     """Of a probe that hides boxes behind a colour."""
 
-    baseline: Literal["mean", "black", "grey"] = Field(
-        "mean",
-        description="What hides: ImageNet's mean colour (0 after normalisation), black, or grey "
-        "(half of white).",
-    )
+    baseline: Baseline = BASELINE
 
 
-class CurveParams(BaselineParams):
-    """Of a probe that follows the output while more and more of the image is hidden."""
+class CurveParams(StepParams):
+    """Of a probe that hides more and more of the image behind a colour."""
 
-    steps: int = Field(16, ge=1, description="Steps in which all boxes are hidden, equal shares.")
+    baseline: Baseline = BASELINE

@@ -142,7 +142,7 @@ def registries() -> dict[str, Registry]:
 
 def _probes(config: StudyConfig, registry: Registry) -> dict[str, dict[str, Any]]:
     """Return the probes of a study with all their parameters; all there are if none is named."""
-    every = {probe.name: {} for probe in in_order()} if config.probe.images else {}
+    every: dict[str, Any] = {probe.name: {} for probe in in_order()} if config.probe.images else {}
     asked: dict[str, dict[str, Any]] = config.probe.probes or every
     return {
         name: component_params(registry, f"probe.probes.{name}", name, chosen)
