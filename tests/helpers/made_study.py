@@ -34,7 +34,7 @@ from rightreasons.tables.ranks import over_blocks
 from rightreasons.tables.schema import write_table
 from rightreasons.tables.table_one import table_one
 from study import tiny
-from watermark import fake_reliance, fake_sanity, fake_yardstick
+from watermark import fake_probes, fake_reliance, fake_sanity, fake_yardstick
 
 SIZE, IMAGES = 24, 16
 OVER_BLOCKS = ("ranks", "improvement", "profiles")
@@ -86,6 +86,7 @@ def config(results: Path, **changes: Any) -> dict[str, Any]:
             },
         },
         "sanity": {"images": 8},
+        "probe": {"images": 8},
         "multiverse": True,
         "regions": {"attributes": {"synthfaces": {"coin_flip": None}}},
     }
@@ -155,6 +156,7 @@ def table(made: Plan, name: str) -> pd.DataFrame:
             **key, **task
         ),
         "yardstick": lambda: fake_yardstick(every),
+        "probes": lambda: of_pairs(lambda cells, _: fake_probes(every, levels=(0.9,), seeds=seeds)),
         "sanity": lambda: of_pairs(lambda cells, _: fake_sanity(every, levels=(0.9,), seeds=seeds)),
     }
     return made_up[name]() if name in made_up else pd.DataFrame()

@@ -13,7 +13,6 @@ of a map that is zero everywhere. Traits:
   "fresh" (a network of the same architecture that has not been trained).
 - `bounds`: the smallest and largest value possible.
 - `formula`: LaTeX for the documentation.
-- `short`: its name where there is little room; the title where empty.
 - `order`: its place among those that are shown, the smallest first.
 - `small`: parameters with which it is quick, for tests.
 - `exempt`: why a test of the contract is not for it, by the test's name.
@@ -41,7 +40,6 @@ PROBES = Registry(
         "needs": (),
         "bounds": (-math.inf, math.inf),
         "formula": "",
-        "short": "",
         "order": 100,
         "small": {},
         "exempt": {},

@@ -29,7 +29,6 @@ class EfficientMprtParams(Params):
     sign="signed",
     needs=("maps", "fresh"),
     formula=r"\frac{H(R_{\mathrm{random}}) - H(R)}{H(R)}",
-    short="eMPRT",
     order=31,
 )
 def efficient_mprt(given: Probing, params: EfficientMprtParams) -> Array:

@@ -18,7 +18,6 @@ Array = np.ndarray
     better="lower",
     bounds=(0, float("inf")),
     formula=r"-\sum_i p_i \ln p_i, \quad p_i = \frac{|r_i|}{\sum_j |r_j|}",
-    short="entropy",
     order=21,
 )
 def entropy(given: Probing, params: Params) -> Array:

@@ -36,7 +36,6 @@ class MprtParams(Params):
     needs=("maps", "fresh"),
     bounds=(-1, 1),
     formula=r"\mathrm{mean}_k\,\mathrm{sim}(|R|, |R_k|)",
-    short="MPRT",
     order=30,
     small={"stages": 2},
 )

@@ -17,7 +17,6 @@ Array = np.ndarray
     family="complexity",
     bounds=(0, 1),
     formula=r"\frac{\sum_k (2k - N - 1)\,|r|_{(k)}}{N \sum_k |r|_{(k)}}",
-    short="sparseness",
     order=20,
 )
 def sparseness(given: Probing, params: Params) -> Array:
