@@ -59,6 +59,7 @@ NAVIGATION = {
         "docs/methods",
         "docs/tuning",
         "docs/explainers",
+        "docs/probes",
         "docs/metrics",
         "docs/statistics",
         "docs/datasets",

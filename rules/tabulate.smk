@@ -127,6 +127,24 @@ rule tabulate_shortcuts:
         "../workflow_scripts/tabulate_shortcuts.py"
 
 
+rule tabulate_probes:
+    input:
+        unpack(RULES.input("tabulate_probes")),
+    output:
+        **RULES.output("tabulate_probes"),
+    log:
+        RULES.log("tabulate_probes"),
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        job=RULES.params("tabulate_probes"),
+    script:
+        "../workflow_scripts/tabulate_probes.py"
+
+
 rule tabulate_tuning:
     input:
         unpack(RULES.input("tabulate_tuning")),

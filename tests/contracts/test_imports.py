@@ -21,6 +21,7 @@ FLOORS = (
     ("runtime",),
     ("data", "splits", "artifacts", "regions", "models", "learning"),
     ("debias", "saliency", "metrics", "statistics"),
+    ("probes",),
     ("tuning",),
     ("tables",),
     ("figures",),

@@ -15,7 +15,7 @@ CONTRACTS = (
     "tests/contracts/test_figures.py",
     "tests/docs/of_printed.py",
 )
-KINDS = {"debias", "saliency", "metrics", "data", "splits", "artifacts", "figures"}
+KINDS = {"debias", "saliency", "probes", "metrics", "data", "splits", "artifacts", "figures"}
 
 
 def test_there_is_an_example_of_each_kind() -> None:

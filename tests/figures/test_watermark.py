@@ -15,11 +15,14 @@ from matplotlib.figure import Figure
 from drawing import misplaced, smallest, texts
 from given import as_table
 from rightreasons.figures._labels import short_name
+from rightreasons.figures.probes import ABOVE, BELOW, CONTROL, NEITHER
 from rightreasons.tables.schema import TABLES
 from watermark import (
     EXPLAINERS,
     LAYERS,
     METRICS,
+    PROBED,
+    fake_probes,
     fake_reliance,
     fake_sanity,
     fake_yardstick,
@@ -30,6 +33,7 @@ from watermark_drawn import (
     draw_reliance,
     drawn,
     images,
+    probes,
     ranked,
     sanity,
     yardstick,
@@ -269,3 +273,40 @@ def test_fake_tables_have_no_columns_that_real_ones_lack() -> None:
 
 
 # From files, as the stages leave them
+
+
+# Probes
+
+
+def test_a_probe_has_the_colour_of_its_interval_and_controls_come_last() -> None:
+    explainers = ("edges", "lrp", "gradient", "occlusion")
+    table = fake_probes(explainers).drop(columns="above_floor")
+    table.loc[table["explainer"] == "gradient", ["above_low", "above_high"]] = (-0.1, 0.2)
+    table.loc[table["explainer"] == "lrp", ["above_low", "above_high"]] = (0.1, 0.2)
+    table.loc[(table["explainer"] == "lrp") & (table["probe"] == "entropy"), "value"] = np.nan
+    [axes] = probes(table).axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["lrp", "gradient", "occlusion", "edges"]
+    colours = {"lrp": ABOVE, "gradient": NEITHER, "occlusion": BELOW, "edges": CONTROL}
+    seen: dict[str, set[str]] = {name: set() for name in names}
+    for patch in axes.collections:
+        middle = patch.get_paths()[0].vertices[:, 1]
+        seen[names[round((middle.min() + middle.max()) / 2)]].add(to_hex(patch.get_facecolor()[0]))
+    assert seen == {name: {colour.lower()} for name, colour in colours.items()}
+    assert len(axes.texts) == len(names) * len(PROBED) - 1
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels[:2] == ["pixel flipping ↑", "deletion ↓"]
+
+
+def test_numbers_are_means_over_models() -> None:
+    table = fake_probes(("lrp", "edges"))
+    mean = table[(table["probe"] == "deletion") & (table["explainer"] == "lrp")]["value"].mean()
+    figure = probes(table)
+    [text] = [t for t in figure.axes[0].texts if t.get_position() == (1, 0)]
+    assert float(text.get_text()) == pytest.approx(mean, rel=0.06)
+    assert f"{len(table[['level', 'seed']].drop_duplicates())} models" in texts(figure)
+
+
+def test_probes_that_are_left_out_are_named() -> None:
+    assert "Not shown: mine_1." in texts(drawn("probes, many"))
+    assert "Not shown" not in texts(drawn("probes"))

@@ -36,6 +36,7 @@ from rightreasons.tables.schema import write_table
 from rightreasons.tables.table_one import table_one
 from study import tiny
 from watermark import (
+    fake_probes,
     fake_reliance,
     fake_sanity,
     fake_yardstick,
@@ -94,6 +95,7 @@ def config(results: Path, **changes: Any) -> dict[str, Any]:
             },
         },
         "sanity": {"images": 8},
+        "probe": {"images": 8},
         "multiverse": True,
         "regions": {"attributes": {"synthfaces": {"coin_flip": None}}},
     }
@@ -166,6 +168,7 @@ def table(made: Plan, name: str) -> pd.DataFrame:
         "yardstick": lambda: fake_yardstick(every),
         "yardstick_tasks": lambda: fake_yardstick_tasks(every),
         "yardstick_debiased": lambda: fake_yardstick_debiased(every),
+        "probes": lambda: of_pairs(lambda cells, _: fake_probes(every, levels=(0.9,), seeds=seeds)),
         "sanity": lambda: of_pairs(lambda cells, _: fake_sanity(every, levels=(0.9,), seeds=seeds)),
     }
     return made_up[name]() if name in made_up else pd.DataFrame()

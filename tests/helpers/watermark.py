@@ -212,6 +212,40 @@ def fake_sanity(
     return pd.DataFrame(rows)
 
 
+PROBED = {
+    "pixel_flipping": ("faithfulness", "higher"),
+    "deletion": ("faithfulness", "lower"),
+    "sensitivity_n": ("faithfulness", "higher"),
+    "max_sensitivity": ("robustness", "lower"),
+    "entropy": ("complexity", "lower"),
+    "random_logit": ("randomisation", "lower"),
+}
+
+
+def fake_probes(
+    explainers: tuple[str, ...] = EXPLAINERS,
+    levels: tuple[float, ...] = LEVELS,
+    seeds: tuple[int, ...] = (0, 1),
+    probes: dict[str, tuple[str, str]] | None = None,
+) -> pd.DataFrame:
+    """Return a table `probes`: the later an explainer comes, the less it has above the floor."""
+    rng = np.random.default_rng(6)
+    rows = []
+    asked = PROBED if probes is None else probes
+    for (i, explainer), level, seed in itertools.product(enumerate(explainers), levels, seeds):
+        key = {**KEY, "level": level, "seed": seed, "method": "vanilla", "explainer": explainer}
+        for k, (probe, (family, better)) in enumerate(asked.items()):
+            value = 10.0 ** (k % 4 - 2) * (1 + 0.2 * rng.standard_normal())
+            row = {**key, "probe": probe, "family": family, "better": better, "n": 24}
+            row |= {"control": explainer in ("random", "edges"), "value": value, "floor": "edges"}
+            row |= {"ci_low": 0.9 * value, "ci_high": 1.1 * value, "pairs": 24}
+            if not row["control"]:
+                above = 0.5 - 0.3 * i
+                row |= {"above_floor": above, "above_low": above - 0.2, "above_high": above + 0.2}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def fake_maps(
     image_ids: list[str],
     levels: tuple[float, ...] = LEVELS,

@@ -20,6 +20,7 @@ from rightreasons.figures._dots import dots_of
 from rightreasons.figures._style import styled
 from rightreasons.figures.mystery_models import side_by_side
 from rightreasons.figures.occlusion_grids import grids
+from rightreasons.probes import in_order
 from watermark import (
     EXPLAINERS,
     LAYERS,
@@ -28,6 +29,7 @@ from watermark import (
     TASK,
     fake_images,
     fake_part,
+    fake_probes,
     fake_reliance,
     fake_sanity,
     fake_yardstick,
@@ -121,6 +123,16 @@ def without(name: str, **columns: Any) -> dict[str, pd.DataFrame]:
 
 def sanity(table: pd.DataFrame, **names: str) -> Figure:
     return made_up.drawn("sanity", given({"sanity": table}, over=("task", "design"), **names))
+
+
+def many_probes() -> dict[str, tuple[str, str]]:
+    """Return all probes there are, and two of a study's own."""
+    own = {f"mine_{i}": ("complexity", "lower") for i in range(2)}
+    return {p.name: (p.traits["family"], p.traits["better"]) for p in in_order()} | own
+
+
+def probes(table: pd.DataFrame, **names: str) -> Figure:
+    return made_up.drawn("probes", given({"probes": table}, over=("task", "design"), **names))
 
 
 def mystery_models(*args: Any, **kwargs: Any) -> Figure:
@@ -222,6 +234,12 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "reliance, crossed": lambda: draw_reliance(crossed()),
     "reliance, one": lambda: draw_reliance(fake_reliance(metrics=METRICS[:1])),
     "reliance, nothing": lambda: draw_reliance(explainer="lrp"),
+    "probes": lambda: probes(fake_probes()),
+    "probes, many": lambda: probes(fake_probes(probes=many_probes())),
+    "probes, few": lambda: probes(
+        fake_probes(("lrp", "edges"), probes={"deletion": ("faithfulness", "lower")})
+    ),
+    "probes, nothing": lambda: probes(fake_probes(), task="other"),
     "sanity": lambda: sanity(fake_sanity()),
     "sanity, few": lambda: sanity(fake_sanity(("lrp",), LAYERS[:3])),
     "sanity, nothing": lambda: sanity(fake_sanity(), task="other"),

@@ -27,6 +27,7 @@ METHODS = ("finetune", "thropt", "mask_general")
 #: Where thropt's parameters are tried, and which choice that makes.
 TRIALS = {**GROUP, "seed": "7"}
 CHOICE = {"task": "smiling_by_necktie", "design": "phi", "at": "0", "method": "thropt"}
+FLIPS = {"kind": "pixel_flipping", "steps": 2}
 
 
 def config(folder: Path) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def config(folder: Path) -> dict[str, Any]:
     raw["methods"] |= {"finetune": FEW, "thropt": {"preset": "tuned"}}
     raw["tuning"] = {"trials": 2, "seeds": [7]}
     raw["sanity"] = {"images": 8, "stages": 2}
+    raw["probe"] = {"images": 8, "probes": {"sparseness": {}, "flips": FLIPS}}
     raw["multiverse"] = True
     raw["tasks"]["smiling_by_necktie"]["watched"] = {"attribute": "Eyeglasses"}
     raw["deterministic"] = True  # on a GPU too, "bit for bit" is meant
@@ -89,6 +91,7 @@ def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     for method in ("vanilla", "finetune", "mask_general"):
         yield "explain", {**GROUP, "method": method, "explainers": "main"}
     yield "sanity", {**GROUP, "explainers": "main"}
+    yield "probe", {**GROUP, "method": "vanilla", "explainers": "main"}
     yield "measure", GROUP
     yield "universe", GROUP
     yield "compare", {name: GROUP[name] for name in ("task", "design", "level")}
@@ -119,6 +122,21 @@ def test_features_are_probed_where_there_are_select_images(rules: Rules) -> None
     row = read_table(rules.tables()["feasibility"]).iloc[0]
     assert (row["n"], row["method"], row["level"]) == (len(features), "vanilla", 0)
     assert row["target_accuracy_low"] <= row["target_accuracy"] <= row["target_accuracy_high"]
+
+
+def test_explainers_are_probed_beside_controls_that_the_study_does_not_name(rules: Rules) -> None:
+    table = read_table(rules.tables()["probes"])
+    named = set(read_table(rules.tables()["reliance"])["explainer"])
+    controls = set(table.loc[table["control"], "explainer"])
+    assert set(table["explainer"]) == named | controls
+    assert controls == {"random", "edges"}
+    assert controls - named
+    assert set(table["probe"]) == {"sparseness", "flips"}
+    assert len(table) == 2 * len(named | controls)
+    assert set(table["floor"]) <= controls
+    seeing = table[~table["control"]]
+    assert (seeing["n"] == 8).all()
+    assert seeing["above_floor"].between(seeing["above_low"], seeing["above_high"]).all()
 
 
 def test_logs_say_where_and_how_long(rules: Rules) -> None:

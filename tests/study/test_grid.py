@@ -111,6 +111,8 @@ def test_folders() -> None:
     assert maps == f"out/mine/explain/{cell}/tuned/a"
     assert paths.folder("measure", group) == f"out/mine/measure/{cell}"
     assert paths.folder("sanity", group, explainers="a") == f"out/mine/sanity/{cell}/a"
+    probes = paths.folder("probe", group, method="tuned", explainers="a")
+    assert probes == f"out/mine/probe/{cell}/tuned/a"
     assert paths.region("faces", "gender == Male") == "out/mine/region/faces/gender_Male"
     assert paths.timed("train", group).as_posix() == f"out/mine/benchmarks/train/{cell}.tsv"
     assert paths.table("tests") == "out/mine/tables/tests.parquet"

@@ -13,6 +13,8 @@ import pytest
 from rightreasons.core.code import closure
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Files, Group, Job
+from rightreasons.probes import PROBES, in_order
+from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
 from rightreasons.stages.measure import MeasureJob
 from rightreasons.study.grid import TOGETHER
@@ -53,18 +55,22 @@ def jobs_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         yield "fenced_region", dict(zip(("task", "design", "seeds", "region"), key, strict=True))
     for group in grid.groups():
         task, design, level = group.stream
-        cell = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
-        yield from ((stage, cell) for stage in ("split", "train", "measure"))
+        key = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
+        yield from ((stage, key) for stage in ("split", "train", "measure"))
         for method in grid.methods(task):
-            own = {**cell, "method": method}
+            own = {**key, "method": method}
             if method != grid.original:
                 yield "debias", own
             if method in grid.models(task):
                 yield from (("explain", {**own, "explainers": e}) for e in grid.sets(task))
     for group, explainers in plan.sanity_cells():
         task, design, level = group.stream
-        cell = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
-        yield "sanity", {**cell, "explainers": explainers}
+        own = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
+        yield "sanity", {**own, "explainers": explainers}
+    for cell, explainers in plan.probed_cells():
+        task, design, level = cell.group.stream
+        own = {"task": task, "design": design, "level": level, "seed": str(cell.group.seed)}
+        yield "probe", {**own, "method": cell.method, "explainers": explainers}
     for group in MultiversePlan(plan).measured():
         task, design, level = group.stream
         yield "universe", {"task": task, "design": design, "level": level, "seed": str(group.seed)}
@@ -97,6 +103,7 @@ def tables_of(plan: Plan) -> list[str]:
         "tabulate_reliance": bool(grid.twinned()),
         "tabulate_sanity": bool(plan.sanity_cells()),
         "tabulate_shortcuts": any(map(grid.watched, plan.study.tasks)),
+        "tabulate_probes": bool(plan.probed_cells()),
         "tabulate_tuning": bool(grid.tuned()),
         "tabulate_multiverse": bool(MultiversePlan(plan).groups()),
     }
@@ -399,13 +406,14 @@ def test_seeds_that_hold_out_the_same_images_share_a_fence() -> None:
 
 def test_a_deterministic_study_has_deterministic_jobs() -> None:
     for chosen in (True, False):
-        plan = plan_of(deterministic=chosen, sanity={"images": 8})
+        plan = plan_of(deterministic=chosen, sanity={"images": 8}, probe={"images": 8})
         group = group_of(plan)
         jobs: list[Job] = [
             plan.train(group),
             plan.debias(group, "finetune"),
             plan.explain(group, "vanilla", "main"),
             plan.sanity(group, "main"),
+            plan.probe(group, "vanilla", "main"),
             plan.region("synthfaces", "coin_flip"),
         ]
         assert {job.deterministic for job in jobs} == {chosen}
@@ -505,8 +513,62 @@ def test_which_cells_have_a_sanity_check(levels: str, count: int) -> None:
     assert plan_of().sanity_cells() == []
 
 
+SETS = {"main": {"lrp": {}}, "more": {"gradient": {}, "dice": {"kind": "random"}}}
+
+
+def probing(**probe: Any) -> Plan:
+    return plan_of(probe={"images": 8, **probe}, explain={**tiny()["explain"], "sets": SETS})
+
+
+@pytest.mark.parametrize(
+    ("probe", "count"),
+    [
+        ({}, 2),
+        ({"levels": "all"}, 4),
+        ({"methods": ["vanilla", "finetune"]}, 4),
+        ({"sets": ["more"]}, 1),
+        ({"tasks": ["smiling_by_necktie"]}, 2),
+        ({"images": 0}, 0),
+    ],
+)
+def test_which_maps_are_probed(probe: dict[str, Any], count: int) -> None:
+    cells = probing(**probe).probed_cells()
+    assert len(cells) == count
+    assert {cell.method for cell, _ in cells} <= set(probe.get("methods", ["vanilla"]))
+    assert plan_of().probed_cells() == []
+
+
+def test_controls_that_no_set_has_are_made_with_the_first_set_alone() -> None:
+    """One job makes them: in the table no control is there twice."""
+    plan = probing()
+    group = group_of(plan)
+    floors = [[e.kind for e in plan.probe(group, "vanilla", s).floor] for s in SETS]
+    assert floors == [["edges"], []]
+    alone = probing(sets=["main"])
+    assert [e.kind for e in alone.probe(group, "vanilla", "main").floor] == ["edges", "random"]
+
+
+def test_a_study_that_names_no_probes_has_all() -> None:
+    every = probing().probe(group_of(probing()), "vanilla", "main").probes
+    assert [chosen.name for chosen in every] == [one.name for one in in_order()]
+    assert all(chosen.params == PROBES[chosen.kind].params().model_dump() for chosen in every)
+    few = probing(probes={"few": {"kind": "deletion", "steps": 3}})
+    [one] = few.probe(group_of(few), "vanilla", "main").probes
+    assert (one.name, one.kind, one.params["steps"]) == ("few", "deletion", 3)
+
+
+def test_a_probe_takes_the_maps_that_explain_leaves() -> None:
+    plan = probing(methods=["finetune"])
+    group = group_of(plan)
+    job, made = plan.probe(group, "finetune", "more"), plan.map_files(group, "finetune", "more")
+    assert (job.input.maps, job.input.index) == (made.maps, made.index)
+    assert job.input.model == plan.model_files(group, "finetune").model
+    assert PROBES["deletion"].module in job.modules()
+    assert EXPLAINERS["edges"].module in plan.probe(group, "finetune", "main").modules()
+
+
 def test_every_job_before_the_tables_is_timed() -> None:
-    rules = Rules(plan_of(sanity={"images": 8}, multiverse=True))
+    rules = Rules(plan_of(sanity={"images": 8}, probe={"images": 8}, multiverse=True))
     timed = TablePlan(rules.plan).runtimes().timed
     expected = {
         rules.benchmark(stage).format(**wildcards)
@@ -522,7 +584,7 @@ def test_tables_are_those_of_what_the_study_has() -> None:
     raw["methods"]["mask_general"] = {}
     full = set(TablePlan(Plan(load_config(raw))).files())
     assert {"cell_metrics", "region_maps", "reliance", "table_one", "runtimes"} <= full
-    assert "sanity" not in full
+    assert not {"sanity", "probes"} & full
     bare = plan_of(methods={"vanilla": {}}, regions={})
     assert not {"region_maps", "table_one"} & set(TablePlan(bare).files())
 

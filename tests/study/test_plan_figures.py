@@ -71,6 +71,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         "occlusion_grids": [f"occlusion_grids-{hat}", f"occlusion_grids-{ink}"],
         "performance_profiles": ["performance_profiles"],
         "page": [f"quadrants-{ink}"],
+        "probes": [f"probes-{hat}", f"probes-{ink}"],
         "pareto": [f"pareto-{hat}"],
         "position_maps": ["position_maps"],
         "quadrants": [f"quadrants-{ink}-lrp", f"quadrants-{ink}-random"],
@@ -93,6 +94,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
     ("changes", "gone"),
     [
         ({"sanity": {"images": 0}}, {"sanity"}),
+        ({"probe": {"images": 0}}, {"probes"}),
         ({"multiverse": False}, {"multiverse"}),
         ({"explain": {"sets": {"main": {"lrp": {}}}}}, {"occlusion_grids"}),
         ({"methods": {"vanilla": {}, "finetune": {}, "mask_general": {}}}, {"quantiles"}),  # one

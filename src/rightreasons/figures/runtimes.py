@@ -20,7 +20,7 @@ jobs and the sum of their times. Jobs ran in parallel, so the sum is more than a
 """
 STAGES = (
     "fetch", "pool", "twins", "split", "region", "fenced_region", "train", "debias", "explain",
-    "sanity", "measure", "universe", "compare",
+    "sanity", "probe", "measure", "universe", "compare",
 )  # fmt: skip
 KEYS = ["stage", "method", "explainers"]
 

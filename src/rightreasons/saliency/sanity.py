@@ -119,6 +119,40 @@ def cascade(
         yield step[-1], done, network
 
 
+def freshened(model: Classifier, fresh: Classifier) -> Classifier:
+    """Return a copy of `model` whose layers are those of a network that has not been trained.
+
+    What a method put between the layers (an affine map) stays.
+
+    Parameters
+    ----------
+    model
+        A trained network, which is left alone.
+    fresh
+        One of the same architecture as `build_classifier` returns it.
+
+    Raises
+    ------
+    UserError
+        For a fresh network of another architecture.
+    """
+    network = copy.deepcopy(model)
+    pairs = [list(itertools.chain(*layers(one).values())) for one in (fresh, network)]
+    alike = len(pairs[0]) == len(pairs[1])
+    for source, goal in zip(*pairs, strict=False):
+        both = fresh.get_submodule(source), network.get_submodule(goal)
+        shapes = [[tensor.shape for tensor in _own_tensors(one)] for one in both]
+        alike = alike and shapes[0] == shapes[1]
+        if alike:
+            _copy_own_tensors(*both)
+    if not alike:
+        raise UserError(
+            "the fresh network has another architecture than the trained one: it must be built "
+            "from the same `model`."
+        )
+    return network
+
+
 def randomisation_table(
     model: Classifier,
     fresh: Classifier,

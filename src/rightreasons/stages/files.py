@@ -85,3 +85,9 @@ class Sanity(Files):
     """The sanity check of a set of explainers."""
 
     sanity: Path = Path("sanity.parquet")
+
+
+class Probed(Files):
+    """What probes say of the maps of a model by a set of explainers, image by image."""
+
+    probe: Path = Path("probe.parquet")

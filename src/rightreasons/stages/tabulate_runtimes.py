@@ -17,6 +17,7 @@ class RuntimesInput(Files):
     metadata: tuple[Path, ...]
     region: tuple[Path, ...]
     sanity: tuple[Path, ...]
+    probed: tuple[Path, ...] = ()
     universes: tuple[Path, ...] = ()
 
 

@@ -269,6 +269,22 @@ class Grid:
         """Return the names of a task's explainers, over all its sets."""
         return [name for group in self.sets(task) for name in self.study.explain.sets[group]]
 
+    def floor(self, sets: list[str]) -> list[Chosen]:
+        """Return the controls among all explainers that none of some sets has, with defaults."""
+        known = self.study.explain.sets
+        kinds = {str(chosen["kind"]) for name in sets for chosen in known[name].values()}
+        return [
+            Chosen(name=one.name, kind=one.name, params=one.params().model_dump(mode="json"))
+            for one in EXPLAINERS
+            if one.traits["control"] and one.name not in kinds
+        ]
+
+    def floor_taken(self) -> str | None:
+        """Return an explainer that is called as a control of another kind is, or None."""
+        controls = {one.name for one in EXPLAINERS if one.traits["control"]}
+        named = self.roles.explainers.items()
+        return next((name for name, kind in named if name in controls and name != kind), None)
+
     def shows_images(self, dataset: str) -> bool:
         """Return whether figures and pages may show single images of a dataset."""
         chosen = self.study.report.show_images

@@ -19,6 +19,7 @@ from rightreasons.debias import METHODS
 from rightreasons.figures import FIGURES
 from rightreasons.learning.config import ModelConfig, TrainingConfig
 from rightreasons.metrics import METRICS
+from rightreasons.probes import PROBES, in_order
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
 from rightreasons.study.grid import Grid
@@ -74,6 +75,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
         }
         for group, explainers in config.explain.sets.items()
     }
+    filled["probe"]["probes"] = _probes(config, kinds["probes"])
     for task in config.tasks:
         _check_own_keys(config, task)
     _check_defaults(config, kinds)
@@ -82,6 +84,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     check_tuning(study)
     _check_masks(study, kinds["datasets"])
     _check_multiverse(study)
+    _check_probes(study)
     _check_expressions(study)
     _check_twins(study)
     _check_watched(study, kinds["datasets"])
@@ -141,8 +144,19 @@ def registries() -> dict[str, Registry]:
         "designs": DESIGNS,
         "methods": METHODS,
         "explainers": EXPLAINERS,
+        "probes": PROBES,
         "metrics": METRICS,
         "figures": FIGURES,
+    }
+
+
+def _probes(config: StudyConfig, registry: Registry) -> dict[str, dict[str, Any]]:
+    """Return the probes of a study with all their parameters; all there are if none is named."""
+    every: dict[str, Any] = {probe.name: {} for probe in in_order()} if config.probe.images else {}
+    asked: dict[str, dict[str, Any]] = config.probe.probes or every
+    return {
+        name: component_params(registry, f"probe.probes.{name}", name, chosen)
+        for name, chosen in asked.items()
     }
 
 
@@ -202,6 +216,22 @@ def _check_multiverse(study: StudyConfig) -> None:
                     f"config: multiverse.{question}: {quoted(name)} is no metric that answers it"
                     f"{suggestion(name, known)} Allowed: {', '.join(known)}."
                 )
+
+
+def _check_probes(study: StudyConfig) -> None:
+    """Raise UserError for a method without maps of its own, and for a control's name taken."""
+    grid, asked = Grid(study), study.probe
+    for method in asked.methods or ():
+        if method != grid.explained(method):
+            raise UserError(
+                f"config: probe.methods: {method} changes decisions only and has the maps of "
+                f"{grid.original}. Name {grid.original} in its place."
+            )
+    if asked.images and (taken := grid.floor_taken()):
+        raise UserError(
+            f"config: explain.sets: {taken} is the name of a control, which probes need, and of "
+            "an explainer of another kind. Call that one something else."
+        )
 
 
 def _check_twins(study: StudyConfig) -> None:

@@ -21,6 +21,7 @@ FOLDERS = {
     "choose": "choose/{task}/{design}-{at}/{method}",
     "explain": f"explain/{GROUP_FOLDER}/{{method}}/{{explainers}}",
     "sanity": f"sanity/{GROUP_FOLDER}/{{explainers}}",
+    "probe": f"probe/{GROUP_FOLDER}/{{method}}/{{explainers}}",
     "measure": f"measure/{GROUP_FOLDER}",
     "universe": f"universe/{GROUP_FOLDER}",
     "compare": "compare/{task}/{design}-{level}",

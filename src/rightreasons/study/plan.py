@@ -22,6 +22,7 @@ from rightreasons.stages.fenced_region import FencedRegionInput, FencedRegionJob
 from rightreasons.stages.fetch import FetchJob
 from rightreasons.stages.measure import MeasureInput, MeasureJob
 from rightreasons.stages.pool import PoolJob, Twins, TwinsInput, TwinsJob
+from rightreasons.stages.probe import ProbeInput, ProbeJob
 from rightreasons.stages.region import RegionJob
 from rightreasons.stages.roi import Roi
 from rightreasons.stages.sanity import SanityJob
@@ -236,6 +237,31 @@ class Plan:
             deterministic=self.study.deterministic,
         )
 
+    def probe(self, group: Group, method: str, explainers: str) -> ProbeJob:
+        """Return the job that probes the maps of a method's network by a set of explainers."""
+        made, asked = self.map_files(group, method, explainers), self.study.probe
+        folder = self.paths.folder("probe", group, method=method, explainers=explainers)
+        first = self._probed_sets(group.task)[0] == explainers
+        return ProbeJob(
+            input=ProbeInput(
+                **self._explained(group, method).model_dump(), maps=made.maps, index=made.index
+            ),
+            output=files.Probed.below(folder),
+            group=group,
+            method=method,
+            explainer_set=explainers,
+            artifact=self._artifact(group.task),
+            watched=self.watched(group.task),
+            explainers=self._explainers(explainers),
+            floor=tuple(self.grid.floor(self._probed_sets(group.task))) if first else (),
+            probes=self.probes,
+            images=asked.images,
+            explained_class=self.study.explain.explained_class,
+            batch_size=self.study.explain.batch_size,
+            both=self._both(group),
+            deterministic=self.study.deterministic,
+        )
+
     def measure(self, group: Group) -> MeasureJob:
         """Return the job that measures a group."""
         grid, task = self.grid, group.task
@@ -356,6 +382,25 @@ class Plan:
             and (chosen.levels == "all" or group.level == self._rounded(group.design))
         ]
 
+    @property
+    def probes(self) -> tuple[Chosen, ...]:
+        """The probes of the study."""
+        return tuple(Chosen.of(name, given) for name, given in self.study.probe.probes.items())
+
+    def probed_cells(self) -> list[tuple[Cell, str]]:
+        """Return every cell whose maps are probed with each set, none where that is off."""
+        asked, grid = self.study.probe, self.grid
+        return [
+            (Cell(group=group, method=method), explainers)
+            for group in grid.groups()
+            for method in grid.models(group.task)
+            if method in (asked.methods or [grid.original])
+            for explainers in self._probed_sets(group.task)
+            if asked.images
+            and (asked.tasks is None or group.task in asked.tasks)
+            and (asked.levels == "all" or group.level == self._rounded(group.design))
+        ]
+
     def cells(self) -> list[Cell]:
         """Return every method in every group."""
         return [
@@ -378,6 +423,11 @@ class Plan:
     def watched(self, task: str) -> Chosen | None:
         """Return the artifact that a task watches, or None."""
         return self.grid.chosen_artifact(self.grid.watched_artifact(task))
+
+    def _probed_sets(self, task: str) -> list[str]:
+        """Return the sets of explainers of a task that probes are to be asked of."""
+        asked = self.study.probe.sets
+        return [name for name in self.grid.sets(task) if asked is None or name in asked]
 
     def _rounded(self, design: str) -> float:
         """Return a design's strongest level with the digits of a folder's name."""

@@ -20,6 +20,7 @@ from rightreasons.stages.tabulate_feasibility import (
     FeasibilityTable,
 )
 from rightreasons.stages.tabulate_multiverse import MultiverseTables, MultiverseTablesJob
+from rightreasons.stages.tabulate_probes import ProbeTable, ProbeTableInput, ProbeTableJob
 from rightreasons.stages.tabulate_ranks import RanksInput, RanksJob, RankTables
 from rightreasons.stages.tabulate_regions import RegionTables, RegionTablesInput, RegionTablesJob
 from rightreasons.stages.tabulate_reliance import RelianceInput, RelianceJob, RelianceTables
@@ -80,6 +81,8 @@ class TablePlan:
             made.append(MultiverseTables.below(self.folder))
         if self.plan.sanity_cells():
             made.append(SanityTable.below(self.folder))
+        if self.plan.probed_cells():
+            made.append(ProbeTable.below(self.folder))
         return {name: Path(str(path)) for one in made for name, path in one.named().items()}
 
     def levels(self) -> list[tuple[str, str, float]]:
@@ -178,6 +181,7 @@ class TablePlan:
                 metadata=tuple(made.metadata for made in models),
                 region=(*self.regions().input.region, *self._fenced()),
                 sanity=self.sanity().input.sanity,
+                probed=self.probes().input.probed,
                 universes=tuple(
                     self.multiversed.files(group).universe for group in self.multiversed.measured()
                 ),
@@ -224,6 +228,10 @@ class TablePlan:
             own = {**group.model_dump(), "method": grid.original}
             file = path("sanity", group, explainers=name)
             yield Timed(stage="sanity", key=own, explainers=name, path=file)
+        for cell, name in self.plan.probed_cells():
+            own = {**cell.group.model_dump(), "method": cell.method}
+            file = path("probe", cell.group, method=cell.method, explainers=name)
+            yield Timed(stage="probe", key=own, explainers=name, path=file)
 
     def _timed_datasets(self) -> Iterator[Timed]:
         """Yield every job about a dataset, with the file of its time and memory."""
@@ -260,6 +268,21 @@ class TablePlan:
             output=SanityTable.below(self.folder),
             study=self.study.study,
             cells=tuple(Cell(group=group, method=self.grid.original) for group, _ in cells),
+        )
+
+    def probes(self) -> ProbeTableJob:
+        """Return the job that makes the table `probes`."""
+        cells = self.plan.probed_cells()
+        probed = [self.plan.probe(cell.group, cell.method, name).output for cell, name in cells]
+        return ProbeTableJob(
+            input=ProbeTableInput(
+                provenance=self.made.provenance, probed=tuple(made.probe for made in probed)
+            ),
+            output=ProbeTable.below(self.folder),
+            study=self.study.study,
+            cells=tuple(cell for cell, _ in cells),
+            probes=self.plan.probes,
+            replicates=self.study.measure.replicates,
         )
 
     def tuning(self) -> TuningTablesJob:

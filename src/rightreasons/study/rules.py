@@ -31,6 +31,7 @@ from rightreasons.stages.tabulate import Tables
 from rightreasons.stages.tabulate_attribution import AttributionTables
 from rightreasons.stages.tabulate_feasibility import FeasibilityTable
 from rightreasons.stages.tabulate_multiverse import MultiverseTables
+from rightreasons.stages.tabulate_probes import ProbeTable
 from rightreasons.stages.tabulate_ranks import RankTables
 from rightreasons.stages.tabulate_regions import RegionTables
 from rightreasons.stages.tabulate_reliance import RelianceTables
@@ -133,6 +134,11 @@ STAGES = {
         _below(files.Sanity, "sanity"),
         "sanity",
     ),
+    "probe": Stage(
+        lambda plan, w: plan.probe(_group(plan, w), w["method"], w["explainers"]),
+        _below(files.Probed, "probe"),
+        "probe",
+    ),
     "measure": Stage(
         lambda plan, w: plan.measure(_group(plan, w)),
         _below(files.Measures, "measure"),
@@ -185,6 +191,9 @@ STAGES = {
     "tabulate_sanity": Stage(
         lambda plan, _: TablePlan(plan).sanity(), _tables(SanityTable), "tabulate_sanity"
     ),
+    "tabulate_probes": Stage(
+        lambda plan, _: TablePlan(plan).probes(), _tables(ProbeTable), "tabulate_probes"
+    ),
 }
 
 
@@ -204,7 +213,7 @@ NAMING = frozenset(
             "choose",
             "debias",
         ),
-        *("explain", "sanity", "measure", "universe", "compare"),
+        *("explain", "sanity", "probe", "measure", "universe", "compare"),
     }
 )
 

@@ -20,6 +20,7 @@ from rightreasons.study.sections import StudyConfig
 #: Where the schema has a mapping of components, for those that are no section of the config.
 PLACES = {
     "explainers": ("$defs", "ExplainConfig", "properties", "sets", "additionalProperties"),
+    "probes": ("$defs", "ProbeConfig", "properties", "probes"),
     "metrics": ("$defs", "MeasureConfig", "properties", "metrics"),
     "figures": ("$defs", "ReportConfig", "properties", "figures"),
 }

@@ -247,6 +247,41 @@ class SanityConfig(Section):
         return images
 
 
+class ProbeConfig(Section):
+    """How good are the maps: faithful, robust, sparse, and of this network? Off by default."""
+
+    images: int = Field(
+        0,
+        ge=0,
+        description="test images with maps that are probed, a quarter from each cell, from 8 up "
+        "and at most `explain.images`; 0: no probes",
+    )
+    levels: Literal["strongest", "all"] = Field(
+        "strongest", description="levels probed: the one farthest from zero, or all"
+    )
+    tasks: list[str] | None = Field(None, min_length=1, description="tasks probed; none: all")
+    methods: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="methods whose maps are probed, of those that change weights, and the "
+        "original; none: the original alone",
+    )
+    sets: list[str] | None = Field(
+        None, min_length=1, description="sets of explainers that are probed; none: all of a task"
+    )
+    probes: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="probes (name: parameters; `kind` defaults to the name); none: all there are",
+    )
+
+    @field_validator("images")
+    @classmethod
+    def _none_or_enough(cls, images: int) -> int:
+        if 0 < images < 8:
+            raise ValueError("allowed are 0 (no probes), or a whole number from 8 up")
+        return images
+
+
 class RegionsConfig(Section):
     """Patch classifiers: where in the data an attribute is to be seen."""
 
@@ -465,6 +500,10 @@ class StudyConfig(Section):
         default_factory=lambda: SanityConfig.model_validate({}),
         description="sanity check of the explainers",
     )
+    probe: ProbeConfig = Field(
+        default_factory=lambda: ProbeConfig.model_validate({}),
+        description="probes of explanation quality",
+    )
     multiverse: Annotated[MultiverseConfig | None, BeforeValidator(_switched)] = Field(
         None,
         description="how often conclusions change with choices that cost no training; true: with "
@@ -503,6 +542,7 @@ class StudyConfig(Section):
         taken = [e for chosen in self.explain.sets.values() for e in chosen]
         if twice := {e for e in taken if taken.count(e) > 1}:
             raise ValueError(f"explain.sets: {', '.join(sorted(twice))} is in two sets")
+        self._check_probe()
         shown, explainers = self.report.show_images, self.report.explainers
         if self.multiverse is not None:
             asked = self.multiverse
@@ -511,6 +551,18 @@ class StudyConfig(Section):
         _check_known("report.show_images", shown or [], "dataset", self.datasets)
         _check_known("report.explainers", explainers or [], "explainer", taken)
         return self
+
+    def _check_probe(self) -> None:
+        """Raise ValueError where a probe asks for what the study does not have."""
+        asked, made = self.probe, self.explain.images
+        if made != "all" and asked.images > made:
+            raise ValueError(
+                f"probe.images: {asked.images} images are more than the {made} that have maps "
+                f"(explain.images). Allowed: up to {made}"
+            )
+        _check_known("probe.tasks", asked.tasks or [], "task", self.tasks)
+        _check_known("probe.methods", asked.methods or [], "method", self.methods)
+        _check_known("probe.sets", asked.sets or [], "set of explainers", self.explain.sets)
 
     def _check_task(self, name: str, task: TaskConfig) -> None:
         """Raise ValueError for a name in a task that the study does not know."""

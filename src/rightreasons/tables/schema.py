@@ -14,6 +14,7 @@ from rightreasons.core.files import whole
 from rightreasons.tables import (
     schema_attribution,
     schema_multiverse,
+    schema_probes,
     schema_ranks,
     schema_regions,
     schema_reliance,
@@ -37,6 +38,7 @@ TABLES: dict[str, Table] = {
         schema_regions,
         schema_attribution,
         schema_reliance,
+        schema_probes,
         schema_multiverse,
         schema_ranks,
     )
