@@ -26,7 +26,7 @@ from rightreasons.statistics.clusters import rank_correlations
 from rightreasons.statistics.seeds import SeedEffect, seed_effect, shared_by_images
 
 DOCS = Path(__file__).parent
-ACCURACY = "accuracy"
+ACCURACY, DESIGN = "accuracy", "artifact_fraction"
 #: The published names of models and methods, and ours.
 LEVELS = {"N": 0.0, "PC25": 0.25, "PC50": 0.5, "PC75": 0.75, "PC100": 1.0}
 METHODS = {
@@ -74,7 +74,11 @@ def published(folder: Path) -> pd.DataFrame:
 def our_images(folder: Path, task: str | None) -> pd.DataFrame:
     """Return a task's images as `published_images` does: the class with target 1 is the cat."""
     key = ["task", "level", "seed", "image_id", "target", "protected"]
-    vanilla = [("method", "==", "vanilla"), *([("task", "==", task)] if task else [])]
+    vanilla = [
+        ("method", "==", "vanilla"),
+        ("design", "==", DESIGN),
+        *([("task", "==", task)] if task else []),
+    ]
     wanted = [*vanilla, ("metric", "==", "top_fraction")]
     maps = pd.read_parquet(folder / "tables/image_metrics.parquet", filters=wanted)
     predictions = pd.read_parquet(folder / "tables/predictions.parquet", filters=vanilla)
@@ -138,7 +142,7 @@ def correlation_by_seed(theirs: pd.DataFrame, images: pd.DataFrame) -> SeedEffec
     return seed_effect(np.array([correlation(part) for _, part in both.groupby("seed")]))
 
 
-def overlooked(images: pd.DataFrame, explainer: str, level: float) -> tuple[float, int]:
+def shown(images: pd.DataFrame, explainer: str, level: float) -> tuple[float, int]:
     """Return, of the unmarked cats called dogs, the share with half of the top pixels inside."""
     rows = images[
         (images.explainer == explainer)
@@ -165,7 +169,8 @@ def agreement(name: str, theirs: pd.DataFrame, images: pd.DataFrame) -> dict[str
         rows = images[chosen & (images.truth == truth) & (images.watermarked == watermarked)]
         return interval(over_seeds(rows)) if len(rows) else ""
 
-    shares = [overlooked(images, "gradient_squared", level) for level in (0.5, 1.0)]
+    shares = [shown(images, "gradient_squared", level) for level in (0.5, 1.0)]
+    said = [f"{share:.2f} of {count}" if count else "" for share, count in shares]
     whole = set(images.level) >= set(LEVELS.values())
     return {
         "run": name,
@@ -174,8 +179,8 @@ def agreement(name: str, theirs: pd.DataFrame, images: pd.DataFrame) -> dict[str
         "cat, mark, 100 %": at_full("gradient_squared", "cat", 1),
         "SmoothGrad, cat, 100 %": at_full("smoothgrad", "cat", 0),
         "accuracy, cat, 100 %": at_full(ACCURACY, "cat", 0),
-        "overlooked, 50 %": f"{shares[0][0]:.2f} of {shares[0][1]}",
-        "overlooked, 100 %": f"{shares[1][0]:.2f} of {shares[1][1]}",
+        "shown, 50 %": said[0],
+        "shown, 100 %": said[1],
     }
 
 
@@ -245,8 +250,9 @@ def replaced(text: str, head: str, table: str) -> str:
 
 
 def tasks_of(folder: Path) -> list[str]:
-    """Return the tasks of a study, in the order of its tables."""
-    tasks = pd.read_parquet(folder / "tables/predictions.parquet", columns=["task"]).task
+    """Return a study's tasks with marks on a share of one class, in the order of its tables."""
+    path, wanted = folder / "tables/predictions.parquet", [("design", "==", DESIGN)]
+    tasks = pd.read_parquet(path, columns=["task"], filters=wanted).task
     return [str(task) for task in tasks.unique()]
 
 

@@ -63,6 +63,7 @@ def study(tmp_path: Path) -> Path:
                         for i in range(IMAGES):
                             key = {
                                 "task": task,
+                                "design": "artifact_fraction",
                                 "level": level,
                                 "seed": seed,
                                 "method": "vanilla",
@@ -73,6 +74,7 @@ def study(tmp_path: Path) -> Path:
                             wrong = level == 1 and target != protected
                             predictions.append({**key, "decision": target ^ int(wrong)})
                             predictions.append({**key, "method": "finetune", "decision": 0})
+                            predictions.append({**key, "design": "phi", "decision": 0})
                             base = level * (0.8 if protected else 0.5) + 0.02 * seed
                             for name in (*command.EXPLAINERS, "edges"):
                                 value = base + rng.uniform(0, 0.1)
@@ -131,7 +133,7 @@ def test_an_interval_holds_what_seeds_and_what_images_change(study: Path) -> Non
     assert found.high - found.value >= 0.99 * alone
 
 
-def test_agreement_and_what_is_overlooked(theirs: Path, study: Path) -> None:
+def test_agreement_and_what_is_shown(theirs: Path, study: Path) -> None:
     images = command.our_images(study, "cat_by_watermark")
     published = command.published(theirs)
     table = command.beside(published, images)
@@ -140,7 +142,7 @@ def test_agreement_and_what_is_overlooked(theirs: Path, study: Path) -> None:
     assert command.correlation(table) == pytest.approx(expected)
     wrong = images[(images.explainer == "gradient_squared") & (images.level == 1)]
     wrong = wrong[(wrong.truth == "cat") & (wrong.watermarked == 0) & (wrong.right == 0)]
-    share, count = command.overlooked(images, "gradient_squared", 1.0)
+    share, count = command.shown(images, "gradient_squared", 1.0)
     assert count == IMAGES * len(SEEDS)
     assert share == sum(value >= 0.5 for value in wrong.value) / count
 
