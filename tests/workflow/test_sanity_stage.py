@@ -57,9 +57,10 @@ def test_the_sanity_check_alone(tmp_path: Path) -> None:
     assert (logs / "more.log").exists()
 
 
-def test_snakemake_plans_the_check_of_the_strongest_level(tmp_path: Path) -> None:
+def test_snakemake_plans_check_and_probes_of_the_strongest_level(tmp_path: Path) -> None:
     """Of which cells there are others, tests/study/test_plan.py says."""
     space = Workspace(tmp_path)
-    space.configure(config(images=8))
+    space.configure({**config(images=8), "probe": {"images": 8}})
     planned = space.planned()
     assert (planned["tabulate"], planned["sanity"], planned["tabulate_sanity"]) == (1, 2, 1)
+    assert (planned["probe"], planned["tabulate_probes"], planned["figure_probes"]) == (2, 1, 1)

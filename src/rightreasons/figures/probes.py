@@ -92,26 +92,29 @@ def _cell(axes: Axes, x: int, y: int, mean: pd.Series, control: bool) -> None:
 
 
 def _number(value: float) -> str:
-    """Return a number with two digits that count, at most three behind the point."""
-    digits = 0 if abs(value) >= 99.5 else 1 if abs(value) >= 9.95 else 2
-    text = f"{value:.{digits}f}" if abs(value) >= 0.0995 or value == 0 else f"{value:.3f}"
+    """Return a number with two or three digits that count; small ones as 2e-4."""
+    size = abs(value)
+    if 0 < size < 0.00095:
+        text = f"{value:.0e}".replace("e-0", "e-")
+    else:
+        digits = 0 if size >= 99.5 else 1 if size >= 9.95 else 2 if size >= 0.0995 else 3
+        text = f"{value:.{digits}f}"
     return text.replace("-", "−")
 
 
 def _frame(axes: Axes, rows: pd.DataFrame, names: list[str], shown: list[str]) -> None:
     """Name rows and columns, and part the families of probes."""
-    known = rows.drop_duplicates("probe").set_index("probe")
-    labels = [
-        f"{probe.replace('_', ' ')} {ARROWS[str(known.loc[probe, 'better'])]}" for probe in shown
-    ]
+    first = rows.drop_duplicates("probe")
+    better = dict(zip(first["probe"], first["better"], strict=True))
+    family = dict(zip(first["probe"], first["family"], strict=True))
+    labels = [f"{probe.replace('_', ' ')} {ARROWS[better[probe]]}" for probe in shown]
     axes.set_xticks(range(len(shown)), labels, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.set(xlim=(-0.5, len(shown) - 0.5), ylim=(len(names) - 0.5, -0.5))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    families = [str(known.loc[probe, "family"]) for probe in shown]
-    for x in range(1, len(shown)):
-        if families[x] != families[x - 1]:
+    for x, (one, other) in enumerate(itertools.pairwise(shown), start=1):
+        if family[one] != family[other]:
             axes.axvline(x - 0.5, color=GREY, lw=0.6)
 
 
