@@ -145,10 +145,11 @@ class Study:
         ])  # fmt: skip
 
     def transfer(self) -> str:
-        """Return what is chosen on one half and judged on the other."""
+        """Return what is chosen on one half and judged on the other, and means over many cuts."""
         table = self.tables["yardstick_transfer"]
-        rows = table[(table["measure"] == "spearman") & (table["by"] != "task")]
-        return markdown([
+        rows = table[table["measure"] == "spearman"]
+        few = rows[rows["by"].isin(["dataset", "network"])]
+        made: list[dict[str, object]] = [
             {
                 "by": row["by"],
                 "chosen on": row["half"],
@@ -162,8 +163,16 @@ class Study:
                 "of a pair by lot": number(row["regret_blind"]),
                 "rank there": f"{row['rank']} of {row['pairs']}",
             }
-            for _, row in rows.iterrows()
-        ])  # fmt: skip
+            for _, row in few.iterrows()
+        ]
+        for by, part in rows.groupby("by", sort=False):
+            names = {"agreement": "agreement", "worth there": "worth", "best there": "best",
+                     "regret": "regret", "of a pair by lot": "regret_blind"}  # fmt: skip
+            means = {name: number(part[column].mean()) for name, column in names.items()}
+            rank = f"{part['rank'].median():.0f} of {part['pairs'].iloc[0]}"
+            where = {"by": by, "chosen on": f"mean of {len(part)} ways", "rank there": rank}
+            made.append({**where, **means})
+        return markdown(made)
 
     def debiased(self) -> str:
         """Return which maps tell debiased models that still rely on the attribute from others."""

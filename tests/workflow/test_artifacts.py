@@ -193,6 +193,16 @@ def test_the_yardstick_ranks_explainers_and_metrics(tables: dict[str, pd.DataFra
     assert {"0 of 2 level-0 seeds", "1 of 2 level-0 seeds"} <= set(said["uncalled"])
 
 
+def test_maps_change_with_the_artifact(tables: dict[str, pd.DataFrame]) -> None:
+    rows = tables["cell_metrics"].query("metric == 'map_change' and method == 'vanilla'")
+    assert len(rows) == 2 * 2 * len(EXPLAINERS)
+    assert (rows["value"] > 0).all()
+    images = tables["image_metrics"].query("metric == 'map_change' and protected == 1")
+    assert images["value"].notna().mean() > 0.9  # both versions of every image have maps
+    assert {"map_change", "rrf"} <= set(tables["retest"]["metric"])
+    assert set(tables["yardstick_tasks"]["task"]) == {"smiling_by_mark"}  # whose ROI is its place
+
+
 def test_maps_of_level_0_are_their_own_normal_maps(tables: dict[str, pd.DataFrame]) -> None:
     fam = tables["cell_metrics"].query("metric == 'fam' and method == 'vanilla'")
     assert fam.loc[fam["level"] == 0, "value"].tolist() == pytest.approx([1.0] * 8)
