@@ -1,4 +1,5 @@
-"""Writes the tables of docs/accessories.md from the results of studies/accessories_celeba.yaml.
+"""Writes the tables of docs/accessories.md from the results of studies/accessories_celeba.yaml, or
+of studies/yardstick.yaml, of which it is a part.
 
 python docs/refresh_accessories.py RESULTS_DIR [--write]
 
@@ -42,12 +43,13 @@ RECTANGLES = {
 
 
 def spread(values: pd.Series) -> str:
-    """Return a mean with Student's 95 % interval, where there are several values."""
+    """Return a mean of shares with Student's 95 % interval, where there are several values."""
     known = values.dropna()
     if known.empty:
         return ""
     found = mean_interval(known.to_numpy(float))
-    interval = "" if pd.isna(found.low) else f" [{found.low:.2f}, {found.high:.2f}]"
+    low, high = max(found.low, 0), min(found.high, 1)
+    interval = "" if pd.isna(found.low) else f" [{low:.2f}, {high:.2f}]"
     return f"{found.value:.2f}{interval}"
 
 
@@ -141,10 +143,12 @@ def _of(plan: Plan, group: Group, rectangle: tuple[float, ...]) -> Iterator[dict
 
 
 def by_level(found: pd.DataFrame, original: str) -> pd.DataFrame:
-    """Return the original's RRF by task, explainer, place and level."""
-    rows = found[found.method == original]
-    table = rows.groupby(["task", "explainer", "place", "level"])["rrf"].agg(spread)
-    return table.unstack("level").fillna("").reset_index()
+    """Return the original's RRF by task and explainer, in both places at each level."""
+    rows = found[found.method == original].assign(
+        where=lambda t: t["place"] + ", level " + t["level"].map("{:g}".format)
+    )
+    table = rows.groupby(["task", "explainer", "where"])["rrf"].agg(spread)
+    return table.unstack("where").fillna("").reset_index()
 
 
 def order(found: pd.DataFrame, reliance: pd.DataFrame) -> pd.DataFrame:
