@@ -26,7 +26,7 @@ from rightreasons.figures._style import (
     title,
     title_above,
 )
-from rightreasons.metrics import headline
+from rightreasons.metrics import METRICS, headline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,10 +68,12 @@ def metrics_by_level(given: Given, params: Params) -> Figure:
     """
     cells, explainer = given.table("cell_metrics"), given.explainer
     styles = method_styles(cells["method"].dropna(), given.roles)
+    asked = "watched" if given.facts.watched else "protected"
     rows = {
         metric: metric_rows(cells, metric, explainer)
         for metric in headline("figures")
-        if len(styles) > 1 or not compares(metric)
+        if (len(styles) > 1 or not compares(metric))
+        and METRICS[metric].traits["attribute"] in ("protected", asked)
     }
     known = {metric: part for metric, part in rows.items() if part["value"].notna().any()}
     levels = sorted(cells["level"].unique())
