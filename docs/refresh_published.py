@@ -174,7 +174,8 @@ def agreement(name: str, theirs: pd.DataFrame, images: pd.DataFrame) -> dict[str
     whole = set(images.level) >= set(LEVELS.values())
     return {
         "run": name,
-        "Spearman": interval(correlation_by_seed(theirs, images), -1) if whole else "",
+        "Spearman": f"{correlation(beside(theirs, images)):.3f}" if whole else "",
+        "of one seed": interval(correlation_by_seed(theirs, images), -1) if whole else "",
         "cat, 100 %": at_full("gradient_squared", "cat", 0),
         "cat, mark, 100 %": at_full("gradient_squared", "cat", 1),
         "SmoothGrad, cat, 100 %": at_full("smoothgrad", "cat", 0),
