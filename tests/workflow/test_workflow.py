@@ -37,7 +37,7 @@ def copied(finished: Workspace, tmp_path: Path) -> Workspace:
 def test_every_table_has_every_cell(finished: Workspace) -> None:
     tables = finished.tables()
     off = {"runtimes", "sanity", "selection", "trials", "multiverse", "robustness"}
-    off |= {"two_shortcuts"}
+    off |= {"two_shortcuts", "probes"}
     assert set(tables) == set(TABLES) - off
     cells = tables["cell_metrics"]
     odds = cells[cells["metric"] == "equalized_odds"]
