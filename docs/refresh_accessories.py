@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pages import spread
 
 from rightreasons.artifacts import ARTIFACTS, stamps_of
 from rightreasons.core.files import read_json
@@ -26,7 +27,6 @@ from rightreasons.metrics import region_view
 from rightreasons.metrics.rrf import rrf
 from rightreasons.regions.rois import rectangle_mask
 from rightreasons.stages.roi import RoiInput
-from rightreasons.statistics.student import mean_interval
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.tables.schema import read_table
@@ -42,15 +42,9 @@ RECTANGLES = {
 }
 
 
-def spread(values: pd.Series) -> str:
-    """Return a mean of shares with Student's 95 % interval, where there are several values."""
-    known = values.dropna()
-    if known.empty:
-        return ""
-    found = mean_interval(known.to_numpy(float))
-    low, high = max(found.low, 0), min(found.high, 1)
-    interval = "" if pd.isna(found.low) else f" [{low:.2f}, {high:.2f}]"
-    return f"{found.value:.2f}{interval}"
+def share(values: pd.Series) -> str:
+    """Return a mean of shares with Student's 95 % interval."""
+    return spread(values, within=(0, 1))
 
 
 def plain(table: pd.DataFrame) -> pd.DataFrame:
@@ -70,8 +64,8 @@ def models(predictions: pd.DataFrame, reliance: pd.DataFrame) -> pd.DataFrame:
     )
     key = ["task", "method", "level"]
     by_seed = right.groupby([*key, "seed", "quadrant"])["value"].mean()
-    quadrants = by_seed.groupby([*key, "quadrant"]).agg(spread).unstack()
-    flips = reliance.drop_duplicates(CELL).groupby(key)["flips"].agg(spread)
+    quadrants = by_seed.groupby([*key, "quadrant"]).agg(share).unstack()
+    flips = reliance.drop_duplicates(CELL).groupby(key)["flips"].agg(share)
     return quadrants.join(flips).reset_index()
 
 
@@ -147,7 +141,7 @@ def by_level(found: pd.DataFrame, original: str) -> pd.DataFrame:
     rows = found[found.method == original].assign(
         where=lambda t: t["place"] + ", level " + t["level"].map("{:g}".format)
     )
-    table = rows.groupby(["task", "explainer", "where"])["rrf"].agg(spread)
+    table = rows.groupby(["task", "explainer", "where"])["rrf"].agg(share)
     return table.unstack("where").fillna("").reset_index()
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from pages import markdown
 
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
@@ -50,12 +51,12 @@ class Study:
         """Return the board of a level in Markdown, without matched controls."""
         board = self.board[self.board["level"] == level]
         odds = board.drop_duplicates("method").set_index("method")["equalized_odds"]
-        rows = [COLUMNS, ["---"] * len(COLUMNS)]
+        rows = [list(COLUMNS)]
         for method, part in board.groupby("method", sort=False):
             first = part.iloc[0]
             if pd.isna(first["control_of"]):
                 rows.append(_row(part, odds.get(f"{method}_control")))
-        return _markdown(rows)
+        return markdown(rows)
 
     def shift(self) -> str:
         """Return the changes of RRF by LRP against the original, with p by seed."""
@@ -65,26 +66,24 @@ class Study:
         mine = mine[~mine["method"].str.endswith("_control")]
         levels = sorted(mine["level"].unique())
         rows: list[list[str]] = [["", *(f"phi {level:g}" for level in levels)]]
-        rows.append(["---"] * len(rows[0]))
         for method, part in mine.groupby("method", sort=False):
             by_level = part.set_index("level")
             cells = [by_level.loc[level] for level in levels]
             if any(cell["effect"] for cell in cells):
                 rows.append([f"`{method}`", *map(_effect, cells)])
-        return _markdown(rows)
+        return markdown(rows)
 
     def chosen(self) -> str:
         """Return what choices promised on select images and gave on test images."""
         chosen = self.selection[self.selection["metric"] == "equalized_odds"]
         levels = sorted(chosen["level"].unique())
         rows: list[list[str]] = [["tuned", *(f"phi {x:g}: select, test" for x in levels)]]
-        rows.append(["---"] * len(rows[0]))
         for method, part in chosen.groupby("method", sort=False, observed=True):
             by_level = part.set_index("level")
             cells = [by_level.loc[level] for level in levels]
             name = str(method).removesuffix("_tuned")
             rows.append([f"`{name}`", *(f"{c['select']:.2f}, {c['test']:.2f}" for c in cells)])
-        return _markdown(rows)
+        return markdown(rows)
 
 
 def _tests(
@@ -117,10 +116,6 @@ def _row(part: pd.DataFrame, control: float | None) -> list[str]:
 
 def _effect(row: pd.Series) -> str:
     return f"{row['effect']:+.3f} ({row['p_value']:.3f}; {row['p_holm']:.2f})"
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def main(folder: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pages import markdown
 
 from rightreasons.statistics.clusters import rank_correlations
 from rightreasons.statistics.seeds import SeedEffect, seed_effect, shared_by_images
@@ -185,12 +186,6 @@ def agreement(name: str, theirs: pd.DataFrame, images: pd.DataFrame) -> dict[str
     }
 
 
-def as_table(rows: list[list[str]]) -> str:
-    """Return a Markdown table; its first row is the head."""
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([head, "|" + "---|" * len(rows[0]), *body]) + "\n"
-
-
 def page_table(table: pd.DataFrame) -> str:
     """Return the page's table: published and ours by explainer and quadrant, level by level."""
     levels = sorted(table.level.unique())
@@ -204,7 +199,7 @@ def page_table(table: pd.DataFrame) -> str:
             span = "" if np.isnan(row.ci_low) else f" [{row.ci_low:.2f}, {row.ci_high:.2f}]"
             cells.append(f"{row.published:.2f} · {row.ours:.2f}{span}")
         lines.append([TITLES[explainer], QUADRANTS[truth, mark], *cells])
-    return as_table(lines)
+    return markdown(lines)
 
 
 def draw(table: pd.DataFrame) -> Any:
@@ -292,7 +287,7 @@ def main(words: list[str], docs: Path = DOCS) -> None:
     if table is None:
         there = ", ".join(tasks_of(given.results[0]))
         sys.exit(f"{given.results[0]} has no task {first}: it has {there}")
-    runs = as_table([list(rows[0]), *(list(row.values()) for row in rows)])
+    runs = markdown([list(rows[0]), *(list(row.values()) for row in rows)])
     print(f"{page_table(table)}\n{runs}")
     maps = (table.explainer != ACCURACY).sum()
     print(f"Spearman's correlation over {maps} top fractions: {correlation(table):.3f}")

@@ -1,47 +1,19 @@
 """The watermark article's claims in any study with artifacts, as tables.
 
-python docs/refresh_watermark.py RESULTS_DIR [TASK ...] [--write]
+python docs/refresh_watermark.py RESULTS_DIR [TASK ...]
 
 Means over seeds with Student's 95 % intervals where there are several; vanilla unless it says
-otherwise. What is printed goes into docs/watermark.md. With --write the table of the yardstick in
-docs/watermark.md is replaced.
+otherwise. What is printed goes into docs/watermark.md.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
 import pandas as pd
+from pages import spread
 
-from rightreasons.statistics.student import mean_interval
-
-PAGE = Path(__file__).with_name("watermark.md")
-HEADER = (
-    "| rank | explainer | metric | Spearman | ROC area | hits | false alarms | in the wrong place |"
-)
-#: The rows of the page's table of the yardstick.
-SHOWN = (
-    ("occlusion_8", "rrf"),
-    ("input_x_gradient", "localisation_auc"),
-    ("smoothgrad", "rrf"),
-    ("gradient_squared", "rrf"),
-    ("occlusion_4", "rrf"),
-    ("smoothgrad", "relevance_rank_accuracy"),
-    ("smoothgrad", "top_fraction"),
-    ("lrp", "k_ssd"),
-    ("gradient_squared", "top_fraction"),
-    ("guided_backprop", "rrf"),
-    ("lrp", "top_fraction"),
-    ("lrp", "rrf"),
-    ("integrated_gradients", "rddt"),
-    ("lrp", "adr"),
-    ("lrp", "dif"),
-    ("edges", "localisation_auc"),
-    ("random", "rrf"),
-    ("deconvnet", "top_fraction"),
-)
 #: Metrics of how alike two maps are, or a map and the watermark.
 ALIKE = ["k_ssd", "fam", "ccm"]
 QUADRANTS = {
@@ -50,12 +22,6 @@ QUADRANTS = {
     (0, 1): "dog, mark",
     (0, 0): "dog",
 }
-
-
-def spread(values: pd.Series) -> str:
-    """Return a mean with Student's 95 % interval, where there are several values."""
-    found = mean_interval(values.to_numpy(float))
-    return bounds(found.value, found.low, found.high)
 
 
 def quadrant(rows: pd.DataFrame) -> pd.Series:
@@ -113,61 +79,6 @@ def similarities(images: pd.DataFrame) -> pd.DataFrame:
     return by_seed(rows, ["explainer"], ["metric", "level"])
 
 
-def bounds(value: float, low: float, high: float) -> str:
-    """Return a number with its interval, where it has one."""
-    if pd.isna(value):
-        return ""
-    return f"{value:.2f}" + ("" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]")
-
-
-def ranking(yardstick: pd.DataFrame) -> pd.DataFrame:
-    """Return the ranked pairs of explainer and metric."""
-    ranked = yardstick[yardstick["rank"].notna()].sort_values("rank")
-    names = ["hit_rate", "false_alarm_rate", "false_alarm_place_rate", "level_0_rate", "n_uncalled"]
-    rows = list(ranked.itertuples())
-    shown = ranked[["rank", "explainer", "metric"]].assign(
-        spearman=[bounds(row.estimate, row.ci_low, row.ci_high) for row in rows],
-        area=[bounds(row.area, row.area_low, row.area_high) for row in rows],
-    )
-    return shown.join(ranked[names]).set_index("rank")
-
-
-def believed(yardstick: pd.DataFrame) -> pd.DataFrame:
-    """Return the pairs whose yes or no is hardly ever wrong."""
-    rows = ranking(yardstick)
-    right = (rows.hit_rate > 0.95) & (rows.false_alarm_rate == 0)
-    return rows[right & ~(rows.false_alarm_place_rate > 0)]
-
-
-def page_table(yardstick: pd.DataFrame) -> str:
-    """Return the page's table of the yardstick, by rank."""
-    rows = ranking(yardstick).reset_index()
-    chosen = rows[[pair in SHOWN for pair in zip(rows.explainer, rows.metric, strict=True)]]
-    lines = [HEADER, "|---|---|---|---|---|---|---|---|"]
-    for row in chosen.itertuples():
-        rates = (row.hit_rate, row.false_alarm_rate, row.false_alarm_place_rate)
-        cells = [str(row.rank), row.explainer, row.metric, row.spearman, row.area]
-        cells += ["" if pd.isna(rate) else f"{rate:.2f}" for rate in rates]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def write_table(table: str, page: Path = PAGE) -> None:
-    """Replace the page's table of the yardstick: the one that begins with the column rank."""
-    text, count = re.subn(
-        r"^\| rank \|.*\n(?:\|.*\n)+", lambda _: table, page.read_text("utf-8"), flags=re.M
-    )
-    if count != 1:
-        sys.exit(f"{page} has {count} tables that begin with the column rank, not one")
-    page.write_text(text, "utf-8")
-
-
-def best(yardstick: pd.DataFrame, shown: str, column: str = "estimate") -> pd.DataFrame:
-    """Return Spearman's correlation with flips, or the area, explainers by metrics."""
-    rows = yardstick[(yardstick.truth == "flips") & yardstick.shown.isin([shown, "all"])]
-    return rows.pivot_table(index="explainer", columns="metric", values=column, observed=True)
-
-
 def randomised(sanity: pd.DataFrame) -> pd.DataFrame:
     """Return the similarity to the original maps after the first and the last step."""
     steps = sanity[sanity.randomised == sanity.of].assign(step="all")
@@ -176,9 +87,9 @@ def randomised(sanity: pd.DataFrame) -> pd.DataFrame:
     return by_seed(rows, ["explainer"], ["similarity", "step"])
 
 
-def main(folder: Path, tasks: list[str], write: bool) -> None:
-    """Print the claims of each task, then those of all; write the page's table."""
-    names = ["predictions", "image_metrics", "reliance", "yardstick"]
+def main(folder: Path, tasks: list[str]) -> None:
+    """Print the claims of each task."""
+    names = ["predictions", "image_metrics", "reliance"]
     vanilla_alone = [("method", "==", "vanilla"), ("metric", "in", ["top_fraction", *ALIKE])]
     wanted = {"image_metrics": vanilla_alone, "predictions": vanilla_alone[:1]}
     tables = {
@@ -186,9 +97,7 @@ def main(folder: Path, tasks: list[str], write: bool) -> None:
         for name in names
     }
     for task in tasks or list(tables["reliance"].task.unique()):
-        predictions, images, reliant = (
-            tables[name][tables[name].task == task] for name in names[:3]
-        )
+        predictions, images, reliant = (tables[name][tables[name].task == task] for name in names)
         show(f"{task}: accuracy", accuracy(predictions))
         show(f"{task}: reliance", reliance(reliant))
         explainers = list(images.explainer.dropna().unique())
@@ -196,14 +105,6 @@ def main(folder: Path, tasks: list[str], write: bool) -> None:
         for explainer in ("gradient_squared", "guided_backprop"):
             show(f"{task}: wrong images, {explainer}", misses(images, predictions, explainer))
         show(f"{task}: similarities", similarities(images))
-    show("yardstick", ranking(tables["yardstick"]))
-    show("yes or no without a false alarm", believed(tables["yardstick"]))
-    show("ROC area, images with", best(tables["yardstick"], "with", "area"))
-    print(f"\n# docs/watermark.md\n\n{page_table(tables['yardstick'])}")
-    if write:
-        write_table(page_table(tables["yardstick"]))
-    for shown in ("with", "without"):
-        show(f"Spearman with flips, images {shown}", best(tables["yardstick"], shown))
     path = folder / "tables/sanity.parquet"
     if path.exists():
         show("sanity", randomised(pd.read_parquet(path)))
@@ -212,5 +113,4 @@ def main(folder: Path, tasks: list[str], write: bool) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    given = [word for word in sys.argv[1:] if word != "--write"]
-    main(Path(given[0]), given[1:], "--write" in sys.argv)
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from pages import markdown
 
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
@@ -59,7 +60,7 @@ class Study:
                 "flips of vanilla by level": ", ".join(f"{value:.2f}" for value in vanilla),
             })  # fmt: skip
         total = {"dataset": "all", "models": len(models), "reliant": int(relies.sum())}
-        return markdown([*rows, total])
+        return named_columns([*rows, total])
 
     def ranking(self) -> str:
         """Return the best pairs, the best of each explainer and the last, by rank."""
@@ -68,7 +69,7 @@ class Study:
         chosen = pd.concat([
             ranked.head(BEST), ranked.drop_duplicates("explainer"), ranked.tail(LAST)
         ]).drop_duplicates(["explainer", "metric"]).sort_values("rank")  # fmt: skip
-        return markdown([
+        return named_columns([
             {
                 "rank": int(row["rank"]),
                 "explainer": named(row["explainer"]),
@@ -108,7 +109,7 @@ class Study:
                 "between tasks": number(best["sd_tasks"]),
                 "by seeds": number(best["error_seeds"]),
             })  # fmt: skip
-        return markdown(sorted(rows, key=lambda row: row["its correlation"], reverse=True))
+        return named_columns(sorted(rows, key=lambda row: row["its correlation"], reverse=True))
 
     def tasks(self) -> str:
         """Return the correlation in each task of each explainer's best pair."""
@@ -122,7 +123,7 @@ class Study:
             cells = {f"`{task}`": number(own.get(task)) for task in tasks["task"].unique()}
             pair = f"{named(row['explainer'])}, `{row['metric']}`"
             rows.append({"pair": pair, **cells, "mean": number(row["within"])})
-        return markdown(rows)
+        return named_columns(rows)
 
     def alarms(self) -> str:
         """Return how often level-0 models are called, by explainer."""
@@ -130,7 +131,7 @@ class Study:
         rows = table[(table["truth"] == "flips") & (table["shown"] != "without")]
         rows = rows[rows["level_0_inside"].notna()]
         made = [("all", rows), *rows.groupby("explainer", sort=False)]
-        return markdown([
+        return named_columns([
             {
                 "explainer": named(name),
                 "level-0 models": span(part["level_0_models"]),
@@ -172,7 +173,7 @@ class Study:
             rank = f"{part['rank'].median():.0f} of {part['pairs'].iloc[0]}"
             where = {"by": by, "chosen on": f"mean of {len(part)} ways", "rank there": rank}
             made.append({**where, **means})
-        return markdown(made)
+        return named_columns(made)
 
     def debiased(self) -> str:
         """Return which maps tell debiased models that still rely on the attribute from others."""
@@ -196,7 +197,7 @@ class Study:
                 "true if the map shows it": number(row["true_if_made"]),
                 "free of it if not": number(row["untrue_if_not"]),
             })  # fmt: skip
-        return markdown(rows)
+        return named_columns(rows)
 
 
 def number(value: float | None) -> str:
@@ -221,12 +222,10 @@ def named(explainer: object) -> str:
     return f"*{explainer}*" if explainer in CONTROLS else str(explainer)
 
 
-def markdown(rows: list[dict[str, object]]) -> str:
+def named_columns(rows: list[dict[str, object]]) -> str:
     """Return rows as a table in Markdown; what a row lacks is empty."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [names, ["---"] * len(names)]
-    lines += [[str(row.get(name, "")) for name in names] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return markdown([names, *([row.get(name, "") for name in names] for row in rows)])
 
 
 def main(folder: Path, write: bool, page: Path = PAGE) -> None:

@@ -13,6 +13,7 @@ from rightreasons.artifacts import ARTIFACTS, ArtifactParams, Stamp, stamps_of
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen
 from rightreasons.core.seeds import numpy_rng
+from rightreasons.data.versions import twice
 from rightreasons.learning.predictions import TaskImages
 
 
@@ -245,9 +246,12 @@ def open_task(
     return TaskImages(mine, switched, other)
 
 
-def single(images: Any) -> int | None:
-    """Return N where a pool's images are there twice, without and with an artifact; else None."""
-    return len(images) // 2 if isinstance(images, Injected) else None
+def single(images: Any, *, both: bool) -> int | None:
+    """Return N where a task's images are there twice, else None.
+
+    They are with an artifact, and where the pool itself holds `both` versions.
+    """
+    return len(images) // 2 if both or isinstance(images, Injected) else None
 
 
 def both_versions(index: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -276,14 +280,8 @@ def both_versions(index: pd.DataFrame, name: str) -> pd.DataFrame:
             f"artifacts.{name}: the dataset has an attribute {name!r} already. Give the artifact "
             "another name."
         )
-    identity = index["identity"].where(index["identity"].notna(), "image " + index["image_id"])
-    without = index.assign(identity=identity, **{name: np.int8(0)})
-    carries = without.assign(
-        row=without["row"] + len(index),
-        image_id=without["image_id"] + f"+{name}",
-        **{name: np.int8(1)},
-    )
-    return pd.concat([without, carries], ignore_index=True)
+    both = twice(index, name)
+    return both.assign(row=both["row"] + len(index) * both[name].astype(np.int64))
 
 
 def _variants(stamps: int, name: str, count: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from rightreasons.data import DATASETS, Batch, Dataset, DatasetParams, create
 from rightreasons.data._files import provenance, write_fetched
 from rightreasons.data.attributes import binary, parse
 from rightreasons.data.masked_folder import MaskedFolder
+from rightreasons.data.versions import twice
 
 #: The attribute: which class of background an image has.
 BACKGROUND = "background"
@@ -203,7 +204,7 @@ class Composite(Dataset):
             of_class = known.loc[holds == value, "image_id"].tolist()
             pairs[_column(value)] = self._drawn(of_class, len(table), value)
         write_parquet(pairs, folder / PAIRS)
-        write_fetched(folder, _both(table), provenance(self.kind))
+        write_fetched(folder, twice(table, BACKGROUND), provenance(self.kind))
 
     def load(self, folder: Path, rows: pd.DataFrame) -> Batch:
         """Lay some foregrounds over the backgrounds that the rows say.
@@ -317,15 +318,6 @@ def fitted(image: np.ndarray, mask: np.ndarray, share: float) -> tuple[np.ndarra
     moved[y : y + height, x : x + width] = np.asarray(small)
     inside[y : y + height, x : x + width] = np.asarray(where) >= 128
     return moved, inside
-
-
-def _both(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of foregrounds twice: on backgrounds of class 0, then of class 1."""
-    identity = table["identity"].where(table["identity"].notna(), "image " + table["image_id"])
-    first = table.assign(identity=identity, **{BACKGROUND: np.int8(0)})
-    ids = first["image_id"] + f"+{BACKGROUND}"
-    second = first.assign(image_id=ids, **{BACKGROUND: np.int8(1)})
-    return pd.concat([first, second], ignore_index=True)
 
 
 def _sources(ids: pd.Series, carries: np.ndarray) -> list[str]:

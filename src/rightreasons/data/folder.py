@@ -80,16 +80,21 @@ class Folder(FileDataset):
 
     def locate(self) -> tuple[Path, list[Path]]:
         """Return the images and the table, if any; a UserError says where they were expected."""
-        images = self.home / self.params.images
-        if not images.exists() and images.with_name(images.name + ".zip").is_file():
-            images = images.with_name(images.name + ".zip")
-        self._must_exist(images, "images", images.exists(), ".")
+        images = self._files_of("images")
         if self.params.attributes is None:
             return images, []
         table = self.home / self.params.attributes
         hint = ". For images in folders by class: attributes: null."
         self._must_exist(table, "attributes", table.is_file(), hint)
         return images, [table]
+
+    def _files_of(self, key: str) -> Path:
+        """Return the folder or archive that a parameter names; a zip may go without its suffix."""
+        path: Path = self.home / getattr(self.params, key)
+        if not path.exists() and path.with_name(path.name + ".zip").is_file():
+            path = path.with_name(path.name + ".zip")
+        self._must_exist(path, key, path.exists(), ".")
+        return path
 
     def _must_exist(self, path: Path, key: str, exists: bool, end: str) -> None:
         if not exists:

@@ -78,7 +78,7 @@ class MaskedFolder(Folder):
         UserError
             Where masks are missing, or two images would share one.
         """
-        masks = self._masks_path()
+        masks = self._files_of("masks")
         inside = common_folder(table["image_id"])
         named = table["image_id"].str.removeprefix(inside).map(mask_of)
         if twice := named[named.duplicated()].unique().tolist():
@@ -111,13 +111,6 @@ class MaskedFolder(Folder):
                 batch.images[position] = 0
                 batch.corrupt[position] = f"its mask: {type(error).__name__}: {error}"
         return batch
-
-    def _masks_path(self) -> Path:
-        masks = self.home / self.params.masks
-        if not masks.exists() and masks.with_name(masks.name + ".zip").is_file():
-            masks = masks.with_name(masks.name + ".zip")
-        self._must_exist(masks, "masks", masks.exists(), ".")
-        return masks
 
     def _masks(self, folder: Path) -> tuple[ImageArchive, str]:
         """Return the opened masks, and the folder of all images that their names lack."""

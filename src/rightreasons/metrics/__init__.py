@@ -15,8 +15,8 @@ A metric is a pure function registered with these traits:
   "located": `f(located, params)`, LocatedMaps: N whole maps with their ROIs.
   "reference": `f(located, reference, params)`, LocatedMaps of the model and of the normal model.
   "versions": `f(located, version, params)`, LocatedMaps of N images and of their other versions
-  (without the attribute where they have it), by the same model. For injected artifacts only: other
-  tasks have no rows.
+  (without the attribute where they have it), by the same model. For injected artifacts and
+  composite data only: other tasks have no rows.
   "counts": `f(counts, params)`, counts (..., 2, 2, 2) by target, protected and decision; returns
   (...), so that all bootstrap replicates are computed at once.
   "scores": `f(target, score, weights, params)`, labels (N,), probabilities (N,) and how often each

@@ -190,8 +190,8 @@ def measure_group(
         The maps of the normal model (`original` at level 0), all sets; without it FAM and CCM are
         missing.
     pool
-        The number of the pool's images where each is there without and with an artifact (rows r and
-        r + pool), else None: then there are no metrics of both versions.
+        The number of the pool's images where each is there without and with the attribute (rows r
+        and r + pool), else None: then there are no metrics of both versions.
 
     Returns
     -------

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from rightreasons.core.registry import Params
+from rightreasons.metrics._intensity import ratio
 from rightreasons.probes import PROBES, Probing
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def efficient_mprt(given: Probing, params: EfficientMprtParams) -> Array:
     """
     before = _complexity(given.explain(), params.bins)
     after = _complexity(given.explain(model=given.fresh()), params.bins)
-    out = np.full(len(before), np.nan)
-    return np.divide(after - before, before, out=out, where=before > 0)
+    return ratio(after - before, before)
 
 
 def _complexity(maps: Array, bins: int) -> Array:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Params
+from rightreasons.metrics._intensity import ratio
 from rightreasons.probes import PROBES, Probing
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def input_invariance(given: Probing, params: InvarianceParams) -> Array:
     before, after = (maps[:, inner[0], inner[1]] for maps in (before, after))
     size = np.linalg.norm(before, axis=(1, 2))
     moved = np.linalg.norm(after - before, axis=(1, 2))
-    return np.divide(moved, size, out=np.full(len(size), np.nan), where=size > 0)
+    return ratio(moved, size)
 
 
 def first_convolution(model: nn.Module) -> nn.Conv2d:

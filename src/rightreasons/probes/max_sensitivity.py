@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from rightreasons.core.registry import Params
+from rightreasons.metrics._intensity import ratio
 from rightreasons.probes import PROBES, Probing
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def max_sensitivity(given: Probing, params: MaxSensitivityParams) -> Array:
     for sample in range(params.samples):
         again = given.explain(_moved(given, params.radius, sample), stream=f"sample {sample}")
         largest = np.maximum(largest, np.linalg.norm(again - given.maps, axis=(1, 2)))
-    return np.divide(largest, size, out=np.full(len(size), np.nan), where=size > 0)
+    return ratio(largest, size)
 
 
 def _moved(given: Probing, radius: float, sample: int) -> torch.Tensor:

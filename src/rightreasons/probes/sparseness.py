@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rightreasons.core.registry import Params
+from rightreasons.metrics._intensity import ratio
 from rightreasons.probes import PROBES, Probing
 
 Array = np.ndarray
@@ -24,6 +25,4 @@ def sparseness(given: Probing, params: Params) -> Array:
     ordered = np.sort(given.maps.reshape(len(given.maps), -1), axis=1)
     n = ordered.shape[1]
     weights = 2 * np.arange(1, n + 1) - n - 1
-    total = ordered.sum(axis=1)
-    out = np.full(len(ordered), np.nan)
-    return np.divide((ordered * weights).sum(axis=1), n * total, out=out, where=total > 0)
+    return ratio((ordered * weights).sum(axis=1), n * ordered.sum(axis=1))

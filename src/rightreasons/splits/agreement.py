@@ -8,21 +8,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from rightreasons.core.errors import UserError
 from rightreasons.splits import DESIGNS
-from rightreasons.splits._counts import (
-    Counts,
-    capped,
-    check_common,
-    lacking,
-    lacks_equal,
-    lacks_natural,
-    role_counts,
-    too_few,
-    wanted_counts,
-)
-from rightreasons.splits._drawing import as_split, available, cut, draw, settle_roles
-from rightreasons.splits._roles import EQUAL, LEVEL, RoleParams, different
+from rightreasons.splits._association import Association, undersampled
+from rightreasons.splits._counts import Counts
+from rightreasons.splits._roles import RoleParams, different
 
 
 class AgreementParams(RoleParams):
@@ -91,14 +80,7 @@ def agreement(
     Sagawa et al. 2020, Distributionally Robust Neural Networks for Group Shifts, section 3 and
     appendix C.1.
     """
-    slices = cut(labels, params.shares, rng)
-    kept = {one: settle_roles(slices, params, carrying(one)) for one in params.alike(level)}
-    have = {one: available(kept[one], params) for one in kept}
-    for one in have:
-        _check(one, have[one], params)
-    wanted = wanted_counts(level, have, params, largest_counts)
-    check_common(f"agreement = {level:g}", wanted, params)
-    return as_split([draw(kept[level], role, wanted[role]) for role in params.roles])
+    return undersampled(labels, level, params, rng, HOW)
 
 
 def carrying(level: float) -> tuple[float, float]:
@@ -163,41 +145,14 @@ def tables(n: np.ndarray, available: Counts, level: float) -> np.ndarray:
     return np.stack([in_ones, in_zeros, ones - in_ones, zeros - in_zeros], axis=1)
 
 
-def _check(level: float, available: dict[str, Counts], params: AgreementParams) -> None:
-    """Raise a UserError that names all the roles with too few images at a level."""
-    most = params.max_images
-    counts = {
-        role: role_counts(role, level, have, params, largest_counts, most.get(role))
-        for role, have in available.items()
-    }
-    small = [role for role in counts if too_few(role, counts[role], params)]
-    if small:
-        lacks = " ".join(_lack(role, level, available[role], params) for role in small)
-        same = "With `same_n` no level is drawn unless all are. " * params.same_n
-        raise UserError(
-            f"agreement = {level:g} is not possible with these images. {lacks} {same}Add images, "
-            "change `shares`, or lower `min_images` or `select_cell`."
-        )
+def smallest_counts(level: float, available: Counts, fewest: int, floor: int) -> Counts:
+    """Return the counts of the smallest set with at least `fewest` images, `floor` a cell.
 
-
-def _lack(role: str, level: float, available: Counts, params: AgreementParams) -> str:
-    """Say what a role lacks for its fewest images, at the sizes of the classes that there are."""
-    holds = params.composition()[role]
-    if holds != LEVEL:
-        return (lacks_equal if holds == EQUAL else lacks_natural)(role, available, params)
-    ones, have = available[0] + available[2], sum(available)
-    if ones in (0, have):
-        each = math.ceil(params.fewest(role) / 4)
-        return lacking(role, available, (each, each, each, each))
-    need = _smallest(level, available, params.fewest(role), params.floor(role))
-    most = params.max_images.get(role)
-    if most is not None and most < sum(need):
-        return capped(role, most, sum(need))
-    return lacking(role, available, need)
-
-
-def _smallest(level: float, available: Counts, fewest: int, floor: int) -> Counts:
-    """Return the counts of the smallest set with at least `fewest` images, `floor` a cell."""
+    Its classes have the shares that they have in `available`; equal ones where one class is empty.
+    """
+    if available[0] + available[2] in (0, sum(available)):
+        each = math.ceil(fewest / 4)
+        return each, each, each, each
     most = 2 * fewest
     while True:
         found = tables(np.arange(fewest, most), available, level)
@@ -206,3 +161,6 @@ def _smallest(level: float, available: Counts, fewest: int, floor: int) -> Count
             n11, n10, n01, n00 = found[good.argmax()].tolist()
             return n11, n10, n01, n00
         fewest, most = most, 2 * most
+
+
+HOW = Association("agreement", carrying, largest_counts, smallest_counts)

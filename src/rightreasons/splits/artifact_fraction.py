@@ -9,21 +9,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from rightreasons.core.errors import UserError
 from rightreasons.splits import CELLS, DESIGNS
-from rightreasons.splits._counts import (
-    Counts,
-    capped,
-    check_common,
-    lacking,
-    lacks_equal,
-    lacks_natural,
-    role_counts,
-    too_few,
-    wanted_counts,
-)
-from rightreasons.splits._drawing import as_split, available, cut, draw, settle_roles
-from rightreasons.splits._roles import EQUAL, LEVEL, RoleParams, different
+from rightreasons.splits._association import Association, undersampled
+from rightreasons.splits._counts import Counts
+from rightreasons.splits._roles import EQUAL, RoleParams, different
 
 
 class ArtifactFractionParams(RoleParams):
@@ -62,6 +51,14 @@ class ArtifactFractionParams(RoleParams):
     def largest(self, available: Counts, level: float, most: int | None) -> Counts:
         """Return the counts of the largest train set at a level (see `largest_train`)."""
         return largest_train(available, level, self.carrier, most)
+
+    def smallest(self, level: float, available: Counts, fewest: int, floor: int) -> Counts:
+        """Return the counts of the smallest set with at least `fewest` images."""
+        return train_counts(2 * math.ceil(fewest / 4), level, self.carrier)
+
+    def association(self) -> Association:
+        """Return how a level becomes counts."""
+        return Association("artifact_fraction", self.carrying, self.largest, self.smallest)
 
 
 @DESIGNS.register(
@@ -107,14 +104,7 @@ def artifact_fraction(
     ----------
     Searching for Unintended Biases With Saliency.
     """
-    slices = cut(labels, params.shares, rng)
-    kept = {one: settle_roles(slices, params, params.carrying(one)) for one in params.alike(level)}
-    have = {one: available(kept[one], params) for one in kept}
-    for one in have:
-        _check(one, have[one], params)
-    wanted = wanted_counts(level, have, params, params.largest)
-    check_common(f"artifact_fraction = {level:g}", wanted, params)
-    return as_split([draw(kept[level], role, wanted[role]) for role in params.roles])
+    return undersampled(labels, level, params, rng, params.association())
 
 
 def train_counts(n: int, level: float, carrier: int) -> Counts:
@@ -157,32 +147,3 @@ def largest_train(available: Counts, level: float, carrier: int, most: int | Non
         if all(count <= have for count, have in zip(counts, available, strict=True)):
             return counts
     return 0, 0, 0, 0
-
-
-def _check(level: float, available: dict[str, Counts], params: ArtifactFractionParams) -> None:
-    """Raise a UserError that names all the roles with too few images at a level."""
-    most = params.max_images
-    counts = {
-        role: role_counts(role, level, have, params, params.largest, most.get(role))
-        for role, have in available.items()
-    }
-    small = [role for role in counts if too_few(role, counts[role], params)]
-    if small:
-        lacks = " ".join(_lack(role, level, available[role], params) for role in small)
-        same = "With `same_n` no level is drawn unless all are. " * params.same_n
-        raise UserError(
-            f"artifact_fraction = {level:g} is not possible with these images. {lacks} {same}Add "
-            "images, change `shares`, or lower `min_images` or `select_cell`."
-        )
-
-
-def _lack(role: str, level: float, available: Counts, params: ArtifactFractionParams) -> str:
-    """Say what a role lacks for its fewest images."""
-    holds = params.composition()[role]
-    if holds != LEVEL:
-        return (lacks_equal if holds == EQUAL else lacks_natural)(role, available, params)
-    fewest, most = params.fewest(role), params.max_images.get(role)
-    each = math.ceil(fewest / 4)
-    if most is not None and most < 4 * each:
-        return capped(role, most, fewest)
-    return lacking(role, available, train_counts(2 * each, level, params.carrier))

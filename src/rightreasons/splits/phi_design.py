@@ -6,21 +6,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from rightreasons.core.errors import UserError
 from rightreasons.splits import DESIGNS
-from rightreasons.splits._counts import (
-    Counts,
-    capped,
-    check_common,
-    lacking,
-    lacks_equal,
-    lacks_natural,
-    role_counts,
-    too_few,
-    wanted_counts,
-)
-from rightreasons.splits._drawing import as_split, available, cut, draw, settle_roles
-from rightreasons.splits._roles import EQUAL, LEVEL, RoleParams, different
+from rightreasons.splits._association import Association, small_roles, undersampled
+from rightreasons.splits._counts import Counts
+from rightreasons.splits._roles import RoleParams, different
 
 
 class PhiParams(RoleParams):
@@ -90,14 +79,11 @@ def phi_split(
     ----------
     Investigating the Relationship Between Debiasing and Artifact Removal using Saliency Maps.
     """
-    slices = cut(labels, params.shares, rng)
-    kept = {one: settle_roles(slices, params, carrying(one)) for one in params.alike(level)}
-    have = {one: available(kept[one], params) for one in kept}
-    for one in have:
-        _check(one, have[one], params)
-    wanted = wanted_counts(level, have, params, largest_counts)
-    check_common(f"phi = {level:g}", wanted, params)
-    return as_split([draw(kept[level], role, wanted[role]) for role in params.roles])
+
+    def advice(have: dict[str, Counts]) -> str:
+        return f"{possible_levels(have, params)} "
+
+    return undersampled(labels, level, params, rng, HOW, advice)
 
 
 def carrying(level: float) -> tuple[float, float]:
@@ -143,32 +129,10 @@ def largest_counts(available: Counts, level: float, most: int | None = None) -> 
 def possible_levels(available: dict[str, Counts], params: PhiParams, step: float = 0.01) -> str:
     """Say the lowest and highest level, in steps of `step`, that every role allows."""
     levels = np.round(np.arange(-1, 1 + step / 2, step), 6)
-    good = [level for level in levels if not _small(level, available, params)]
+    good = [level for level in levels if not small_roles(level, available, params, largest_counts)]
     if not good:
         return "No level is possible."
     return f"Possible levels: {good[0]:g} (lowest) to {good[-1]:g} (highest)."
-
-
-def _check(level: float, available: dict[str, Counts], params: PhiParams) -> None:
-    """Raise a UserError that names all the roles with too few images at a level."""
-    if small := _small(level, available, params):
-        lacks = " ".join(_lack(role, level, available[role], params) for role in small)
-        same = " With `same_n` no level is drawn unless all are." * params.same_n
-        raise UserError(
-            f"phi = {level:g} is not possible with these images. {lacks} "
-            f"{possible_levels(available, params)}{same} "
-            "Or add images, change `shares`, or lower `min_images` or `select_cell`."
-        )
-
-
-def _small(level: float, available: dict[str, Counts], params: PhiParams) -> list[str]:
-    """Return the roles that have too few images at a level."""
-    most = params.max_images
-    counts = {
-        role: role_counts(role, level, have, params, largest_counts, most.get(role))
-        for role, have in available.items()
-    }
-    return [role for role in counts if too_few(role, counts[role], params)]
 
 
 def _halves(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -196,19 +160,7 @@ def _assign(
     return (larger, smaller) if pair[0] > pair[1] else (smaller, larger)
 
 
-def _lack(role: str, level: float, available: Counts, params: PhiParams) -> str:
-    """Say what a role lacks for the smallest table with at least its fewest images."""
-    holds = params.composition()[role]
-    if holds != LEVEL:
-        return (lacks_equal if holds == EQUAL else lacks_natural)(role, available, params)
-    need = _smallest(level, params.fewest(role), params.floor(role))
-    most = params.max_images.get(role)
-    if most is not None and most < sum(need):
-        return capped(role, most, sum(need))
-    return lacking(role, available, need)
-
-
-def _smallest(level: float, fewest: int, floor: int) -> Counts:
+def smallest_counts(level: float, available: Counts, fewest: int, floor: int) -> Counts:
     """Return the counts of the smallest table with at least `fewest` images, `floor` a cell."""
     most = fewest
     while True:
@@ -216,3 +168,6 @@ def _smallest(level: float, fewest: int, floor: int) -> Counts:
         if sum(counts) >= fewest and min(counts) >= floor:
             return counts
         most += 1
+
+
+HOW = Association("phi", carrying, largest_counts, smallest_counts)

@@ -116,7 +116,7 @@ class Explained:
         split = pd.read_parquet(files.split)
         test = role_of(split, "test")
         pool = open_images(files.images, job.artifact, job.watched, split)
-        once = len(pool) // 2 if job.both else single(pool)
+        once = single(pool, both=job.both)
         chosen = sample_images(test, job.images, job.group.seed, job.group.task, once)
         return cls(model, architecture, Rows(pool, chosen["row"].to_numpy()), chosen, device)
 

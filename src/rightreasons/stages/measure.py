@@ -48,6 +48,8 @@ class MeasureJob(Job):
         The artifact that is the task's protected attribute, or None.
     watched
         The artifact that the task watches, or None.
+    both
+        Whether the pool itself holds every image twice, without and with the attribute.
     original
         The method whose network is the one that all others start from.
     methods
@@ -64,6 +66,7 @@ class MeasureJob(Job):
     group: Group
     artifact: Chosen | None
     watched: Chosen | None
+    both: bool
     original: str
     methods: dict[str, str]
     models: tuple[str, ...]
@@ -108,7 +111,7 @@ def measure(job: MeasureJob, running: Running) -> None:
         replicates=job.replicates,
         progress=running.progress,
         normal=normal,
-        pool=single(images),
+        pool=single(images, both=job.both),
     )
     key = {"study": job.study, **job.group.model_dump()}
     for name, table in tables.items():

@@ -288,6 +288,7 @@ class Plan:
             group=group,
             artifact=self._artifact(task),
             watched=self.watched(task),
+            both=self._both(group),
             original=grid.original,
             methods=methods,
             models=tuple(models),
