@@ -46,7 +46,11 @@ def test_every_table_has_every_cell(finished: Workspace) -> None:
     assert len(tables["splits"]) == 2 * 4
     assert len(tables["feasibility"]) == 2
     assert set(tables["leaderboard"]["method"]) == set(METHODS)
+    # One task of one dataset has no other half, and few groups whose original relies on anything.
+    may_be_empty = {"yardstick_debiased", "yardstick_transfer"}
     for name, table in tables.items():
+        if name in may_be_empty and table.empty:
+            continue
         run = table["run"].dropna().unique()
         assert list(run) == list(tables["provenance"]["run"]), name
 
