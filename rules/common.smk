@@ -68,6 +68,7 @@ wildcard_constraints:
     seed=r"\d+",
     seeds=r"all|\d+",
     method=r"\w+",
+    witness=r"\w+",
     explainers=r"\w+",
     region=r"\w+",
 

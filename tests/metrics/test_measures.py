@@ -78,7 +78,7 @@ PREDICTIONS = {method: make_predictions(i) for i, method in enumerate(EXPLAINED)
 def measured(seed: int = 3, roi: Any = ROI, normal: Any = ()) -> dict[str, pd.DataFrame]:
     return measure_group(
         PREDICTIONS, MAPS, EXPLAINED, roi, resolve(), original="vanilla", scale="max", seed=seed,
-        replicates=60, progress=quiet, normal=normal,
+        replicates=60, progress=quiet, others={"normal": normal},
     )  # fmt: skip
 
 

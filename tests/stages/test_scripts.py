@@ -14,6 +14,7 @@ import pytest
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen, Job
+from rightreasons.metrics import WITNESSES
 from rightreasons.stages.files import Maps, Measures, Model, Trained
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
@@ -46,6 +47,7 @@ def config(folder: Path) -> dict[str, Any]:
     raw["tuning"] = {"trials": 2, "seeds": [7]}
     raw["sanity"] = {"images": 8, "stages": 2}
     raw["probe"] = {"images": 8, "probes": {"sparseness": {}, "flips": FLIPS}}
+    raw["measure"]["witnesses"] = True
     raw["multiverse"] = True
     raw["tasks"]["smiling_by_necktie"]["watched"] = {"attribute": "Eyeglasses"}
     raw["deterministic"] = True  # on a GPU too, "bit for bit" is meant
@@ -92,6 +94,9 @@ def in_order(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         yield "explain", {**GROUP, "method": method, "explainers": "main"}
     yield "sanity", {**GROUP, "explainers": "main"}
     yield "probe", {**GROUP, "method": "vanilla", "explainers": "main"}
+    for witness in WITNESSES:
+        yield "witness", {**GROUP, "witness": witness}
+        yield "explain_witness", {**GROUP, "witness": witness, "explainers": "main"}
     yield "measure", GROUP
     yield "universe", GROUP
     yield "compare", {name: GROUP[name] for name in ("task", "design", "level")}
@@ -162,6 +167,36 @@ def test_a_method_that_changes_decisions_keeps_the_originals_weights(rules: Rule
     assert ours.model.read_bytes() == vanilla.model.read_bytes()
     scores = [pd.read_parquet(files.predictions)["score"] for files in (ours, vanilla)]
     pd.testing.assert_series_equal(*scores)
+
+
+def test_the_predictor_learns_the_protected_attribute(rules: Rules) -> None:
+    group = rules.plan.grid.group(*GROUP.values())
+    folder = Path(rules.plan.paths.folder("witness", group, witness="predictor"))
+    said = pd.read_parquet(folder / "predictions.parquet").set_index("image_id")
+    split = pd.read_parquet(rules.plan.split(group).output.split).set_index("image_id")
+    for one, other in (("target", "protected"), ("protected", "target")):
+        assert (said[one] == split.loc[said.index, other]).all()
+    maps, ours = (
+        pd.read_parquet(files.index)
+        for files in (
+            rules.plan.witness_maps(group, "predictor", "main"),
+            rules.plan.map_files(group, "vanilla", "main"),
+        )
+    )
+    assert list(maps["image_id"]) == list(ours["image_id"])
+    assert (maps["explained_class"] == ours["protected"]).all()
+
+
+def test_the_baseline_is_another_network_than_the_original(rules: Rules) -> None:
+    group = rules.plan.grid.group(*GROUP.values())
+    folder = Path(rules.plan.paths.folder("witness", group, witness="baseline"))
+    other = (folder / "model.safetensors").read_bytes()
+    assert other != rules.plan.trained_files(group).model.read_bytes()
+    table = read_table(rules.tables()["cell_metrics"])
+    ranked = table[table["metric"].str.startswith("region_rank")].dropna(subset=["value"])
+    assert set(ranked["metric"]) == {
+        f"region_rank_{name}" for name in ("predictor", "baseline", "partial", "deviation")
+    }
 
 
 def moved(job: Job, kind: type[Model | Maps | Measures], folder: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from rightreasons.core.code import closure
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Files, Group, Job
+from rightreasons.metrics import WITNESSES
 from rightreasons.probes import PROBES, in_order
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
@@ -23,6 +24,7 @@ from rightreasons.study.paths import FOLDERS
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_multiverse import MultiversePlan
 from rightreasons.study.plan_tables import TablePlan
+from rightreasons.study.plan_witness import WitnessPlan
 from rightreasons.study.rules import STAGES, Rules
 from study import ROOT, demo, tiny
 
@@ -67,6 +69,12 @@ def jobs_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         task, design, level = group.stream
         own = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
         yield "sanity", {**own, "explainers": explainers}
+    for group, witness in itertools.product(WitnessPlan(plan).groups(), WITNESSES):
+        task, design, level = group.stream
+        own = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
+        yield "witness", {**own, "witness": witness}
+        for explainers in grid.sets(task):
+            yield "explain_witness", {**own, "witness": witness, "explainers": explainers}
     for cell, explainers in plan.probed_cells():
         task, design, level = cell.group.stream
         own = {"task": task, "design": design, "level": level, "seed": str(cell.group.seed)}
@@ -568,7 +576,8 @@ def test_a_probe_takes_the_maps_that_explain_leaves() -> None:
 
 
 def test_every_job_before_the_tables_is_timed() -> None:
-    rules = Rules(plan_of(sanity={"images": 8}, probe={"images": 8}, multiverse=True))
+    asked = {"sanity": {"images": 8}, "probe": {"images": 8}, "measure": {"witnesses": True}}
+    rules = Rules(plan_of(**asked, multiverse=True))
     timed = TablePlan(rules.plan).runtimes().timed
     expected = {
         rules.benchmark(stage).format(**wildcards)

@@ -22,7 +22,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OTHER_NAMES = {"pytorch-cpu": "torch", "pytorch-gpu": "torch", "matplotlib-base": "matplotlib"}
 # Snakemake runs the jobs, outside their environments; torchvision downloads CelebA by gdown.
 NOT_IMPORTED = {"snakemake", "gdown"}
-GPU_RULES = {"train", "tune", "debias", "explain", "region", "fenced_region", "sanity", "probe"}
+GPU_RULES = {
+    *("train", "tune", "debias", "explain", "region", "fenced_region", "sanity", "probe"),
+    *("witness", "explain_witness"),
+}
 
 
 def declared(*extras: str) -> dict[str, SpecifierSet]:

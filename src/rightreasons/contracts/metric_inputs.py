@@ -6,10 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from rightreasons.metrics import LocatedMaps, Twins, region_view
+from rightreasons.metrics import LocatedMaps, ReferenceMaps, Twins, WitnessedMaps, region_view
 
 N = 6
 ALTERNATING = np.arange(N) % 2
+
+
+def witnessed(*maps: np.ndarray) -> WitnessedMaps:
+    """Return maps of N images by a model and by both witnesses."""
+    model, *others = maps
+    return WitnessedMaps(
+        model, ALTERNATING, *(ReferenceMaps(other, np.arange(N)) for other in others)
+    )
 
 
 def inputs(needs: str, seed: int, unit: float = 1) -> tuple[Any, ...]:
@@ -27,6 +35,7 @@ def inputs(needs: str, seed: int, unit: float = 1) -> tuple[Any, ...]:
         "located": (located,),
         "reference": (located, normal),
         "versions": (located, normal),
+        "witnesses": (witnessed(maps, vanilla, rng.normal(size=maps.shape)),),
         "counts": (rng.uniform(1, 9, (3, N, 2, 2, 2)),),
         "scores": (target, score, rng.integers(1, 4, (3, N, N))),
         "twins": (Twins(target, score, 1 - score, score > 0.5, score < 0.5),),
@@ -43,6 +52,7 @@ def no_inputs(needs: str) -> tuple[Any, ...]:
         "located": (LocatedMaps(maps, masks, ALTERNATING),),
         "reference": (zero, zero),
         "versions": (zero, zero),
+        "witnesses": (witnessed(*np.zeros((3, *maps.shape))),),
         "view": (view,),
         "pair": (view, view),
         "counts": (np.zeros((3, N, 2, 2, 2), dtype=np.int64),),

@@ -15,14 +15,14 @@ from rightreasons.core.registry import Component
 from rightreasons.metrics import HEADLINE, METRICS, LocatedMaps, TestResult
 
 NEEDS = {
-    "image": {"view", "located", "versions"},
+    "image": {"view", "located", "versions", "witnesses"},
     "pair": {"pair", "reference"},
     "test": {"view", "pair"},
     "group": {"counts", "scores"},
     "reliance": {"twins"},
 }
 
-MAPS = {"view", "pair", "located", "reference", "versions"}
+MAPS = {"view", "pair", "located", "reference", "versions", "witnesses"}
 
 
 def of_maps(metric: Component) -> bool:

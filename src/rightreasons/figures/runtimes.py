@@ -20,7 +20,7 @@ jobs and the sum of their times. Jobs ran in parallel, so the sum is more than a
 """
 STAGES = (
     "fetch", "pool", "twins", "split", "region", "fenced_region", "train", "debias", "explain",
-    "sanity", "probe", "measure", "universe", "compare",
+    "witness", "explain_witness", "sanity", "probe", "measure", "universe", "compare",
 )  # fmt: skip
 KEYS = ["stage", "method", "explainers"]
 

@@ -17,6 +17,8 @@ A metric is a pure function registered with these traits:
   "versions": `f(located, version, params)`, LocatedMaps of N images and of their other versions
   (without the attribute where they have it), by the same model. For injected artifacts and
   composite data only: other tasks have no rows.
+  "witnesses": `f(maps, params)`, WitnessedMaps: all N maps of the model and those of two networks
+  trained without a shortcut. Only where the study asks for these (`measure: {witnesses: true}`).
   "counts": `f(counts, params)`, counts (..., 2, 2, 2) by target, protected and decision; returns
   (...), so that all bootstrap replicates are computed at once.
   "scores": `f(target, score, weights, params)`, labels (N,), probabilities (N,) and how often each
@@ -79,16 +81,19 @@ from rightreasons.metrics._intensity import SCALES, RegionView, intensity, regio
 from rightreasons.metrics._located import LocatedMaps, ReferenceMaps
 from rightreasons.metrics._significance import TestResult
 from rightreasons.metrics._twins import Twins
+from rightreasons.metrics._witnessed import WITNESSES, WitnessedMaps
 
 __all__ = [
     "HEADLINE",
     "METRICS",
     "SCALES",
+    "WITNESSES",
     "LocatedMaps",
     "ReferenceMaps",
     "RegionView",
     "TestResult",
     "Twins",
+    "WitnessedMaps",
     "answering",
     "headline",
     "intensity",

@@ -24,6 +24,7 @@ from rightreasons.metrics import (
     RegionView,
     TestResult,
     Twins,
+    WitnessedMaps,
 )
 from rightreasons.metrics._groups import cell_of, count_cells, shares
 from rightreasons.metrics._located import facing, locate
@@ -154,6 +155,30 @@ def located_metrics(
             pair = beside.get(component.traits["needs"])
             values[component.name][part] = _on_located(component, params, located, pair)
     return values
+
+
+def witnessed_metrics(metrics: Metrics, maps: WitnessedMaps | None) -> dict[str, Array]:
+    """Return the metrics of a model beside the networks of the region-rank audit.
+
+    Parameters
+    ----------
+    metrics
+        Names and parameters, as from `resolve`.
+    maps
+        The three models' maps; None where there is no such audit.
+
+    Returns
+    -------
+    dict
+        A metric's name -> float64 (N,); none without the audit.
+    """
+    if maps is None:
+        return {}
+    return {
+        component.name: component.run(maps, params)
+        for component, params in _chosen(metrics, "image", "pair")
+        if component.traits["needs"] == "witnesses"
+    }
 
 
 def significance_tests(

@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.seeds import derive
-from rightreasons.metrics import METRICS, ReferenceMaps, RegionView, TestResult, region_view
+from rightreasons.metrics import (
+    METRICS,
+    WITNESSES,
+    ReferenceMaps,
+    RegionView,
+    TestResult,
+    WitnessedMaps,
+    region_view,
+)
 from rightreasons.metrics.compute import (
     Metrics,
     by_attribute,
@@ -23,6 +31,7 @@ from rightreasons.metrics.compute import (
     significance_tests,
     twin_metrics,
     twins_of,
+    witnessed_metrics,
 )
 
 CHUNK = 64  # images at a time
@@ -159,7 +168,7 @@ def measure_group(
     seed: int,
     replicates: int,
     progress: Any,
-    normal: Sequence[MapSet] = (),
+    others: Mapping[str, Sequence[MapSet]] | None = None,
     pool: int | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return all numbers of a group: the tables of all its methods.
@@ -186,9 +195,10 @@ def measure_group(
         Number of bootstrap samples.
     progress
         Wraps an iterable in a progress bar.
-    normal
-        The maps of the normal model (`original` at level 0), all sets; without it FAM and CCM are
-        missing.
+    others
+        The maps of networks that models are compared with, all sets: `normal` is the original at
+        level 0, without which FAM and CCM are missing; `baseline` and `predictor` are those of the
+        region-rank audit, without which there are no such metrics.
     pool
         The number of the pool's images where each is there without and with the attribute (rows r
         and r + pool), else None: then there are no metrics of both versions.
@@ -206,7 +216,7 @@ def measure_group(
         parts["cell_metrics"].append(cell.assign(method=method))
     made = of_models(
         maps, roi, metrics, original=original, scale=scale, seed=stream, replicates=replicates,
-        progress=progress, normal=normal, pool=pool,
+        progress=progress, others=others, pool=pool,
     )  # fmt: skip
     for method, model in explained.items():
         for tables in [tables for key, tables in made.items() if key[0] == model]:
@@ -225,7 +235,7 @@ def of_models(
     seed: int,
     replicates: int,
     progress: Any,
-    normal: Sequence[MapSet] = (),
+    others: Mapping[str, Sequence[MapSet]] | None = None,
     pool: int | None = None,
 ) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
     """Return the tables of each model's maps by each explainer.
@@ -252,15 +262,20 @@ def of_models(
         if model == original:
             views = {explainer: view}
         pair: dict[str, Any] = {"view": view, "vanilla": views[explainer]}
+        beside = {
+            name: matched(others.get(name, ()) if others else (), explainer, rows)
+            for name in ("normal", *WITNESSES)
+        }
         whole = located_metrics(
             metrics,
             maps=array,
             roi=roi,
             protected=rows["protected"].to_numpy(),
-            normal=normal_maps(normal, explainer, rows),
+            normal=beside["normal"],
             versions=None if pool is None else other_versions(array, rows, pool),
         )
-        values = {**image_metrics(metrics, **pair), **whole}
+        ranked = witnessed_metrics(metrics, _witnessed(array, rows, beside))
+        values = {**image_metrics(metrics, **pair), **whole, **ranked}
         results = significance_tests(metrics, **pair)
         made[model, explainer] = of_maps(
             explainer, rows, values, results, original=original, seed=seed, replicates=replicates
@@ -275,15 +290,23 @@ def _in_turn(keys: Iterable[tuple[str, str]], original: str) -> list[tuple[str, 
     return sorted(keys, key=lambda key: (explainers.index(key[1]), key[0] != original))
 
 
-def normal_maps(
-    normal: Sequence[MapSet], explainer: str, rows: pd.DataFrame
-) -> ReferenceMaps | None:
-    """Return the normal model's maps by an explainer, matched to some images by their id.
+def _witnessed(
+    maps: np.ndarray, rows: pd.DataFrame, beside: Mapping[str, ReferenceMaps | None]
+) -> WitnessedMaps | None:
+    """Return maps beside those of the networks of the region-rank audit, where there are any."""
+    baseline, predictor = (beside[name] for name in WITNESSES)
+    if baseline is None or predictor is None:
+        return None
+    return WitnessedMaps(maps, rows["protected"].to_numpy(), baseline, predictor)
+
+
+def matched(sets: Sequence[MapSet], explainer: str, rows: pd.DataFrame) -> ReferenceMaps | None:
+    """Return another network's maps by an explainer, matched to some images by their id.
 
     Parameters
     ----------
-    normal
-        The normal model's maps, all sets; empty where there is no normal model.
+    sets
+        The network's maps, all sets; empty where there is no such network.
     explainer
         Its name in the study.
     rows
@@ -292,9 +315,9 @@ def normal_maps(
     Returns
     -------
     ReferenceMaps or None
-        None where there is no normal model, or no maps of it by this explainer.
+        None where there is no such network, or no maps of it by this explainer.
     """
-    for one in normal:
+    for one in sets:
         for name, array, known in one.explainers():
             if name == explainer:
                 places = pd.Index(known["image_id"]).get_indexer(pd.Index(rows["image_id"]))

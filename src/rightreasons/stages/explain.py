@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -98,8 +99,13 @@ class Explained:
     device: torch.device
 
     @classmethod
-    def of(cls, job: MapsJob, files: ExplainInput) -> Explained:
-        """Open a job's network and images."""
+    def of(
+        cls,
+        job: MapsJob,
+        files: ExplainInput,
+        facing: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    ) -> Explained:
+        """Open a job's network and images; `facing` turns the split as the network sees it."""
         import pandas as pd
 
         from rightreasons.artifacts.injected import open_images, single
@@ -114,6 +120,7 @@ class Explained:
         architecture = read_json(files.metadata)["model"]["architecture"]
         model = load_model(files.model, architecture, device)
         split = pd.read_parquet(files.split)
+        split = facing(split) if facing else split
         test = role_of(split, "test")
         pool = open_images(files.images, job.artifact, job.watched, split)
         once = single(pool, both=job.both)
@@ -123,6 +130,15 @@ class Explained:
 
 def explain(job: ExplainJob, running: Running) -> None:
     """Choose the images and classes, explain, write maps and their index."""
+    make(job, running)
+
+
+def make(
+    job: ExplainJob,
+    running: Running,
+    facing: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+) -> None:
+    """Do a job of explaining; `facing` turns the split as the network sees it."""
     import numpy as np
     import torch
 
@@ -133,7 +149,7 @@ def explain(job: ExplainJob, running: Running) -> None:
     from rightreasons.saliency.maps import explain as make_maps
     from rightreasons.saliency.maps import map_index
 
-    it, group = Explained.of(job, job.input), job.group
+    it, group = Explained.of(job, job.input, facing), job.group
     logits = predict_logits(it.model, it.images, it.device)
     true = job.explained_class == "true"
     classes = it.chosen["target"].to_numpy() if true else logits.argmax(1)

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from rightreasons.artifacts import modules_of
 from rightreasons.core.job import Chosen, Group, Job, Running
-from rightreasons.metrics import METRICS
+from rightreasons.metrics import METRICS, WITNESSES
 from rightreasons.stages.files import Measures
 from rightreasons.stages.roi import Roi, RoiInput
 
@@ -29,6 +29,8 @@ class MeasureInput(RoiInput):
         Of each model and each set of explainers, sets fastest.
     normal_maps, normal_index
         Of the normal model (the original at level 0) by each set; empty where there is none.
+    baseline_maps, baseline_index, predictor_maps, predictor_index
+        Of the networks of the region-rank audit by each set; empty without that audit.
     """
 
     split: Path
@@ -37,6 +39,10 @@ class MeasureInput(RoiInput):
     map_index: tuple[Path, ...]
     normal_maps: tuple[Path, ...] = ()
     normal_index: tuple[Path, ...] = ()
+    baseline_maps: tuple[Path, ...] = ()
+    baseline_index: tuple[Path, ...] = ()
+    predictor_maps: tuple[Path, ...] = ()
+    predictor_index: tuple[Path, ...] = ()
 
 
 class MeasureJob(Job):
@@ -92,7 +98,7 @@ def measure(job: MeasureJob, running: Running) -> None:
     from rightreasons.metrics.compute import resolve
     from rightreasons.metrics.measures import mean_maps, measure_group
 
-    maps, normal = map_sets(job)
+    maps, others = map_sets(job), other_sets(job)
     first = maps[job.original][0]
     rows = next(first.explainers())[2]["row"].to_numpy()
     roi = job.roi.of(job.input, rows, first.maps.shape[2:])
@@ -110,7 +116,7 @@ def measure(job: MeasureJob, running: Running) -> None:
         seed=job.group.seed,
         replicates=job.replicates,
         progress=running.progress,
-        normal=normal,
+        others=others,
         pool=single(images, both=job.both),
     )
     key = {"study": job.study, **job.group.model_dump()}
@@ -120,13 +126,26 @@ def measure(job: MeasureJob, running: Running) -> None:
     write_arrays(job.output.mean_maps, **means)
 
 
-def map_sets(job: MeasureJob) -> tuple[dict[str, list[MapSet]], list[MapSet]]:
-    """Return each model's maps by set of explainers, and the normal model's."""
+def map_sets(job: MeasureJob) -> dict[str, list[MapSet]]:
+    """Return each model's maps by set of explainers."""
     from rightreasons.metrics.measures import MapSet
 
     maps: dict[str, list[MapSet]] = {model: [] for model in job.models}
     keys = product(job.models, job.sets)
     for (model, _), array, index in zip(keys, job.input.maps, job.input.map_index, strict=True):
         maps[model].append(MapSet.open(array, index))
-    files = zip(job.input.normal_maps, job.input.normal_index, strict=True)
-    return maps, [MapSet.open(array, index) for array, index in files]
+    return maps
+
+
+def other_sets(job: MeasureJob) -> dict[str, list[MapSet]]:
+    """Return the maps of the networks that models are compared with, by their name."""
+    from rightreasons.metrics.measures import MapSet
+
+    files = {name: (f"{name}_maps", f"{name}_index") for name in ("normal", *WITNESSES)}
+    return {
+        name: [
+            MapSet.open(*pair)
+            for pair in zip(*(getattr(job.input, file) for file in pair), strict=True)
+        ]
+        for name, pair in files.items()
+    }

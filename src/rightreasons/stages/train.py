@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from rightreasons.learning.config import ModelConfig, TrainingConfig
 from rightreasons.stages.files import Trained
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from rightreasons.models.classifier import Classifier
 
 
@@ -56,6 +59,28 @@ class TrainJob(Job):
 
 def train(job: TrainJob, running: Running) -> None:
     """Build, train, predict, write."""
+    fit(job, running)
+
+
+def fit(
+    job: TrainJob,
+    running: Running,
+    facing: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    *stream: str,
+) -> None:
+    """Do a job of training.
+
+    Parameters
+    ----------
+    job
+        The job.
+    running
+        What it reports to.
+    facing
+        Turns the split as the network is to see it.
+    stream
+        What the random streams depend on beside the group.
+    """
     import numpy as np
     import pandas as pd
 
@@ -72,8 +97,9 @@ def train(job: TrainJob, running: Running) -> None:
     from rightreasons.runtime.devices import fit_batch, pick_device
 
     device = pick_device()
-    seed, key = job.group.seed, job.group.stream
+    seed, key = job.group.seed, (*job.group.stream, *stream)
     split = pd.read_parquet(job.input.split)
+    split = facing(split) if facing else split
     pool = open_task(
         job.input.images,
         split,
@@ -84,7 +110,7 @@ def train(job: TrainJob, running: Running) -> None:
     )
     data = labelled(pool.images, split, "train")
 
-    def fit(batch_size: int) -> tuple[Classifier, list[dict[str, float]]]:
+    def trained(batch_size: int) -> tuple[Classifier, list[dict[str, float]]]:
         first = derive(seed, "init", *key)
         model = build_classifier(**job.model.model_dump(), seed=first).to(device)
         history = fit_network(
@@ -98,7 +124,7 @@ def train(job: TrainJob, running: Running) -> None:
         return model, history
 
     with counted() as passes:
-        model, history = fit_batch(fit, job.training.batch_size, "train", least=2)
+        model, history = fit_batch(trained, job.training.batch_size, "train", least=2)
     select = labelled(pool.images, split, "select").images
     none = np.empty((0, model.n_features), np.float32)
     features = extract_features(model, select, device).numpy() if len(select) else none

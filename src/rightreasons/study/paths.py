@@ -20,6 +20,8 @@ FOLDERS = {
     "tune": f"tune/{GROUP_FOLDER}/{{method}}",
     "choose": "choose/{task}/{design}-{at}/{method}",
     "explain": f"explain/{GROUP_FOLDER}/{{method}}/{{explainers}}",
+    "witness": f"witness/{GROUP_FOLDER}/{{witness}}",
+    "explain_witness": f"witness/{GROUP_FOLDER}/{{witness}}/{{explainers}}",
     "sanity": f"sanity/{GROUP_FOLDER}/{{explainers}}",
     "probe": f"probe/{GROUP_FOLDER}/{{method}}/{{explainers}}",
     "measure": f"measure/{GROUP_FOLDER}",

@@ -12,6 +12,7 @@ from typing import Any
 
 from rightreasons.core.job import Cell, Chosen, Files, Group
 from rightreasons.data import stage_params
+from rightreasons.metrics import WITNESSES
 from rightreasons.metrics.compute import resolve
 from rightreasons.stages import files
 from rightreasons.stages._cell import CellInput
@@ -269,6 +270,15 @@ class Plan:
         methods = {method: grid.explained(method) for method in grid.methods(task)}
         maps = [self.map_files(group, model, name) for model in models for name in sets]
         normal = [self.map_files(g, grid.original, s) for g in self._normal(group) for s in sets]
+        witnesses: dict[str, Any] = {
+            f"{name}_{file}": tuple(
+                getattr(self.witness_maps(g, name, s), file)
+                for g in self.witnessed(group)
+                for s in sets
+            )
+            for name in WITNESSES
+            for file in ("maps", "index")
+        }
         pool = self.pool(group.dataset).output
         return MeasureJob(
             input=MeasureInput(
@@ -282,6 +292,7 @@ class Plan:
                 map_index=tuple(made.index for made in maps),
                 normal_maps=tuple(made.maps for made in normal),
                 normal_index=tuple(made.index for made in normal),
+                **witnesses,
             ),
             output=self.measure_files(group),
             study=self.study.study,
@@ -342,6 +353,18 @@ class Plan:
         """Return the maps of a method's network by a set of explainers."""
         folder = self.paths.folder("explain", group, method=method, explainers=explainers)
         return files.Maps.below(folder)
+
+    def witness_maps(self, group: Group, witness: str, explainers: str) -> files.Maps:
+        """Return the maps of a network of the region-rank audit by a set of explainers."""
+        names = {"witness": witness, "explainers": explainers}
+        return files.Maps.below(self.paths.folder("explain_witness", group, **names))
+
+    def witnessed(self, group: Group) -> list[Group]:
+        """Return the group that the networks of a group's region-rank audit learn from.
+
+        That of level 0; none where the audit is off or the design has no such level.
+        """
+        return self._normal(group) if self.study.measure.witnesses else []
 
     def measure_files(self, group: Group) -> files.Measures:
         """Return the measures of a group."""
@@ -493,7 +516,7 @@ class Plan:
     def _fenced_files(self, task: str, design: str, seeds: str, region: str) -> files.FencedRegion:
         return files.FencedRegion.below(self.paths.fenced_region(task, design, seeds, region))
 
-    def _maps_of(self, where: tuple[str, str] | None) -> dict[str, Path]:
+    def _maps_of(self, where: tuple[str, str] | None) -> dict[str, Any]:
         """Return the attribution maps of an attribute of a dataset, or nothing."""
         if where is None:
             return {}

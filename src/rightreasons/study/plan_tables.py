@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from rightreasons.core.job import Cell, Files
+from rightreasons.metrics import WITNESSES
 from rightreasons.stages.compare import Compared, CompareInput, CompareJob
 from rightreasons.stages.tabulate import Tables, TabulateInput, TabulateJob
 from rightreasons.stages.tabulate_attribution import (
@@ -31,6 +33,7 @@ from rightreasons.stages.tabulate_tuning import TuningTables, TuningTablesInput,
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_multiverse import MultiversePlan
 from rightreasons.study.plan_tuning import TuningPlan
+from rightreasons.study.plan_witness import WitnessPlan
 from rightreasons.study.sections import TaskConfig
 from rightreasons.tables.parameters import Comparing, Described, Ranking, TableOne, Timed
 
@@ -224,6 +227,7 @@ class TablePlan:
                 yield Timed(stage="tune", key=own, path=path("tune", group, method=method))
         for group in self.multiversed.measured():
             yield Timed(stage="universe", key=group.model_dump(), path=path("universe", group))
+        yield from self._timed_witnesses()
         for group, name in self.plan.sanity_cells():
             own = {**group.model_dump(), "method": grid.original}
             file = path("sanity", group, explainers=name)
@@ -232,6 +236,17 @@ class TablePlan:
             own = {**cell.group.model_dump(), "method": cell.method}
             file = path("probe", cell.group, method=cell.method, explainers=name)
             yield Timed(stage="probe", key=own, explainers=name, path=file)
+
+    def _timed_witnesses(self) -> Iterator[Timed]:
+        """Yield every job of the region-rank audit, with the file of its time and memory."""
+        path = self.plan.paths.timed
+        for group, witness in product(WitnessPlan(self.plan).groups(), WITNESSES):
+            key = {**group.model_dump(), "method": witness}
+            file = path("witness", group, witness=witness)
+            yield Timed(stage="witness", key=key, path=file)
+            for name in self.grid.sets(group.task):
+                file = path("explain_witness", group, witness=witness, explainers=name)
+                yield Timed(stage="explain_witness", key=key, explainers=name, path=file)
 
     def _timed_datasets(self) -> Iterator[Timed]:
         """Yield every job about a dataset, with the file of its time and memory."""

@@ -46,6 +46,7 @@ from rightreasons.study.plan_figures import FigurePlan
 from rightreasons.study.plan_multiverse import MultiversePlan
 from rightreasons.study.plan_tables import TablePlan
 from rightreasons.study.plan_tuning import TuningPlan
+from rightreasons.study.plan_witness import WitnessPlan
 
 #: A job's wildcards: text by name.
 Wildcards = Mapping[str, str]
@@ -128,6 +129,16 @@ STAGES = {
         lambda plan, w: plan.explain(_group(plan, w), w["method"], w["explainers"]),
         _below(files.Maps, "explain"),
         "explain",
+    ),
+    "witness": Stage(
+        lambda plan, w: WitnessPlan(plan).train(_group(plan, w), w["witness"]),
+        _below(files.Trained, "witness"),
+        "witness",
+    ),
+    "explain_witness": Stage(
+        lambda plan, w: WitnessPlan(plan).explain(_group(plan, w), w["witness"], w["explainers"]),
+        _below(files.Maps, "explain_witness"),
+        "explain_witness",
     ),
     "sanity": Stage(
         lambda plan, w: plan.sanity(_group(plan, w), w["explainers"]),
@@ -213,7 +224,16 @@ NAMING = frozenset(
             "choose",
             "debias",
         ),
-        *("explain", "sanity", "probe", "measure", "universe", "compare"),
+        *(
+            "explain",
+            "witness",
+            "explain_witness",
+            "sanity",
+            "probe",
+            "measure",
+            "universe",
+            "compare",
+        ),
     }
 )
 

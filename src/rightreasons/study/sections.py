@@ -220,6 +220,11 @@ class MeasureConfig(Section):
         default_factory=dict, description="parameters of metrics that differ from their defaults"
     )
     replicates: int = Field(1000, ge=50, description="bootstrap replicates")
+    witnesses: bool = Field(
+        False,
+        description="two networks more for each task, design with a level 0 and seed, of the "
+        "target and of the protected attribute, which the metrics region_rank_* compare with",
+    )
     calls: CallsConfig = Field(
         default_factory=lambda: CallsConfig.model_validate({}),
         description="claims of metrics that are held against true reliance (where twins exist)",
