@@ -1,0 +1,375 @@
+"""What an audit's numbers say, and what cannot be said: the report's text, tables and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rightreasons.audit import pictures
+from rightreasons.audit.document import Document, Part, Picture, Points, Section, Table, Text
+from rightreasons.audit.marks import LEAST, Effect
+from rightreasons.audit.results import Audited
+from rightreasons.audit.study import BY, FACE_MARKS, OWN, PLAIN
+from rightreasons.study.plan import Plan
+
+#: Groups with fewer images of a class are named among what cannot be said.
+FEW = 30
+#: Most example images.
+EXAMPLES = 6
+RATES = {
+    "accuracy": "accuracy",
+    "selection_rate": "decided {one}",
+    "tpr": "of {one}, decided {one}",
+    "fpr": "of {zero}, decided {one}",
+    "auroc": "AUROC",
+}
+OVERALL = {
+    "accuracy": "Accuracy",
+    "lowest_group_accuracy": "Accuracy of the group that has the lowest",
+    "worst_group_accuracy": "Accuracy of the group and class that have the lowest",
+    "accuracy_gap": "Accuracy, largest difference between groups",
+    "demographic_parity_difference": "Demographic parity, largest difference",
+    "demographic_parity_ratio": "Demographic parity, smallest ratio",
+    "equal_opportunity_difference": "Equal opportunity, largest difference",
+    "equalized_odds": "Equalized odds, largest difference",
+    "auroc_gap": "AUROC, largest difference",
+}
+
+
+def document_of(plan: Plan, *, show_images: bool = False) -> Document:
+    """Return the report of an audit.
+
+    Parameters
+    ----------
+    plan
+        Of the audit's study, which has run.
+    show_images
+        Whether single images may be shown.
+    """
+    it = Audited(plan)
+    sections = [
+        Section("In short", (Points(tuple(_short(it))),)),
+        Section("Groups", tuple(_groups(it))),
+        Section("Where the model looks", tuple(_looks(it, show_images))),
+    ]
+    if it.effects:
+        sections.append(Section("What sways the model", tuple(_sways(it))))
+    sections.append(Section("What cannot be said", (Points(tuple(_unsaid(it))),)))
+    return Document(
+        title=f"Audit: {_model(plan)}, {_task(plan).target}",
+        facts=tuple(_facts(it)),
+        sections=tuple(sections),
+        foot=f"Right Reasons {version('rightreasons')}. All numbers are in the tables of the "
+        "study that this report is made from; its config is study.yaml.",
+    )
+
+
+def share(value: float) -> str:
+    """Return a share as text with two digits, "missing" where there is none."""
+    return "missing" if np.isnan(value) else f"{value:.2f}"
+
+
+def percent(value: float) -> str:
+    """Return a share in percent, with a digit more below one."""
+    return f"{100 * value:.1f} %" if 0 < abs(value) < 0.01 else f"{100 * value:.0f} %"
+
+
+def interval(low: float, high: float) -> str:
+    """Return an interval as text, empty where there is none."""
+    return "" if np.isnan(low) or np.isnan(high) else f"[{low:.2f}, {high:.2f}]"
+
+
+def _task(plan: Plan) -> Any:
+    return plan.study.tasks[OWN]
+
+
+def _model(plan: Plan) -> str:
+    path = plan.study.model.path()
+    return path.name if path else plan.study.model.architecture
+
+
+def _facts(it: Audited) -> Iterator[tuple[str, str]]:
+    study, task = it.plan.study, _task(it.plan)
+    data = study.datasets["images"]
+    model = study.model
+    yield "Model", f"{model.architecture}, {_model(it.plan)}"
+    yield "Images", f"{len(it.own):,} of {data['images']}, {data['size']} x {data['size']} pixels"
+    yield "Target", f"{task.target} (classes: {', '.join(it.classes)})"
+    yield "Protected", f"{task.protected} ({len(it.groups)} groups: {_listed(it.groups)})"
+    yield "Region", "not named" if it.region is None else str(it.region)
+    maps = len(it.map_set.index) // len(it.map_set.maps)
+    yield "Maps", f"of {maps} images, of the logit of the predicted class"
+
+
+def _short(it: Audited) -> Iterator[str]:
+    overall = it.report.overall.set_index("metric")
+    right, odds = overall.loc["accuracy"], overall.loc["equalized_odds"]
+    yield (
+        f"The model is right in {percent(right['value'])} of {int(right['n']):,} images "
+        f"(95 % interval {interval(right['ci_low'], right['ci_high'])})."
+    )
+    if np.isnan(odds["value"]):
+        yield "Groups cannot be compared: fewer than two of them have images of both classes."
+    else:
+        yield (
+            "True or false positives differ between groups by up to "
+            f"{share(odds['value'])} {interval(odds['ci_low'], odds['ci_high'])} (equalized odds)."
+            + _gap_of_chance(odds)
+        )
+    if it.region is not None and len(it.groups) == 2:
+        yield _of_region(it)
+    if it.effects:
+        yield from _verdicts(it.effects, it.classes)
+
+
+def _gap_of_chance(odds: pd.Series) -> str:
+    if odds["ci_low"] >= LEAST:
+        return ""
+    return " So small a difference can be chance."
+
+
+def _of_region(it: Audited) -> str:
+    rows = it.of_maps(OWN, "rrf")
+    real = [name for name in rows.index if not it.is_control(name)]
+    area = it.region_share(OWN)
+    parts = [f"{name} {share(rows.loc[name, 'value'])}" for name in real]
+    return f"The region is {share(area)} of the image; of the relevance it has: {', '.join(parts)}."
+
+
+def _verdicts(effects: list[Effect], classes: list[str]) -> Iterator[str]:
+    """Yield a sentence per mark that sways the model, or one that none does."""
+    swaying = [effect for effect in effects if effect.sways]
+    plain = next((effect for effect in effects if effect.mark == PLAIN), None)
+    for effect in swaying:
+        to = classes[1] if effect.shift > 0 else classes[0]
+        text = (
+            f"“{effect.mark}”, laid over the images, pushes decisions to {to}: it changes "
+            f"{percent(effect.changed)} of them, {effect.towards} to {classes[1]} and "
+            f"{effect.away} to {classes[0]}."
+        )
+        if plain is not None and effect.mark == "watermark":
+            text += f" A plain patch in the same place changes {percent(plain.changed)}." + (
+                " So what is written there counts, and not that the place is covered."
+                if not plain.sways
+                else " Covering the place does a part of that, too."
+            )
+        yield text
+    if not swaying:
+        yield (
+            f"None of {len(effects)} marks ({_listed([e.mark for e in effects])}) pushes decisions "
+            f"one way in {percent(LEAST)} of images or more."
+        )
+
+
+def _groups(it: Audited) -> Iterator[Part]:
+    rows, zero, one = it.report.groups, it.classes[0], it.classes[1]
+    if len(it.classes) == 2:
+        yield Picture(
+            pictures.groups_picture(rows, it.groups),
+            alt=f"Rates of {len(it.groups)} groups with intervals; the numbers are in the table.",
+            caption=f"Each group with its 95 % interval; 1 is {one}, 0 is {zero}.",
+        )
+    shown = {name: words.format(one=one, zero=zero) for name, words in RATES.items()}
+    if len(it.classes) > 2:
+        shown = {"accuracy": "accuracy"}
+    table = []
+    for number, name in enumerate(it.groups):
+        mine = rows[rows["group"] == number].drop_duplicates("metric").set_index("metric")
+        cells = [_cell(mine, metric) for metric in shown]
+        table.append((name, f"{int(mine.loc['accuracy', 'n']):,}", *cells))
+    yield Table(
+        ("group", "images", *shown.values()),
+        tuple(table),
+        "In brackets the 95 % interval: Wilson's of shares, the bootstrap's of the AUROC. What rests "
+        "on no image is missing.",
+    )
+    overall = it.report.overall.set_index("metric")
+    yield Table(
+        ("", "value", "95 % interval"),
+        tuple(
+            (
+                words,
+                share(overall.loc[metric, "value"]),
+                interval(overall.loc[metric, "ci_low"], overall.loc[metric, "ci_high"]),
+            )
+            for metric, words in OVERALL.items()
+            if metric in overall.index
+        ),
+        "The largest of several differences is too large on average: with many small groups read "
+        "it beside its interval.",
+    )
+
+
+def _cell(rows: pd.DataFrame, name: str) -> str:
+    """Return value and interval of the row of a name."""
+    if name not in rows.index:
+        return "missing"
+    row = rows.loc[name]
+    return f"{share(row['value'])} {interval(row['ci_low'], row['ci_high'])}".strip()
+
+
+def _looks(it: Audited, show_images: bool) -> Iterator[Part]:
+    named, maps = list(it.map_set.explainers()), []
+    roi = _rectangle(it)
+    for name, array, _ in named:
+        if not it.is_control(name):
+            sizes = np.abs(array)
+            peaks = sizes.max(axis=(1, 2), keepdims=True)
+            maps.append((name, (sizes / np.where(peaks > 0, peaks, 1)).mean(axis=0)))
+    yield Picture(
+        pictures.maps_picture(maps, roi),
+        alt="Mean map of each explainer: darker is more relevance.",
+        caption=f"Mean over {len(named[0][1])} images of |relevance|, each map divided by its "
+        "maximum; darker is more." + (" Blue: the region." if roi is not None else ""),
+    )
+    if it.region is not None and len(it.groups) == 2:
+        yield _region_table(it)
+    if show_images:
+        yield _examples(it, roi)
+
+
+def _region_table(it: Audited) -> Table:
+    metrics = {"rrf": "relevance in the region", "top_fraction": "top pixels in the region"}
+    tables = {name: it.of_maps(OWN, name) for name in metrics}
+    rows = []
+    for name in tables["rrf"].index:
+        words = f"{name} (sees no model)" if it.is_control(name) else name
+        rows.append((words, *(_cell(tables[metric], name) for metric in metrics)))
+    return Table(
+        ("explainer", *metrics.values()),
+        tuple(rows),
+        f"The region has {share(it.region_share(OWN))} of the image. An explainer that sees no "
+        "model shows what a map has there for the images' sake alone.",
+    )
+
+
+def _rectangle(it: Audited) -> np.ndarray | None:
+    """Return the region as a mask where it is the same in all images."""
+    if not isinstance(it.region, list):
+        return None
+    from rightreasons.regions.rois import rectangle_mask
+
+    mask: np.ndarray = rectangle_mask(it.region, it.map_set.maps.shape[2:])
+    return mask
+
+
+def _examples(it: Audited, roi: np.ndarray | None) -> Picture:
+    name, maps, rows = next(it.map_set.explainers())
+    group = it.group(OWN)
+    pool = np.load(it.plan.pool(group.dataset).output.images, mmap_mode="r")
+    cells = rows.groupby(["target", "protected"]).cumcount()
+    chosen = rows.assign(turn=cells).sort_values(["turn", "target", "protected"]).index[:EXAMPLES]
+    words = [
+        f"{it.classes[rows.loc[i, 'target']]}\n{it.groups[rows.loc[i, 'protected']]}"
+        for i in chosen
+    ]
+    return Picture(
+        pictures.examples_picture(
+            pool[rows.loc[chosen, "row"]], np.abs(maps[chosen.to_numpy()]), words, roi
+        ),
+        alt=f"{len(chosen)} images above their maps by {name}.",
+        caption=f"Images of every class and group, and their maps by {name}.",
+    )
+
+
+def _sways(it: Audited) -> Iterator[Part]:
+    zero, one = it.classes[0], it.classes[1]
+    yield Text(
+        "Each mark was laid over every test image, and the model was asked again. What it then "
+        "decides otherwise, it decides because of the mark alone. A mark sways the model where it "
+        f"pushes decisions one way in {percent(LEAST)} of images or more, for certain (the 95 % "
+        "interval of the shift lies beyond, and McNemar's test by Holm is below 0.05)."
+    )
+    yield Picture(
+        pictures.marks_picture(it.effects),
+        alt="Shift of decisions by each mark; the numbers are in the table.",
+        caption=f"Above 0: the mark turns decisions to {one}; below 0: to {zero}.",
+    )
+    rows = [
+        (
+            effect.mark,
+            f"{effect.n:,}",
+            f"{percent(effect.changed)} {interval(effect.changed_low, effect.changed_high)}",
+            str(effect.towards),
+            str(effect.away),
+            f"{effect.shift:+.2f} {interval(effect.shift_low, effect.shift_high)}",
+            _seen(it, effect.mark),
+            "yes" if effect.sways else "no",
+        )
+        for effect in it.effects
+    ]
+    head = ("mark", "images", "decisions changed", f"to {one}", f"to {zero}", "shift",
+            "shown by maps", "sways")  # fmt: skip
+    yield Table(
+        head,
+        tuple(rows),
+        "Shown by maps: of the highest pixels of maps of marked images, the share that lies on the "
+        "mark, for the explainer that shows most, beside the mark's share of the image. "
+        f"“{PLAIN}” covers what the watermark covers, and says nothing.",
+    )
+
+
+def _seen(it: Audited, mark: str) -> str:
+    rows = it.of_maps(BY + mark, "top_fraction")
+    real = rows[[not it.is_control(name) for name in rows.index]]["value"].dropna()
+    if real.empty:
+        return "missing"
+    best = real.idxmax()
+    return f"{share(real[best])} of {share(it.region_share(BY + mark))} ({best})"
+
+
+def _unsaid(it: Audited) -> Iterator[str]:
+    task = _task(it.plan)
+    yield (
+        f"Whether the model uses {task.protected} itself. Nobody can change it in these "
+        "photographs and leave all else as it is: that groups differ in their numbers is an "
+        "association."
+    )
+    if it.region is None:
+        yield (
+            "Whether the model looks where the protected attribute is to be seen: no region was "
+            "named (--roi)."
+        )
+    elif len(it.groups) != 2:
+        yield (
+            "How the relevance of a region differs between groups: these numbers are of two "
+            'groups. Audit one against the others: --protected "race in [Black]".'
+        )
+    yield (
+        "That a model which no mark sways has no shortcut. Other marks, and the same ones drawn "
+        "otherwise, were not tried."
+        if it.effects
+        else "What sways the model: no mark was laid over the images."
+    )
+    if it.effects and not set(FACE_MARKS) & set(it.marks):
+        yield "What glasses, hats or neckties do: they were not drawn (--faces)."
+    yield (
+        "That a clean map means a clean model. Of debiased models whose maps hardly show a "
+        "shortcut, a third to a half still relied on it (docs/yardstick.md)."
+    )
+    if few := _few(it):
+        yield (
+            f"Much of groups with fewer than {FEW} images of a class: {_listed(few)}. Their "
+            "intervals are wide."
+        )
+    yield (
+        "How the model does on other images. These are "
+        f"{len(it.own):,} images as they were given, and their labels are taken for true."
+    )
+    yield "How another training of the same recipe would do: this is one network."
+
+
+def _few(it: Audited) -> list[str]:
+    counts = it.own.groupby(["protected", "target"]).size().unstack(fill_value=0)
+    counts = counts.reindex(range(len(it.groups)), fill_value=0)
+    lowest = counts.reindex(columns=range(len(it.classes)), fill_value=0).min(axis=1)
+    return [it.groups[number] for number in np.flatnonzero(lowest < FEW)]
+
+
+def _listed(names: list[str], most: int = 12) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
