@@ -123,9 +123,10 @@ def check_names(job: SplitJob, names: dict[str, list[str]]) -> None:
     from rightreasons.data.groups import need_two
 
     kind, where = job.design.kind, f"tasks.{job.group.task}"
-    if len(names["protected"]) > 2 and not DESIGNS[kind].traits["many_groups"]:
-        said = need_two(job.protected, names["protected"], f"the design {kind}")
-        raise UserError(f"{where}.protected: {said}, or choose the design as_is.")
+    for key, expression in (("protected", job.protected), ("target", job.target)):
+        if len(names[key]) > 2 and not DESIGNS[kind].traits["many_groups"]:
+            said = need_two(expression, names[key], f"the design {kind}")
+            raise UserError(f"{where}.{key}: {said}, or choose the design as_is.")
     if len(names["target"]) > 2 and not job.many_classes:
         said = need_two(job.target, names["target"], "a network that is trained here")
         raise UserError(f"{where}.target: {said}.")

@@ -80,8 +80,10 @@ def check_groups(study: StudyConfig) -> None:
                 '`in`: race in [Black, "East Asian"].'
             )
         if count > 2:
+            _check_designs(grid, task, "protected")
             _check_takers(grid, task, where)
         if many_classes(study, task):
+            _check_designs(grid, task, "target")
             _check_classes(grid, task, where)
     for task, design in grid.pairs():
         _check_roles(grid, task, design)
@@ -135,19 +137,26 @@ def _check_intersection(study: StudyConfig, where: str, protected: str) -> None:
             )
 
 
+def _check_designs(grid: Grid, task: str, key: str) -> None:
+    """Raise UserError for a design of a task that needs two groups and two classes."""
+    study, chosen = grid.study, grid.study.tasks[task]
+    expression: str = getattr(chosen, key)
+    for design in (design for name, design in grid.pairs() if name == task):
+        if DESIGNS[study.designs[design]["kind"]].traits["many_groups"]:
+            continue
+        found = names(study, chosen.dataset, expression)
+        said = need_two(expression, found, f"the design {design}")
+        able = ", ".join(d.name for d in DESIGNS if d.traits["many_groups"])
+        raise UserError(
+            f"config: tasks.{task}.{key}: {said}, or give the task a design that takes any number "
+            f"({able}): tasks.{task}.designs."
+        )
+
+
 def _check_takers(grid: Grid, task: str, where: str) -> None:
-    """Raise UserError for a design, a method or a watched attribute that needs two groups."""
+    """Raise UserError for a method or a watched attribute that needs two groups."""
     study, chosen = grid.study, grid.study.tasks[task]
     found = names(study, chosen.dataset, chosen.protected)
-    for design in (design for name, design in grid.pairs() if name == task):
-        kind = study.designs[design]["kind"]
-        if not DESIGNS[kind].traits["many_groups"]:
-            said = need_two(chosen.protected, found, f"the design {design}")
-            able = ", ".join(d.name for d in DESIGNS if d.traits["many_groups"])
-            raise UserError(
-                f"{where}.protected: {said}, or give the task a design that takes any number of "
-                f"groups ({able}): tasks.{task}.designs."
-            )
     for method in grid.methods(task):
         given = grid.method(method)
         params = METHODS[given.kind].params.model_validate(given.params)
