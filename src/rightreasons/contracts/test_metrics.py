@@ -52,7 +52,7 @@ def test_traits_are_what_they_may_be(name: str) -> None:
         assert traits["needs"] in {"counts", "scores", "twins"}
         assert not traits["plays"]
         assert not traits["answers"], "the multiverse is about the protected attribute"
-    units = {"fraction", "intensity", "ratio", "probability", "similarity", "flag"}
+    units = {"fraction", "intensity", "ratio", "probability", "similarity", "flag", "cells"}
     assert traits["unit"] in units
     assert traits["better"] in {"lower", "higher", "none"}
     assert traits["claims"] in {-1, 0, 1}

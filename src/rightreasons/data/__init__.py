@@ -113,6 +113,23 @@ class Dataset(ABC):
         """The names of the masks, in the order of their bits."""
         return tuple(DATASETS[self.kind].traits["masks"])
 
+    def known_values(self, attribute: str) -> list[str] | None:
+        """Return the values of an attribute, where they are known before `fetch`.
+
+        A study is planned by them: how many groups or classes a bare attribute makes.
+
+        Parameters
+        ----------
+        attribute
+            The name of an attribute.
+
+        Returns
+        -------
+        list of str or None
+            As expressions name them; None where they are not known, as by default.
+        """
+        return None
+
     @abstractmethod
     def fetch(self, folder: Path) -> None:
         """Find, check and describe the data: write attributes.parquet and source.json.

@@ -377,6 +377,14 @@ def _is_number(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column)
 
 
+def values_of(column: pd.Series) -> list[str]:
+    """Return the values of an attribute as expressions name them, in the order of its classes.
+
+    column: without missing values.
+    """
+    return sorted(_values(column), key=_natural)
+
+
 def _values(column: pd.Series) -> list[str]:
     """Return an attribute's values as text, sorted; numbers by size."""
     values = sorted(column.unique().tolist())

@@ -37,6 +37,10 @@ class CelebA(OfficialDataset):
 
     kind = "celeba"
 
+    def known_values(self, attribute: str) -> list[str]:
+        """Return 0 and 1: every attribute is a yes or no."""
+        return ["0", "1"]
+
     def image_places(self) -> tuple[str, ...]:
         """Return the zip, and the folder that it unpacks to."""
         return "img_align_celeba.zip", "img_align_celeba"

@@ -180,6 +180,10 @@ class Composite(Dataset):
         chosen = {"foreground": foreground, "backgrounds": backgrounds, "size": size}
         return {**chosen, "attribute": "texture == waves"}
 
+    def known_values(self, attribute: str) -> list[str] | None:
+        """Return 0 and 1 for the background, else what is known of the foregrounds."""
+        return ["0", "1"] if attribute == BACKGROUND else self._foregrounds.known_values(attribute)
+
     def fetch(self, folder: Path) -> None:
         """Let both parts fetch; give every foreground a background of each class.
 

@@ -59,6 +59,12 @@ class SynthFaces(Dataset):
         """Return the parameters of some small portraits."""
         return {"n_images": 12, "size": 32}
 
+    def known_values(self, attribute: str) -> list[str] | None:
+        """Return 0 and 1, or the ten skin tones; None for the strength of the smile."""
+        if attribute == "Skin_Tone":
+            return [str(tone) for tone in range(1, 11)]
+        return ["0", "1"] if attribute in ATTRIBUTES else None
+
     def fetch(self, folder: Path) -> None:
         """Write the attributes, and all latents to latents.parquet."""
         latents = sample_latents(self.params.n_images, self.params.seed)

@@ -16,6 +16,15 @@ from rightreasons.data._tables import read_table
 
 COLUMNS = ("file", "age", "gender", "race", "service_test")
 
+VALUES = {
+    "age": ["0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70"],
+    "gender": ["Female", "Male"],
+    "race": [
+        *("Black", "East Asian", "Indian", "Latino_Hispanic"),
+        *("Middle Eastern", "Southeast Asian", "White"),
+    ],
+    "service_test": ["0", "1"],
+}
 # The publishers give no checksums.
 DOWNLOADS = {
     "fairface-img-margin025-trainval.zip": Download("1Z1RqRo0_JiavaZw2yzZG6WETdZQ8qX86"),
@@ -54,6 +63,10 @@ class FairFace(OfficialDataset):
     """
 
     kind = "fairface"
+
+    def known_values(self, attribute: str) -> list[str] | None:
+        """Return the values of the official label files."""
+        return VALUES.get(attribute)
 
     def image_places(self) -> tuple[str, ...]:
         """Return the zip of the margin, and the folder that it may be unpacked to."""

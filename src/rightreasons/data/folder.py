@@ -16,6 +16,7 @@ from rightreasons.data import DATASETS, KEYS
 from rightreasons.data._archive import listing, members
 from rightreasons.data._files import FileDataset, FileParams
 from rightreasons.data._tables import read_table
+from rightreasons.data.attributes import values_of
 
 #: What is an image in class folders; a table names its images, whatever their suffix.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".jp2")
@@ -102,6 +103,15 @@ class Folder(FileDataset):
                 f"dataset {self.name}: {path} does not exist. Put it there, or set `root` "
                 f"and `{key}` to where it is{end}"
             )
+
+    def known_values(self, attribute: str) -> list[str] | None:
+        """Return the values in the user's table, None where that is not there or cannot be read."""
+        try:
+            _, files = self.locate()
+            column = self.annotations(files).get(attribute)
+        except UserError:
+            return None  # fetch says why
+        return None if column is None else values_of(column.dropna())
 
     def annotations(self, files: list[Path]) -> pd.DataFrame:
         """Return the table with the names of the key columns and cleaned attributes."""

@@ -50,6 +50,10 @@ class Pets(OfficialDataset):
 
     kind = "pets"
 
+    def known_values(self, attribute: str) -> list[str] | None:
+        """Return the two species; the breeds are known when the lists are."""
+        return sorted(SPECIES.values()) if attribute == "species" else None
+
     def image_places(self) -> tuple[str, ...]:
         """Return the tar, and the folder that it unpacks to."""
         return "images.tar.gz", "images"

@@ -47,6 +47,10 @@ class Textures(Dataset):
         """Return the parameters of some small images."""
         return {"n_images": 6, "size": 16}
 
+    def known_values(self, attribute: str) -> list[str] | None:
+        """Return the two textures."""
+        return sorted(TEXTURES) if attribute == "texture" else None
+
     def fetch(self, folder: Path) -> None:
         """Write which image has which texture; the images are drawn by the pool."""
         numbers = range(self.params.n_images)

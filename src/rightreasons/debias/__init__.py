@@ -32,6 +32,8 @@ A method is a function `method(context: Context, params) -> Debiased`, registere
   nothing but the method's budget is left, and with it a run at 0 is the method's own control.
 - `inert`: True where nothing at all is left at 0, so that the original is the control.
 - `all_cells`: True where it needs debias images in each cell of target and protected.
+- `many_groups`: True where it takes a protected attribute with more than two groups although it
+  uses it. A method that never uses it takes any number (`needs_two_groups`).
 """
 
 from __future__ import annotations
@@ -79,6 +81,7 @@ METHODS = Registry(
         "knob": "",
         "inert": False,
         "all_cells": False,
+        "many_groups": False,
     },
     group="rightreasons.methods",
 )
@@ -242,6 +245,18 @@ def places(method: Component, params: Params, trait: str) -> tuple[str, ...]:
     """
     chosen = ("fit",) if getattr(params, "threshold", "half") != "half" else ()
     return tuple(dict.fromkeys((*method.traits[trait], *chosen)))
+
+
+def needs_two_groups(method: Component, params: Params) -> bool:
+    """Return whether a method with these parameters needs a protected attribute of two groups.
+
+    Every method does that uses the attribute, its maps, its masks or its twins, unless its trait
+    `many_groups` says otherwise.
+    """
+    uses = places(method, params, "uses_protected") or {"regions", "twins"} & set(
+        method.traits["needs"]
+    )
+    return bool(uses) and not method.traits["many_groups"]
 
 
 def _least_batch(params: type[Params]) -> int:

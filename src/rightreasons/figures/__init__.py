@@ -40,6 +40,7 @@ CONDITIONS = {
     "looks_away": "a method of the task uses attribution maps",
     "artifact": "the task's protected attribute is an artifact",
     "twins": "the task's test images exist with and without the protected attribute",
+    "two_groups": "the task's protected attribute has two groups, its target two classes",
     "watched": "the task watches a second attribute",
     "shows_images": "single images of the dataset may be shown",
     "boxes": "the task has several explainers that hide boxes",

@@ -37,7 +37,7 @@ TITLE = 0.9  # inches that a column's title needs
     category="8 Artifacts",
     label="models side by side",
     over=("dataset", "design"),
-    when=("artifact",),
+    when=("artifact", "two_groups"),
     files=("mean_maps",),
 )
 def mystery_models(given: Given, params: Params) -> Figure:

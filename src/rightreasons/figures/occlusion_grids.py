@@ -36,7 +36,7 @@ itself; what two boxes show together, neither has.
     category="8 Artifacts",
     label="occlusion grids",
     over=("task", "design"),
-    when=("boxes",),
+    when=("boxes", "two_groups"),
     files=("mean_maps", "maps", "pool", "roi"),
     levels="strongest",
     seeds="first",

@@ -48,7 +48,7 @@ LOOKS = {True: (RIGHT, "o", 9, "right"), False: (WRONG, "X", 13, "wrong")}
     category="8 Artifacts",
     label="quadrants",
     over=("task", "design", "explainer"),
-    when=("artifact", "shown"),
+    when=("artifact", "shown", "two_groups"),
     files=("dots",),
 )
 def quadrants(given: Given, params: Params) -> Figure:

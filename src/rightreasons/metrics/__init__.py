@@ -20,14 +20,17 @@ A metric is a pure function registered with these traits:
   "witnesses": `f(maps, params)`, WitnessedMaps: all N maps of the model and those of two networks
   trained without a shortcut. Only where the study asks for these (`measure: {witnesses: true}`).
   "counts": `f(counts, params)`, counts (..., 2, 2, 2) by target, protected and decision; returns
-  (...), so that all bootstrap replicates are computed at once.
+  (...), so that all bootstrap replicates are computed at once. With `many_groups` (..., 2, K, 2).
   "scores": `f(target, score, weights, params)`, labels (N,), probabilities (N,) and how often each
   image is counted (..., N); returns (...).
   "twins": `f(twins, params)`, a Twins of N images.
 - `attribute`: whose groups (for "counts") or twins (for "twins") its numbers of predictions are
   about: "protected", or "watched" for the second attribute that a task may name. Without one there
   is no such number.
-- `unit`: "fraction", "intensity", "ratio", "probability", "similarity" or "flag".
+- `many_groups`: True for a metric of "counts" that any number K of protected groups have: others
+  are left out where there are more than two. So are those that are about images "with" or "without"
+  the attribute.
+- `unit`: "fraction", "intensity", "ratio", "probability", "similarity", "cells" or "flag".
 - `better`: "lower", "higher" or "none", from the side of a user who wants a fair and good model.
 - `bounds`: the smallest and largest value possible.
 - `claims`: what larger values say of a model's reliance on the protected attribute: 1 that it is
@@ -113,6 +116,7 @@ METRICS = Registry(
         "kind": "image",
         "needs": "view",
         "attribute": "protected",
+        "many_groups": False,
         "unit": "fraction",
         "better": "none",
         "bounds": (-math.inf, math.inf),

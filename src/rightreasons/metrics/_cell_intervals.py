@@ -1,7 +1,8 @@
 """Intervals of metrics of counts: what the trait `interval` of such a metric names.
 
 Each is called with the metric as a function of counts alone and with one table of counts
-(2, 2, 2) by target, protected and decision, and returns (low, high). The numbers of images by
+(2, 2, 2) by target, protected and decision, and returns (low, high). `ANY_GROUPS` are those that
+take (2, K, 2), too. The numbers of images by
 target and protected are taken as given; decisions within them are independent.
 """
 
@@ -32,7 +33,9 @@ def of_shares(measure: Measure, counts: Array, level: float = 0.95) -> tuple[flo
     for one cell, else Newcombe's hybrid of them.
     """
     totals = counts.sum(axis=-1)
-    ones = np.concatenate([np.zeros((1, 4)), np.eye(4)]).reshape(5, 2, 2) * totals
+    cells = totals.size
+    ones = np.concatenate([np.zeros((1, cells)), np.eye(cells)])
+    ones = ones.reshape(cells + 1, *totals.shape) * totals
     none, *others = measure(np.stack([totals - ones, ones], axis=-1))
     _, low, high = weighted_shares(
         counts[..., 1].ravel(), totals.ravel(), np.array(others) - none, level=level
@@ -83,6 +86,12 @@ def of_larger_gap(measure: Measure, counts: Array) -> tuple[float, float]:
 
 
 def of_lowest_share(measure: Measure, counts: Array) -> tuple[float, float]:
-    """Return the interval of the lowest accuracy of the four cells."""
-    low, high = lowest_share(correct(counts).ravel(), counts.sum(axis=-1).ravel())
+    """Return the interval of the lowest accuracy of the cells, of more than four those that are."""
+    right, totals = correct(counts).ravel(), counts.sum(axis=-1).ravel()
+    there = (totals > 0) | (len(totals) == 4)
+    low, high = lowest_share(right[there], totals[there])
     return float(low), float(high)
+
+
+#: Intervals of tables with any number of groups; of the others the bootstrap takes the place.
+ANY_GROUPS = (of_shares, of_lowest_share)

@@ -1,11 +1,14 @@
 """Counts of predictions by target, protected and decision, and the rates that come from them.
 
-Counts are (..., 2, 2, 2), indexed [..., target, protected, decision]; where a decision is drawn by
-lot they are expected counts, which need not be whole. Everything broadcasts over the leading axes,
-so that all bootstrap replicates are computed at once.
+Counts are (..., 2, K, 2), indexed [..., target, protected, decision], with K = 2 unless the
+protected attribute has more groups; where a decision is drawn by lot they are expected counts,
+which need not be whole. Everything broadcasts over the leading axes, so that all bootstrap
+replicates are computed at once.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,9 +17,14 @@ from rightreasons.metrics._intensity import ratio
 Array = np.ndarray
 
 
-def cell_of(target: Array, protected: Array) -> Array:
-    """Return the number of each image's cell, int64 (N,): 2 target + protected."""
-    return 2 * target.astype(np.int64) + protected.astype(np.int64)
+def groups_in(protected: Array) -> int:
+    """Return the number K of groups, at least 2: one more than the largest number (N,)."""
+    return max(2, int(np.max(protected, initial=0)) + 1)
+
+
+def cell_of(target: Array, protected: Array, groups: int = 2) -> Array:
+    """Return the number of each image's cell, int64 (N,): K target + protected."""
+    return groups * target.astype(np.int64) + protected.astype(np.int64)
 
 
 def shares(chance: Array) -> Array:
@@ -33,19 +41,22 @@ def count_cells(target: Array, protected: Array, chance: Array) -> Array:
 
     Parameters
     ----------
-    target, protected : (N,)
+    target : (N,)
         0 or 1.
+    protected : (N,)
+        0 or 1, or the number of the group.
     chance : (N,)
         How often 1 is decided, in [0, 1]: for a fixed decision the decision.
 
     Returns
     -------
     ndarray
-        float64 (2, 2, 2); whole numbers where all decisions are fixed.
+        float64 (2, K, 2), K = `groups_in(protected)`; whole numbers where all decisions are fixed.
     """
-    cell = cell_of(target, protected)
-    counts = [np.bincount(cell, weights=share, minlength=4) for share in shares(chance).T]
-    return np.stack(counts, axis=-1).reshape(2, 2, 2)
+    groups = groups_in(protected)
+    cell = cell_of(target, protected, groups)
+    counts = [np.bincount(cell, weights=share, minlength=2 * groups) for share in shares(chance).T]
+    return np.stack(counts, axis=-1).reshape(2, groups, 2)
 
 
 def positive_rate(counts: Array) -> Array:
@@ -54,7 +65,7 @@ def positive_rate(counts: Array) -> Array:
 
 
 def group_rates(counts: Array, target: int) -> Array:
-    """Return P(decision = 1 | target, protected = 0, 1), (..., 2): TPRs for 1, FPRs for 0."""
+    """Return P(decision = 1 | target, protected), (..., K): TPRs for target 1, FPRs for 0."""
     return positive_rate(counts[..., target, :, :])
 
 
@@ -64,17 +75,62 @@ def difference(rates: Array) -> Array:
 
 
 def gap(rates: Array) -> Array:
-    """Return |second - first| (...) of rates (..., 2)."""
-    return np.abs(difference(rates))
+    """Return the largest difference (...) between two of the rates (..., K): |second - first| of 2.
+
+    Of more than two, groups without a rate are passed over, and the gap is missing where fewer than
+    two have one.
+    """
+    if rates.shape[-1] == 2:
+        return np.abs(difference(rates))
+    lowest, highest = extremes(rates)
+    return highest - lowest
+
+
+def quotient(rates: Array) -> Array:
+    """Return the smallest ratio (...) of two of the rates (..., K), in [0, 1].
+
+    Groups without a rate are passed over as in `gap`; missing where all rates are 0.
+    """
+    lowest, highest = extremes(rates)
+    return ratio(lowest, highest)
+
+
+def extremes(rates: Array) -> tuple[Array, Array]:
+    """Return the smallest and the largest (...) of the rates (..., K) that are known.
+
+    Missing where fewer than two are.
+    """
+    known = ~np.isnan(rates)
+    some = known.sum(axis=-1) > 1
+    low = np.where(known, rates, np.inf).min(axis=-1)
+    high = np.where(known, rates, -np.inf).max(axis=-1)
+    return np.where(some, low, np.nan), np.where(some, high, np.nan)
+
+
+def of_cells(rates: Array, summary: Callable[..., Array]) -> Array:
+    """Return a summary (...) of the rates (..., 2, K) of all cells of target and protected.
+
+    Of two groups it is missing where one of the four cells is empty; of more, empty cells are
+    passed over. `summary`: numpy's min or mean.
+    """
+    if rates.shape[-1] == 2:
+        return summary(rates, axis=(-2, -1))
+    known = ~np.isnan(rates)
+    found = summary(rates, axis=(-2, -1), where=known, **_start(summary))
+    return np.where(known.any(axis=(-2, -1)), found, np.nan)
+
+
+def _start(summary: Callable[..., Array]) -> dict[str, float]:
+    return {"initial": np.inf} if summary is np.min else {}
 
 
 def correct(counts: Array) -> Array:
-    """Return the counts (..., 2, 2) of right decisions by target and protected."""
+    """Return the counts (..., 2, K) of right decisions by target and protected."""
     return np.stack([counts[..., 0, :, 0], counts[..., 1, :, 1]], axis=-2)
 
 
 def group_accuracy(counts: Array) -> Array:
-    """Return the accuracy of each protected group, (..., 2)."""
+    """Return the accuracy of each protected group, (..., K)."""
     return ratio(correct(counts).sum(axis=-2), counts.sum(axis=(-3, -1)))
 
 

@@ -21,6 +21,7 @@ from rightreasons.metrics._intensity import ratio
     paper="Common",
     kind="group",
     needs="counts",
+    many_groups=True,
     interval=of_shares,
     better="higher",
     bounds=(0, 1),

@@ -38,6 +38,7 @@ def average_odds_difference(counts: np.ndarray, params: Params) -> np.ndarray:
     paper="AIF360 (Bellamy et al. 2018)",
     kind="group",
     needs="counts",
+    many_groups=True,
     answers="fairness",
     interval=of_mean_gap,
     better="lower",

@@ -16,6 +16,7 @@ from rightreasons.metrics._groups import class_accuracy
     paper="Brodersen et al. 2010",
     kind="group",
     needs="counts",
+    many_groups=True,
     interval=of_shares,
     better="higher",
     bounds=(0, 1),

@@ -26,7 +26,8 @@ from rightreasons.metrics import (
     Twins,
     WitnessedMaps,
 )
-from rightreasons.metrics._groups import cell_of, count_cells, shares
+from rightreasons.metrics._cell_intervals import ANY_GROUPS
+from rightreasons.metrics._groups import cell_of, count_cells, groups_in, shares
 from rightreasons.metrics._located import facing, locate
 from rightreasons.statistics.bootstrap import (
     Interval,
@@ -124,7 +125,8 @@ def located_metrics(
     roi
         As `rightreasons.metrics.region_view` takes it.
     protected : (N,)
-        The protected attribute of each image, 0 or 1.
+        The protected attribute of each image, 0 or 1. Of more than two groups there are no metrics
+        of images with or without it.
     normal
         The normal model's maps. An image without one (all, where there is no normal model) has no
         metrics that need a reference: they are missing.
@@ -144,6 +146,8 @@ def located_metrics(
     """
     needs = WHOLE if versions is None else (*WHOLE, "versions")
     wanted = [c for c in _chosen(metrics, "image", "pair") if c[0].traits["needs"] in needs]
+    if groups_in(protected) > 2:
+        wanted = [c for c in wanted if c[0].traits["images"] == "all"]
     values = {component.name: np.full(len(maps), np.nan) for component, _ in wanted}
     for part, located in locate(maps, roi, protected):
         beside = {
@@ -336,7 +340,7 @@ def group_rows(
         Names and parameters, as from `resolve`.
     predictions
         A row per image with target, protected, chance (how often 1 is decided) and score in
-        [0, 1].
+        [0, 1]. Of more than two groups, or two classes, see `comparable`.
     seed
         Of the bootstrap.
     replicates
@@ -355,25 +359,37 @@ def group_rows(
         For a missing column, and for other values.
     """
     columns = _prediction_columns(predictions)
+    many = groups_in(columns["protected"]) > 2
     return [
         _row(component.name, _group_interval(component, params, columns, seed, replicates))
         for component, params in _chosen(metrics, "group", attribute=attribute)
+        if not many or takes_many(component)
     ]
+
+
+def takes_many(component: Component) -> bool:
+    """Return whether a metric of predictions exists for more than two groups."""
+    return component.traits["needs"] == "scores" or bool(component.traits["many_groups"])
 
 
 def _group_interval(
     component: Component, params: Params, columns: dict[str, Array], seed: int, replicates: int
 ) -> Interval:
     target, protected = columns["target"], columns["protected"]
+    groups = groups_in(protected)
     if component.traits["needs"] == "counts":
         counts = count_cells(target, protected, columns["chance"])
-        if callable(component.traits["interval"]):
+        interval = component.traits["interval"]
+        if callable(interval) and (groups == 2 or interval in ANY_GROUPS):
             return _interval_of_counts(component, params, counts, len(target))
     rng = numpy_rng(seed, "bootstrap", component.traits["needs"])
-    strata = cell_of(target, protected)
+    strata = cell_of(target, protected, groups)
     if component.traits["needs"] == "counts":
-        drawn = resample_sums(strata, shares(columns["chance"]), rng=rng, replicates=replicates)
-        point, sample = component.run(counts, params), component.run(_by_cell(drawn), params)
+        drawn = resample_sums(
+            strata, shares(columns["chance"]), rng=rng, replicates=replicates, cells=2 * groups
+        )
+        by_cell = drawn.reshape(-1, 2, groups, 2)
+        point, sample = component.run(counts, params), component.run(by_cell, params)
     else:
         score = columns["score"]
         weights = resample_weights(strata, rng=rng, replicates=replicates)
@@ -391,11 +407,6 @@ def _interval_of_counts(
     value = float(measure(counts))
     low, high = component.traits["interval"](measure, counts)
     return Interval(value, min(low, value), max(high, value), images)  # but for rounding
-
-
-def _by_cell(drawn: Array) -> Array:
-    """Return sums (B, 4, 2) by cell as counts (B, 2, 2, 2) by target, protected and decision."""
-    return drawn.reshape(-1, 2, 2, 2)
 
 
 def _chosen(
@@ -454,14 +465,17 @@ def _prediction_columns(predictions: pd.DataFrame) -> dict[str, Array]:
         if name not in predictions:
             raise UserError(f"predictions lack the column {name!r}.")
         values = predictions[name].to_numpy(dtype=np.float64)
-        binary = name in ("target", "protected")
-        allowed = np.isin(values, (0, 1)) if binary else (values >= 0) & (values <= 1)
+        of_name = {
+            "target": (np.isin(values, (0, 1)), "0 and 1"),
+            "protected": ((values >= 0) & (values == np.round(values)), "whole numbers from 0 up"),
+        }
+        allowed, said = of_name.get(name, ((values >= 0) & (values <= 1), "[0, 1]"))
         if not allowed.all():
             raise UserError(
                 f"predictions: {name} is {values[~allowed][0]} in row "
-                f"{int(np.flatnonzero(~allowed)[0])}. Allowed: {'0 and 1' if binary else '[0, 1]'}."
+                f"{int(np.flatnonzero(~allowed)[0])}. Allowed: {said}."
             )
-        columns[name] = values.astype(np.int64) if binary else values
+        columns[name] = values.astype(np.int64) if name in of_name else values
     return columns
 
 

@@ -16,6 +16,7 @@ from rightreasons.metrics._groups import difference, gap, positive_rate
     paper="Dwork et al. 2012; absolute, as in fairlearn",
     kind="group",
     needs="counts",
+    many_groups=True,
     answers="fairness",
     interval=absolute(lambda counts: difference(positive_rate(counts.sum(axis=-3)))),
     better="lower",

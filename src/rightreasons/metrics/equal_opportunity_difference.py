@@ -16,6 +16,7 @@ from rightreasons.metrics._groups import difference, gap, group_rates
     paper="Hardt et al. 2016; absolute, as in fairlearn",
     kind="group",
     needs="counts",
+    many_groups=True,
     answers="fairness",
     interval=absolute(lambda counts: difference(group_rates(counts, target=1))),
     better="lower",

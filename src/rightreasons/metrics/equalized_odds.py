@@ -23,6 +23,7 @@ from rightreasons.statistics.intervals import unbiased_largest_gap
     "Removal, eq. 5",
     kind="group",
     needs="counts",
+    many_groups=True,
     answers="fairness",
     interval=of_larger_gap,
     better="lower",

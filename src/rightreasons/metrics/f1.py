@@ -15,6 +15,7 @@ from rightreasons.metrics._intensity import ratio
     paper="van Rijsbergen 1979",
     kind="group",
     needs="counts",
+    many_groups=True,
     better="higher",
     bounds=(0, 1),
     formula=r"\frac{2\,\mathrm{TP}}{2\,\mathrm{TP} + \mathrm{FP} + \mathrm{FN}}",

@@ -48,6 +48,7 @@ def accuracy_1(counts: np.ndarray, params: Params) -> np.ndarray:
     paper="Overall accuracy equality: Verma and Rubin 2018",
     kind="group",
     needs="counts",
+    many_groups=True,
     interval=absolute(lambda counts: difference(group_accuracy(counts))),
     better="lower",
     bounds=(0, 1),

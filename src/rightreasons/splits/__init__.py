@@ -8,13 +8,19 @@ may add the role balanced, drawn from the same images as train. Its trait `symbo
 call its level; empty for the design's name. Parameters that are `_roles.RoleParams` also say what
 each role holds.
 
+`protected` is 0 or 1, or the number of a group where a task has more than two: designs with the
+trait `many_groups` take any number, all others two, and a study with more refuses them.
+
 Where the protected attribute is an injected artifact (`label_injected`), or one of which the pool
 holds both versions of each image (`one_version`), any image can have it. `_drawing.cut` then gives
 every image without and with it; `_drawing.settle` leaves one version of each, and test keeps both:
 the four quadrants, and every image's twin; so does a select with equal cells.
 
-Traits: `small`, parameters that fit a few hundred images, for tests, where low `min_images` do not
-do; `exempt`, why a test of the contract is not for the design, by the test's name.
+Traits: `many_groups`, True where it takes any number of groups; `unbiased_zero`, False where level
+0 does not mean that target and protected attribute are unrelated, so that no model of the design is
+one without a shortcut; `small`, parameters that fit a few hundred images, for tests, where low
+`min_images` do not do; `exempt`, why a test of the contract is not for the design, by the test's
+name.
 
 The generator is fresh for every level and depends on the seed and the task only, so that the
 levels of a design share their slices and, as far as possible, their images. Where select and test
@@ -32,6 +38,7 @@ from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Registry
 from rightreasons.core.seeds import numpy_rng
 from rightreasons.data.attributes import binary
+from rightreasons.data.groups import group
 
 ROLES = ("train", "debias", "select", "test")
 
@@ -52,7 +59,13 @@ INJECTED = "injected"
 DESIGNS = Registry(
     "rightreasons.splits",
     "design",
-    traits={"symbol": "", "small": {}, "exempt": {}},
+    traits={
+        "symbol": "",
+        "many_groups": False,
+        "unbiased_zero": True,
+        "small": {},
+        "exempt": {},
+    },
     group="rightreasons.designs",
 )
 
@@ -64,23 +77,32 @@ def label(index: pd.DataFrame, target: str, protected: str) -> pd.DataFrame:
     ----------
     index
         The pool's index: row, image_id, identity and the attributes.
-    target, protected
-        Attribute expressions (see `rightreasons.data.attributes`).
+    target
+        An attribute expression (see `rightreasons.data.attributes`).
+    protected
+        Whose groups (see `rightreasons.data.groups`).
 
     Returns
     -------
     DataFrame
-        row, image_id, identity, target, protected (both int8 0/1), a row per image.
+        row, image_id, identity, partition (where the index has it), target and protected (both
+        int8: 0/1, or the number of the class or group), a row per image.
 
     Raises
     ------
     UserError
-        As `rightreasons.data.attributes.binary` does.
+        As `rightreasons.data.groups.group` does.
     """
-    frame = index[["row", "image_id", "identity"]].copy()
-    frame["target"] = binary(target, index)
-    frame["protected"] = binary(protected, index)
+    frame = _images(index)
+    frame["target"] = group(target, index).codes
+    frame["protected"] = group(protected, index).codes
     return frame
+
+
+def _images(index: pd.DataFrame) -> pd.DataFrame:
+    """Return what an index says of images beside their attributes."""
+    known = [key for key in ("row", "image_id", "identity", "partition") if key in index]
+    return index[known].copy()
 
 
 def label_injected(index: pd.DataFrame, target: str, artifact: str) -> pd.DataFrame:
@@ -98,8 +120,9 @@ def label_injected(index: pd.DataFrame, target: str, artifact: str) -> pd.DataFr
     Returns
     -------
     DataFrame
-        row, image_id, identity, target (int8 0/1), protected (all 0) and `injected`, the artifact's
-        name. Rows are those of the pool: a split may ask for each with or without the artifact.
+        row, image_id, identity, partition (where the index has it), target (int8 0/1), protected
+        (all 0) and `injected`, the artifact's name. Rows are those of the pool: a split may ask for
+        each with or without the artifact.
 
     Raises
     ------
@@ -111,7 +134,7 @@ def label_injected(index: pd.DataFrame, target: str, artifact: str) -> pd.DataFr
             f"artifacts.{artifact}: the dataset has an attribute {artifact!r} already. Give the "
             "artifact another name."
         )
-    frame = index[["row", "image_id", "identity"]].copy()
+    frame = _images(index)
     frame["target"] = binary(target, index)
     return frame.assign(protected=np.int8(0), **{INJECTED: artifact})
 
@@ -163,11 +186,16 @@ def achieved(split: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row per role that the split has: role, n00, n01, n10, n11 (protected, target), N, phi,
         yules_q, yules_y. The associations are those of the images in the split, not those asked
-        for; they are NaN where a margin is empty.
+        for; they are NaN where a margin is empty. Of more than two groups or classes there is N
+        alone.
     """
     rows = []
     there = set(split["role"])
+    many = bool((split[["protected", "target"]] > 1).to_numpy().any())
     for role in (role for role in (*ROLES, BALANCED) if role in there):
+        if many:
+            rows.append({"role": role, "N": int((split["role"] == role).sum())})
+            continue
         n11, n10, n01, n00 = counts = cell_counts(split[split["role"] == role])
         associations = {
             "phi": phi(*counts),
@@ -178,7 +206,8 @@ def achieved(split: pd.DataFrame) -> pd.DataFrame:
             {"role": role, "n00": n00, "n01": n01, "n10": n10, "n11": n11, "N": sum(counts)}
             | associations
         )
-    return pd.DataFrame(rows)
+    columns = ["role", "n00", "n01", "n10", "n11", "N", "phi", "yules_q", "yules_y"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def phi(n11: int, n10: int, n01: int, n00: int) -> float:

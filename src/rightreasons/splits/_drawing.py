@@ -73,7 +73,7 @@ def cut(labels: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator
         slices = pd.concat([_cut(labels[~held], free, rng), fixed.assign(role=fixed[HELD_ROLE])])
     else:
         slices = _cut(labels, shares, rng)
-    return _both(slices) if INJECTED in slices else slices
+    return both(slices, len(labels)) if INJECTED in slices else slices
 
 
 def _cut(labels: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator) -> pd.DataFrame:
@@ -83,10 +83,13 @@ def _cut(labels: pd.DataFrame, shares: dict[str, float], rng: np.random.Generato
     return labels.iloc[order].assign(role=[names[role] for role in roles[order]])
 
 
-def _both(slices: pd.DataFrame) -> pd.DataFrame:
-    """Return each image without and with the artifact, one after the other (`Injected`'s rows)."""
+def both(slices: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return each image without and with the artifact, one after the other (`Injected`'s rows).
+
+    count: the number of the pool's images.
+    """
     carries = slices.assign(
-        row=slices["row"] + len(slices),
+        row=slices["row"] + count,
         image_id=slices["image_id"] + "+" + slices[INJECTED],
         protected=np.int8(1),
     )

@@ -17,11 +17,8 @@ FEWEST = 40
 LEVEL, EQUAL, NATURAL = "level", "equal cells", "natural"
 
 
-class RoleParams(Params):
-    """Parameters by role that every design has."""
-
-    #: What the role debias holds.
-    DEBIAS: ClassVar[str] = LEVEL
+class BaseRoles(Params):
+    """Parameters by role that every design has, also one that rebalances nothing."""
 
     levels: list[float] = Field(min_length=1, description="levels of the design")
     shares: dict[str, float] = Field(
@@ -36,6 +33,43 @@ class RoleParams(Params):
         default_factory=dict,
         description=f"fewest images of a role ({FEWEST}), below which a level is refused",
     )
+    held_out: Literal["fixed", "per_seed"] = Field(
+        "fixed", description="whether select and test have the same images for all seeds of a task"
+    )
+
+    @field_validator("shares", "max_images", "min_images")
+    @classmethod
+    def _roles(cls, by_role: dict[str, float]) -> dict[str, float]:
+        if unknown := set(by_role) - set(ROLES):
+            raise ValueError(f"unknown roles {sorted(unknown)}; roles: {', '.join(ROLES)}")
+        if wrong := [role for role, value in by_role.items() if not value > 0]:
+            raise ValueError(f"must be above 0 for {', '.join(wrong)}")
+        return by_role
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that have a share, in their order."""
+        return tuple(role for role in ROLES if role in self.shares)
+
+    def composition(self) -> dict[str, str]:
+        """Return what each role holds: "level", "equal cells" or "natural"."""
+        raise NotImplementedError
+
+    def leaves_empty(self, role: str, level: float) -> bool:
+        """Return whether the design leaves a cell of a role empty at a level, by what it is."""
+        return False
+
+    def fewest(self, role: str) -> int:
+        """Return the fewest images that the role may have."""
+        return self.min_images.get(role, FEWEST)
+
+
+class RoleParams(BaseRoles):
+    """Parameters by role of designs that rebalance."""
+
+    #: What the role debias holds.
+    DEBIAS: ClassVar[str] = LEVEL
+
     select: Literal["balanced", "train", "natural"] = Field(
         "balanced",
         description="what the role select holds: four equal cells as test, the level's association "
@@ -47,23 +81,11 @@ class RoleParams(Params):
         description="fewest images of each cell of select, below which a level is refused; not for "
         "`select: natural`",
     )
-    held_out: Literal["fixed", "per_seed"] = Field(
-        "fixed", description="whether select and test have the same images for all seeds of a task"
-    )
     same_n: bool = Field(
         True,
         description="whether the roles that follow the level have as many images at all levels: as "
         "many as every level allows",
     )
-
-    @field_validator("shares", "max_images", "min_images")
-    @classmethod
-    def _roles(cls, by_role: dict[str, float]) -> dict[str, float]:
-        if unknown := set(by_role) - set(ROLES):
-            raise ValueError(f"unknown roles {sorted(unknown)}; roles: {', '.join(ROLES)}")
-        if wrong := [role for role, value in by_role.items() if not value > 0]:
-            raise ValueError(f"must be above 0 for {', '.join(wrong)}")
-        return by_role
 
     @field_validator("shares")
     @classmethod
@@ -84,11 +106,6 @@ class RoleParams(Params):
             )
         return self
 
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles that have a share, in their order."""
-        return tuple(role for role in ROLES if role in self.shares)
-
     def composition(self) -> dict[str, str]:
         """Return what each role holds: "level", "equal cells" or "natural".
 
@@ -106,10 +123,6 @@ class RoleParams(Params):
     def _one_sided(self, level: float) -> bool:
         """Return whether the association of a level has an empty cell."""
         return False
-
-    def fewest(self, role: str) -> int:
-        """Return the fewest images that the role may have."""
-        return self.min_images.get(role, FEWEST)
 
     def floor(self, role: str) -> int:
         """Return the fewest images that each cell of the role may have."""

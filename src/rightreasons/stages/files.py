@@ -24,9 +24,17 @@ class Pool(Files):
 
 
 class Split(Files):
-    """Which images train, debias, select and test."""
+    """Which images train, debias, select and test, and the names of their groups and classes.
+
+    Attributes
+    ----------
+    names
+        `protected` and `target`: the names of the groups and of the classes, in the order of the
+        split's numbers.
+    """
 
     split: Path = Path("split.parquet")
+    names: Path = Path("names.json")
 
 
 class Model(Files):

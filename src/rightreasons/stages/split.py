@@ -42,7 +42,9 @@ class SplitJob(Job):
     Attributes
     ----------
     target, protected
-        The task's attributes, as expressions.
+        The task's attributes, as expressions. The protected one may be an intersection.
+    many_classes
+        Whether the target may have more than two classes: where no network is trained.
     injected
         Whether every image is there twice, without and with the protected attribute: it is an
         artifact, or `both`.
@@ -62,6 +64,7 @@ class SplitJob(Job):
     group: Group
     target: str
     protected: str
+    many_classes: bool
     injected: bool
     both: str
     watched: Watch | None
@@ -77,11 +80,11 @@ def split(job: SplitJob, running: Running) -> None:
     """Evaluate the task's attributes, hold images out, let the design draw, write."""
     import pandas as pd
 
-    from rightreasons.core.files import write_parquet
+    from rightreasons.core.files import write_json, write_parquet
     from rightreasons.core.seeds import numpy_rng
     from rightreasons.splits import label, label_injected, one_version
     from rightreasons.splits._drawing import hold_out
-    from rightreasons.splits._roles import RoleParams
+    from rightreasons.splits._roles import BaseRoles
 
     running.ready()
     design, group = DESIGNS[job.design.kind], job.group
@@ -91,14 +94,42 @@ def split(job: SplitJob, running: Running) -> None:
     if job.both:
         index = one_version(index, job.both, drawn=not job.injected)
     labels = labelled(index, job.target, job.protected)
-    fixed = isinstance(params, RoleParams) and params.held_out == "fixed"
-    if isinstance(params, RoleParams) and fixed:
+    names = names_of(job, index)
+    check_names(job, names)
+    fixed = isinstance(params, BaseRoles) and params.held_out == "fixed"
+    if isinstance(params, BaseRoles) and fixed:
         labels = hold_out(labels, params.shares, numpy_rng(0, "held_out", group.task))
     rng = numpy_rng(group.seed, "split", group.task)
     drawn = design.run(labels, group.level, params, rng)
     if job.watched:
         drawn = with_watched(drawn, index, job.watched, group, fixed=fixed)
     write_parquet(drawn, job.output.split)
+    write_json(names, job.output.names)
+
+
+def names_of(job: SplitJob, index: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the names of the groups (`protected`) and classes (`target`), by their numbers."""
+    from rightreasons.data.groups import group
+
+    groups = [f"without {job.protected}", f"with {job.protected}"]
+    if not job.injected:
+        groups = list(group(job.protected, index).names)
+    return {"protected": groups, "target": list(group(job.target, index).names)}
+
+
+def check_names(job: SplitJob, names: dict[str, list[str]]) -> None:
+    """Raise UserError for more groups than the design takes, or classes than the networks have."""
+    from rightreasons.core.errors import UserError
+    from rightreasons.data.groups import need_two
+
+    kind, where = job.design.kind, f"tasks.{job.group.task}"
+    for key, expression in (("protected", job.protected), ("target", job.target)):
+        if len(names[key]) > 2 and not DESIGNS[kind].traits["many_groups"]:
+            said = need_two(expression, names[key], f"the design {kind}")
+            raise UserError(f"{where}.{key}: {said}, or choose the design as_is.")
+    if len(names["target"]) > 2 and not job.many_classes:
+        said = need_two(job.target, names["target"], "a network that is trained here")
+        raise UserError(f"{where}.target: {said}.")
 
 
 def with_watched(

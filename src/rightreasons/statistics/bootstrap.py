@@ -119,7 +119,7 @@ def resample_counts(counts: Array, *, rng: np.random.Generator, replicates: int)
 
 
 def resample_sums(
-    strata: Array, values: Array, *, rng: np.random.Generator, replicates: int
+    strata: Array, values: Array, *, rng: np.random.Generator, replicates: int, cells: int = 4
 ) -> Array:
     """Return bootstrap sums of numbers per image, within strata.
 
@@ -129,23 +129,25 @@ def resample_sums(
     Parameters
     ----------
     strata : int (N,)
-        In 0, 1, 2, 3; images are drawn with replacement within their stratum.
+        From 0 to `cells` - 1; images are drawn with replacement within their stratum.
     values : (N, M)
         What is summed.
     rng
         Draws the replicates.
     replicates
         B.
+    cells
+        The number C of strata.
 
     Returns
     -------
     ndarray
-        float64 (B, 4, M); an empty stratum has sums of 0.
+        float64 (B, C, M); an empty stratum has sums of 0.
     """
     outcomes, which = np.unique(values, axis=0, return_inverse=True)
     outcomes, which = outcomes.reshape(-1, values.shape[1]), which.ravel()
     kinds = max(len(outcomes), 1)
-    counts = np.bincount(strata * kinds + which, minlength=4 * kinds).reshape(4, kinds)
+    counts = np.bincount(strata * kinds + which, minlength=cells * kinds).reshape(cells, kinds)
     parts = [
         resample_counts(counts, rng=rng, replicates=size) @ outcomes.astype(np.float64)
         for size in chunks(replicates, counts.size)

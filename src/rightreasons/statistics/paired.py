@@ -128,8 +128,10 @@ class Judged:
 
     Parameters
     ----------
-    target, protected : int (N,)
-        The labels, 0 or 1.
+    target : int (N,)
+        0 or 1.
+    protected : int (N,)
+        0 or 1, or the number of the group.
     chance : (N,), in [0, 1]
         How often 1 is decided: 0 or 1 unless a lottery decides, of which the expectation counts.
     score : (N,), in [0, 1]
@@ -176,10 +178,19 @@ def draws_of(models: Sequence[Judged], *, seed: int, replicates: int) -> ImageDr
     """Return draws of all seeds' test images, within target x protected."""
     return ImageDraws(
         np.concatenate([one.images for one in models]),
-        np.concatenate([2 * one.target + one.protected for one in models]),
+        np.concatenate([_cells(one, _groups(models)) for one in models]),
         seed=seed,
         replicates=replicates,
     )
+
+
+def _groups(models: Sequence[Judged]) -> int:
+    """Return the number of protected groups, at least 2."""
+    return max(2, *(int(one.protected.max(initial=0)) + 1 for one in models))
+
+
+def _cells(model: Judged, groups: int) -> Array:
+    return groups * model.target + model.protected
 
 
 def resampled(
@@ -297,14 +308,17 @@ def _of_counts(
     models: Sequence[Judged], metric: Component, params: Params, draws: ImageDraws
 ) -> tuple[Array, Array]:
     """Return a metric of counts for each seed (S,), and its replicates (S, B)."""
-    values = np.zeros((len(draws.images), 4, len(models), 2))  # image, cell, seed, decision
+    groups = _groups(models)
+    values = np.zeros(
+        (len(draws.images), 2 * groups, len(models), 2)
+    )  # image, cell, seed, decision
     for i, one in enumerate(models):
-        place = draws.columns(one.images), 2 * one.target + one.protected, i
+        place = draws.columns(one.images), _cells(one, groups), i
         values[place] = np.stack([1 - one.chance, one.chance], axis=-1)
     flat = values.reshape(len(values), -1)
     whole = [np.ones((1, len(flat))), *draws]
     counts = np.concatenate([weights @ flat for weights in whole])
-    by_seed = np.moveaxis(counts.reshape(-1, 2, 2, len(models), 2), 3, 0)
+    by_seed = np.moveaxis(counts.reshape(-1, 2, groups, len(models), 2), 3, 0)
     found = metric.run(by_seed, params)
     return found[:, 0], found[:, 1:]
 

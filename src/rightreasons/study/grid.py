@@ -14,7 +14,7 @@ from rightreasons.data import DATASETS
 from rightreasons.debias import METHODS
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
-from rightreasons.splits._roles import RoleParams
+from rightreasons.splits._roles import BaseRoles
 from rightreasons.study.methods import parameters
 from rightreasons.study.sections import (
     TUNED,
@@ -188,6 +188,10 @@ class Grid:
         protected = self.study.tasks[task].protected
         return protected if protected in self.study.artifacts else None
 
+    def trains(self, task: str) -> bool:
+        """Return whether a task's network is trained here, not taken as it is."""
+        return bool(getattr(self.study.task_model(task), "train", True))
+
     def chosen_artifact(self, name: str | None) -> Chosen | None:
         """Return an artifact of the study with its parameters, or None for any other name."""
         if name is None or name not in self.study.artifacts:
@@ -319,12 +323,21 @@ class Grid:
         params = self._roles(design)
         return params is not None and params.leaves_empty("debias", level)
 
-    def _roles(self, design: str) -> RoleParams | None:
+    def _roles(self, design: str) -> BaseRoles | None:
         """Return a design's parameters, None where they are not those of roles."""
         chosen = self.study.designs[design]
         given = {key: value for key, value in chosen.items() if key != "kind"}
         params = DESIGNS[chosen["kind"]].params.model_validate(given)
-        return params if isinstance(params, RoleParams) else None
+        return params if isinstance(params, BaseRoles) else None
+
+    def unbiased_zero(self, design: str) -> bool:
+        """Return whether target and protected attribute are unrelated at a design's level 0."""
+        return bool(DESIGNS[self.study.designs[design]["kind"]].traits["unbiased_zero"])
+
+    def judges(self) -> bool:
+        """Return whether claims of maps can be held against true reliance: twins, and a level 0."""
+        known = self.twinned()
+        return any(task in known and self.unbiased_zero(design) for task, design in self.pairs())
 
     def symbol(self, design: str) -> str:
         """Return what figures call a design's level."""

@@ -15,6 +15,7 @@ from rightreasons.core.errors import UserError, reason
 from rightreasons.core.registry import Registry, suggestion
 from rightreasons.data import DATASETS
 from rightreasons.data.attributes import columns, parse
+from rightreasons.data.groups import attributes, parts
 from rightreasons.debias import METHODS
 from rightreasons.figures import FIGURES
 from rightreasons.learning.config import ModelConfig, TrainingConfig
@@ -23,6 +24,7 @@ from rightreasons.probes import PROBES, in_order
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
 from rightreasons.study.grid import Grid
+from rightreasons.study.groups import check_groups
 from rightreasons.study.messages import explain, quoted
 from rightreasons.study.methods import check_tuning, study_methods
 from rightreasons.study.parameters import component_params
@@ -86,6 +88,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     _check_multiverse(study)
     _check_probes(study)
     _check_expressions(study)
+    check_groups(study)
     _check_twins(study)
     _check_watched(study, kinds["datasets"])
     _check_cells(study)
@@ -261,7 +264,7 @@ def _check_watched(study: StudyConfig, datasets: Registry) -> None:
                 f"{traits['both']}, and no second attribute can be watched. Leave `watched` out, "
                 "or take another dataset with two artifacts."
             )
-        if asked == task.protected or asked in columns(task.protected):
+        if asked == task.protected or asked in attributes(task.protected):
             raise UserError(
                 f"{where}.attribute: {quoted(asked)} is the protected attribute already. Watch "
                 "another one, or leave `watched` out."
@@ -326,6 +329,9 @@ def _check_expressions(study: StudyConfig) -> None:
     }
     for where, expression in named.items():
         try:
-            parse(expression)
+            if where.endswith(".protected"):
+                parts(expression)
+            else:
+                parse(expression)
         except UserError as error:
             raise UserError(f"config: {where}: {error}") from None

@@ -158,6 +158,7 @@ class Plan:
             group=group,
             target=task.target,
             protected=task.protected,
+            many_classes=not self.grid.trains(group.task),
             injected=self.grid.doubled(group.task),
             both=self.grid.both(group.dataset),
             watched=Watch(**task.watched.model_dump()) if task.watched else None,
@@ -525,5 +526,7 @@ class Plan:
 
     def _normal(self, group: Group) -> list[Group]:
         """Return the group of the normal model, the original at level 0, if there is one."""
+        if not self.grid.unbiased_zero(group.design):
+            return []
         zero = [level for level in self.grid.levels(group.design) if level == 0]
         return [self.grid.group(group.task, group.design, level, group.seed) for level in zero]

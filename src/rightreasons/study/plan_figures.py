@@ -15,6 +15,7 @@ from rightreasons.figures import FIGURES, FILES
 from rightreasons.figures._given import DatasetFacts, DesignFacts, StudyFacts, TaskFacts
 from rightreasons.stages.figure import Drawing, FigureInput, FigureJob, FigureOutput
 from rightreasons.study.grid import Grid
+from rightreasons.study.groups import surely_two
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_tables import TablePlan
 from rightreasons.tables.parameters import FEWEST
@@ -57,7 +58,8 @@ MEETS: dict[str, Callable[[Plan, Scope], bool]] = {
     "regions": lambda plan, s: any(dataset == s.dataset for dataset, _ in plan.regions),
     "looks_away": lambda plan, s: bool(s.task) and plan.grid.looks_away(s.task),
     "artifact": lambda plan, s: bool(s.task) and plan.grid.artifact(s.task) is not None,
-    "twins": lambda plan, s: s.task in plan.grid.twinned(),
+    "twins": lambda plan, s: s.task in plan.grid.twinned() and plan.grid.unbiased_zero(s.design),
+    "two_groups": lambda plan, s: bool(s.task) and surely_two(plan.study, s.task, s.design),
     "watched": lambda plan, s: bool(s.task) and plan.grid.watched(s.task) is not None,
     "shows_images": lambda plan, s: plan.grid.shows_images(s.dataset),
     "boxes": lambda plan, s: bool(s.task) and len(plan.grid.boxes(s.task)) > 1,

@@ -74,7 +74,7 @@ class TablePlan:
             made.append(RegionTables.below(self.folder))
         if self.grid.looks_away():
             made.append(AttributionTables.below(self.folder))
-        if self.grid.twinned():
+        if self.grid.judges():
             made.append(RelianceTables.below(self.folder))
         if any(map(self.grid.watched, self.study.tasks)):
             made.append(ShortcutsTable.below(self.folder))
@@ -362,12 +362,14 @@ class TablePlan:
     def reliance(self) -> RelianceJob:
         """Return the job that makes the tables of true reliance and of the yardstick."""
         methods = self.grid.methods()
+        levels = [key for key in self.levels() if self.grid.unbiased_zero(key[1])]
+        compared = [self._compared_at(*key) for key in levels]
         return RelianceJob(
             input=RelianceInput(
                 cell_metrics=self.made.cell_metrics,
-                map_means=tuple(made.map_means for made in self._compared()),
-                map_halves=tuple(made.map_halves for made in self._compared()),
-                true_reliance=tuple(made.true_reliance for made in self._compared()),
+                map_means=tuple(made.map_means for made in compared),
+                map_halves=tuple(made.map_halves for made in compared),
+                true_reliance=tuple(made.true_reliance for made in compared),
             ),
             output=RelianceTables.below(self.folder),
             original=self.grid.original,

@@ -19,6 +19,7 @@ from pydantic import (
 
 from rightreasons.core.registry import suggestion
 from rightreasons.core.sections import Section
+from rightreasons.data.groups import joined
 from rightreasons.learning.config import ModelConfig, TrainingConfig
 from rightreasons.regions.params import RegionParams
 from rightreasons.study.messages import quoted
@@ -125,13 +126,29 @@ class WatchedConfig(Section):
     )
 
 
+def _intersection(given: Any) -> Any:
+    """Return a list of attributes as one text: its parts, separated by commas."""
+    if isinstance(given, list) and given and all(isinstance(one, str) for one in given):
+        return joined(given)
+    return given
+
+
+def _or_several(schema: dict[str, Any]) -> None:
+    """Say in a key's schema that it may be a list, too."""
+    several = {"items": {"type": "string"}, "minItems": 1, "type": "array"}
+    schema["anyOf"] = [{"type": schema.pop("type")}, several]
+
+
 class TaskConfig(Section):
     """What is predicted, what must not matter, and where that sits in the image."""
 
     dataset: str = Field(description="name of a dataset of this study")
     target: str = Field(description="attribute to predict, or an expression: gender == Male")
-    protected: str = Field(
-        description="protected attribute, an expression (race in [Black]), or an artifact's name"
+    protected: Annotated[str, BeforeValidator(_intersection)] = Field(
+        description="protected attribute, an expression (race in [Black]), or an artifact's name; "
+        "an attribute with any number of values has as many groups (race), and a list of several "
+        "an intersection ([race, gender])",
+        json_schema_extra=_or_several,
     )
     roi: Annotated[Rectangle | MaskRoi | AttributionRoi | ArtifactRoi, WrapValidator(_has_area)] = (
         Field(

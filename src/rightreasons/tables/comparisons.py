@@ -12,7 +12,7 @@ import pandas as pd
 
 from rightreasons.core.seeds import derive
 from rightreasons.metrics import METRICS, headline, ranking
-from rightreasons.metrics.compute import by_attribute, resolve, twins_of
+from rightreasons.metrics.compute import by_attribute, resolve, takes_many, twins_of
 from rightreasons.statistics.paired import (
     Comparison,
     Judged,
@@ -103,6 +103,7 @@ class _Predictions:
             )
             for attribute, found in self.models.items()
         }
+        self.many = bool((predictions["protected"] > 1).any())
         self._known: dict[tuple[str, str], Resampled] = {}
 
     def rivals(self) -> list[str]:
@@ -125,7 +126,12 @@ class _Predictions:
     def shown(self, place: str) -> list[str]:
         """Return the metrics of a headline that there are: of the watched attribute if any is."""
         metrics = headline(place, "group")
-        return [m for m in metrics if METRICS[m].traits["attribute"] in self.models]
+        return [
+            m
+            for m in metrics
+            if METRICS[m].traits["attribute"] in self.models
+            and (not self.many or takes_many(METRICS[m]))
+        ]
 
 
 def _by_seed(predictions: pd.DataFrame) -> dict[str, list[Judged]]:

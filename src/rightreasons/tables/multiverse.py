@@ -14,7 +14,8 @@ import pandas as pd
 
 from rightreasons.core.job import Cell, Group
 from rightreasons.metrics import METRICS
-from rightreasons.metrics.compute import twins_of
+from rightreasons.metrics._groups import groups_in
+from rightreasons.metrics.compute import takes_many, twins_of
 from rightreasons.metrics.influence import influence
 from rightreasons.statistics.estimates import Estimate, mean_of, over_seeds
 from rightreasons.statistics.seeds import SeedEffect
@@ -232,8 +233,12 @@ def _number(asked: Asked, metric: str, test: pd.DataFrame) -> _Number:
     params = component.params.model_validate(asked.metrics[metric])
     if component.traits["needs"] != "counts":
         return _Number(images, None, component.run(twins_of(test), params))
-    columns = (test[name].to_numpy() for name in ("target", "protected", "chance"))
-    return _Number(images, *influence(component, params, *columns))
+    target, protected, chance = (
+        test[name].to_numpy() for name in ("target", "protected", "chance")
+    )
+    if groups_in(protected) > 2 and not takes_many(component):
+        return _Number(images, np.nan, np.full(len(images), np.nan))
+    return _Number(images, *influence(component, params, target, protected, chance))
 
 
 def _numbered(found: Sequence[tuple[Array, float | None, Array]]) -> list[Estimate]:
