@@ -32,6 +32,8 @@ A method is a function `method(context: Context, params) -> Debiased`, registere
   nothing but the method's budget is left, and with it a run at 0 is the method's own control.
 - `inert`: True where nothing at all is left at 0, so that the original is the control.
 - `all_cells`: True where it needs debias images in each cell of target and protected.
+- `trains`: False where a method that changes weights trains no network, so that it can be applied
+  to one that was trained elsewhere, in a way that nobody knows.
 """
 
 from __future__ import annotations
@@ -79,6 +81,7 @@ METHODS = Registry(
         "knob": "",
         "inert": False,
         "all_cells": False,
+        "trains": True,
     },
     group="rightreasons.methods",
 )
@@ -303,7 +306,7 @@ def open_context(
         What the method may use.
     """
     from rightreasons.core.seeds import derive, torch_generator
-    from rightreasons.learning.config import TrainingConfig
+    from rightreasons.learning.config import ModelConfig, TrainingConfig
     from rightreasons.learning.fence import Fenced
     from rightreasons.learning.predictions import role_of
 
@@ -321,7 +324,8 @@ def open_context(
         from rightreasons.models.architectures import build_classifier
 
         start = derive(seed, "init", *key[:3])
-        return build_classifier(**vanilla["model"], seed=start).to(context.device)
+        model = ModelConfig(**vanilla["model"])
+        return build_classifier(**model.starting(), seed=start).to(context.device)
 
     role = partial(_images, pool, split)
     pool_rows = partial(_rows, split)
