@@ -18,6 +18,8 @@ from rightreasons.debias._thresholds import check_cells
 if TYPE_CHECKING:
     from torch import nn
 
+    from rightreasons.models.classifier import Classifier
+
 Array = np.ndarray
 
 

@@ -17,7 +17,7 @@ from rightreasons.core.seeds import seed_torch
 from rightreasons.models import efficientnet_lite, outside
 from rightreasons.models.classifier import Classifier
 from rightreasons.models.facts import GRID, HF, IMAGENET, TIMM, check_name
-from rightreasons.models.outside import input_of
+from rightreasons.models.outside import folder_of, input_of
 from rightreasons.models.tensors import read_tensors
 from rightreasons.models.weight_files import Wanted, chosen_fit, look_into
 
@@ -158,7 +158,10 @@ def _with_weights(
     network = network_of(architecture, config=config)
     if weights == "none":
         return _split(architecture, network)
-    network.load_state_dict(_load_weights(architecture, weights, network, state))
+    if architecture.startswith(HF) and Path(weights).expanduser().parent == folder_of(architecture):
+        network = outside.hf_trained(architecture.removeprefix(HF))
+    else:
+        network.load_state_dict(_load_weights(architecture, weights, network, state))
     classifier = _split(architecture, network)
     # Trained features can be large (SqueezeNet's have no batch norm). A random head on them
     # starts at a loss of 10, and its first gradients wreck the features; from zero it starts

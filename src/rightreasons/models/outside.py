@@ -16,6 +16,7 @@ from rightreasons.models.classifier import Grouped, Rescaled, Resized, input_ste
 from rightreasons.models.facts import HF, TIMM
 from rightreasons.models.hf_folder import hf_config
 from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
+from rightreasons.models.tensors import tensors_only
 
 
 class HFClassifier(nn.Module):
@@ -113,6 +114,47 @@ def hf_network(folder: str, classes: int | None, config: dict[str, Any] | None =
             f"model.architecture: {HF}{folder}: transformers makes no image classifier of its "
             f"config.json (model_type {told.get('model_type')!r}): {reason(error)}"
         ) from error
+    network = HFClassifier(model.float())
+    network.config = json.dumps(told)  # type: ignore[assignment]
+    return network
+
+
+def hf_trained(folder: str) -> nn.Module:
+    """Return the image classifier of a folder with its own weights, read by transformers.
+
+    That library knows under which names older versions of it have stored them. Nothing is fetched,
+    no code of the folder is run, and of a pickle tensors alone are read.
+
+    Raises
+    ------
+    UserError
+        Where transformers is not installed, the folder's weights cannot be read, or its last layer
+        or another one lacks weights.
+    """
+    need("transformers", HF + folder)
+    import transformers
+
+    told, place = hf_config(folder), str(Path(folder).expanduser())
+    try:
+        with tensors_only():
+            model, report = transformers.AutoModelForImageClassification.from_pretrained(
+                place,
+                local_files_only=True,
+                trust_remote_code=False,
+                attn_implementation="eager",
+                output_loading_info=True,
+            )
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        said = "not tensors alone" if "weights_only" in str(error) else reason(error)
+        raise UserError(
+            f"model.weights: the weights in {place} cannot be read by transformers "
+            f"{transformers.__version__}: {said}"
+        ) from error
+    if lacking := sorted([*report["missing_keys"], *report["mismatched_keys"]], key=str):
+        raise UserError(
+            f"model.weights: {place} has no weights of {lacking[0]}: it was not trained as an "
+            "image classifier. Take the folder of the model that was."
+        )
     network = HFClassifier(model.float())
     network.config = json.dumps(told)  # type: ignore[assignment]
     return network

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from torch import nn
 
 from rightreasons.core.errors import UserError, reason
 from rightreasons.models.facts import TORCHSCRIPT
+from rightreasons.models.tensors import tensors_only
 from rightreasons.models.weight_files import program_kind
 
 #: Beginnings of names in a .pt2 archive of what is no tensor.
@@ -107,13 +107,20 @@ def read_program(path: Path, kind: str) -> Program:
 def _script(content: io.BytesIO) -> Any:
     with warnings.catch_warnings(), _loading("TorchScript"):
         warnings.simplefilter("ignore")
-        return torch.jit.load(content, map_location="cpu").eval().requires_grad_(False)
+        return _still(torch.jit.load(content, map_location="cpu").eval())
 
 
 def _exported(content: io.BytesIO) -> Any:
-    with warnings.catch_warnings(), _loading("torch.export"), _tensors_only():
+    with warnings.catch_warnings(), _loading("torch.export"), tensors_only():
         warnings.simplefilter("ignore")
-        return torch.export.load(content).module().requires_grad_(False)
+        return _still(torch.export.load(content).module())
+
+
+def _still(module: Any) -> Any:
+    """Return a module whose weights get no gradient."""
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    return module
 
 
 @contextmanager
@@ -126,21 +133,6 @@ def _loading(what: str) -> Iterator[None]:
             f"model.weights: the {what} program cannot be loaded by torch {torch.__version__}: "
             f"{said}"
         ) from error
-
-
-@contextmanager
-def _tensors_only() -> Iterator[None]:
-    """Let torch.load read tensors alone, whatever its caller asks for."""
-    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
 
 
 def _refuse_objects(path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,6 +26,21 @@ STORAGES = {
     "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }
+
+
+@contextmanager
+def tensors_only() -> Iterator[None]:
+    """Let torch.load read tensors alone, whatever its caller asks for."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def read_tensors(file: WeightsFile, where: str, names: dict[str, str]) -> dict[str, torch.Tensor]:

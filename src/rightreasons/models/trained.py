@@ -216,8 +216,10 @@ def _whole(
 def _opened(model: ModelConfig, positive: list[int], negative: list[int] | None) -> Classifier:
     """Return a network with layers, its weights read."""
     name = model.architecture
+    if name.startswith(HF) and _file_of(model).parent == outside.folder_of(name):
+        return _of_folder(model, positive, negative)
     classifier = build_classifier(name)
-    trunk, before = outside.core_of(classifier.trunk)
+    trunk, _ = outside.core_of(classifier.trunk)
     found = _imagenet(model) if model.weights in IMAGENET else _in_file(model, classifier)
     if found.whole is not None:
         network = network_of(name, found.outputs)
@@ -228,6 +230,20 @@ def _opened(model: ModelConfig, positive: list[int], negative: list[int] | None)
     check_finite(found.head, nn.Module(), found.what)
     matrix, groups = two_logits(found.outputs, positive, negative, model.activation)
     classifier.head = read_out(found.head["weight"].float(), found.head.get("bias"), matrix)
+    classifier.readout = readout_of(groups)
+    return classifier
+
+
+def _of_folder(model: ModelConfig, positive: list[int], negative: list[int] | None) -> Classifier:
+    """Return the network of a Hugging Face folder with the weights beside its config.json."""
+    network = outside.hf_trained(model.architecture.removeprefix(HF))
+    check_finite(network.state_dict(), nn.Module(), str(model.path()))
+    name, last = outside.last_layer(model.architecture, network)
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, nn.Identity())
+    matrix, groups = two_logits(last.out_features, positive, negative, model.activation)
+    head = read_out(last.weight.detach(), None if last.bias is None else last.bias.detach(), matrix)
+    classifier = Classifier(network, head, outside.made_of(model.architecture, network))
     classifier.readout = readout_of(groups)
     return classifier
 

@@ -311,7 +311,7 @@ def state_dicts(file: WeightsFile) -> dict[str, dict[str, Tensor]]:
             f"a whole pickled model ({modules[0].named}), whose code would have to run. Where "
             f"that code is: {SAVE}",
         )
-    keys = ", ".join(map(str, file.content)) if isinstance(file.content, dict) else ""
+    keys = ", ".join(map(repr, file.content)) if isinstance(file.content, dict) else ""
     holds = f"It holds {keys}." if keys else f"It is a {type(file.content).__name__}."
     raise UserError(
         f"model.weights: {file.path} holds no dict of tensors (a state dict)"
@@ -519,7 +519,8 @@ def _misfit(
         if names
     ]
     state = states[best.where]
-    keys = ", ".join(list(state)[:3]) + (", ..." if len(state) > 3 else "")
+    names = [name for name in state if not name.endswith("num_batches_tracked")]
+    keys = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     under = f" under {best.where!r}" if best.where else ""
     return UserError(
         f"model.weights: {file.path} ({architecture}) do not fit, the last layer aside: of the "
