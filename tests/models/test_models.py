@@ -96,7 +96,7 @@ def test_a_network_without_a_linear_end_is_refused(monkeypatch: pytest.MonkeyPat
     from rightreasons.models import architectures
 
     network = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
-    monkeypatch.setattr(architectures, "_network", lambda name: network)
+    monkeypatch.setattr(architectures, "network_of", lambda name, config: network)
     with pytest.raises(UserError, match="ends in ReLU, not in a linear"):
         build_classifier("odd")
 
@@ -148,7 +148,7 @@ def test_a_file_that_would_run_code_is_refused_and_does_not(tmp_path: Path, how:
         path.write_bytes(pickle.dumps(content, protocol=2))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=how == "torch")
-    with pytest.raises(UserError, match="not a state dict of tensors only"):
+    with pytest.raises(UserError, match=r"holds no dict of tensors|is no file of weights but a plain pickle"):
         build_classifier("resnet18", str(path))
     assert not sprung.exists()
     pickle.loads(pickle.dumps(content))  # the trap does work
@@ -167,7 +167,7 @@ def test_files_that_are_no_weights(tmp_path: Path, name: str, content: bytes) ->
 
 def test_a_list_of_tensors_is_no_state_dict(tmp_path: Path) -> None:
     torch.save([torch.ones(2)], tmp_path / "w.pth")
-    with pytest.raises(UserError, match="holds no flat dict of tensors"):
+    with pytest.raises(UserError, match="holds no dict of tensors .* It is a list"):
         build_classifier("resnet18", str(tmp_path / "w.pth"))
 
 
@@ -175,7 +175,7 @@ def test_weights_of_another_architecture_or_with_nan(tmp_path: Path) -> None:
     state = models.resnet18().state_dict()
     path = tmp_path / "w.safetensors"
     save_file(state, path)
-    with pytest.raises(UserError, match=r"\(resnet34\) do not fit: \d+ tensors are missing"):
+    with pytest.raises(UserError, match=r"\(resnet34\) do not fit.* 80 are missing"):
         build_classifier("resnet34", str(path))
     state["layer1.0.conv1.weight"][0, 0, 0, 0] = torch.nan
     save_file(state, path)

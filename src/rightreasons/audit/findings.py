@@ -184,8 +184,8 @@ def _groups(it: Audited) -> Iterator[Part]:
     yield Table(
         ("group", "images", *shown.values()),
         tuple(table),
-        "In brackets the 95 % interval: Wilson's of shares, the bootstrap's of the AUROC. What rests "
-        "on no image is missing.",
+        "In brackets the 95 % interval: Wilson's of shares, the bootstrap's of the AUROC. What "
+        "rests on no image is missing.",
     )
     overall = it.report.overall.set_index("metric")
     yield Table(

@@ -34,6 +34,8 @@ A method is a function `method(context: Context, params) -> Debiased`, registere
 - `all_cells`: True where it needs debias images in each cell of target and protected.
 - `many_groups`: True where it takes a protected attribute with more than two groups although it
   uses it. A method that never uses it takes any number (`needs_two_groups`).
+- `trains`: False where a method that changes weights trains no network, so that it can be applied
+  to one that was trained elsewhere, in a way that nobody knows.
 """
 
 from __future__ import annotations
@@ -82,6 +84,7 @@ METHODS = Registry(
         "inert": False,
         "all_cells": False,
         "many_groups": False,
+        "trains": True,
     },
     group="rightreasons.methods",
 )
@@ -318,7 +321,7 @@ def open_context(
         What the method may use.
     """
     from rightreasons.core.seeds import derive, torch_generator
-    from rightreasons.learning.config import TrainingConfig
+    from rightreasons.learning.config import ModelConfig, TrainingConfig
     from rightreasons.learning.fence import Fenced
     from rightreasons.learning.predictions import role_of
 
@@ -336,7 +339,8 @@ def open_context(
         from rightreasons.models.architectures import build_classifier
 
         start = derive(seed, "init", *key[:3])
-        return build_classifier(**vanilla["model"], seed=start).to(context.device)
+        model = ModelConfig(**vanilla["model"])
+        return build_classifier(**model.starting(), seed=start).to(context.device)
 
     role = partial(_images, pool, split)
     pool_rows = partial(_rows, split)

@@ -18,6 +18,8 @@ from rightreasons.debias._thresholds import check_cells
 if TYPE_CHECKING:
     from torch import nn
 
+    from rightreasons.models.classifier import Classifier
+
 Array = np.ndarray
 
 
@@ -59,6 +61,7 @@ class DFRParams(DecisionParams):
     knob="strength",
     all_cells=True,
     style=("#009E73", "P", (0, (5, 1))),
+    trains=False,
 )
 def dfr(context: Context, params: DFRParams) -> Debiased:
     """Return vanilla with a logistic regression on its features as its last layer."""
@@ -73,6 +76,7 @@ def dfr(context: Context, params: DFRParams) -> Debiased:
         raise UserError("methods.dfr: vanilla's features hold NaN or infinite values.")
     rng = np.random.default_rng(context.seed_of("dfr"))
     fitted = last_layer(features, target, protected, params, rng)
+    head_of_two(model)
     put(fitted, model.head)
     notes = {"images_per_fit": fitted.images, "zeros": int((fitted.normal == 0).sum())}
     return decided(context, model, params, "dfr", notes)
@@ -163,6 +167,16 @@ def _logistic(x: Array, y: Array, weights: Array, params: DFRParams) -> Array:
     model = LogisticRegression(C=params.inverse_penalty, max_iter=10_000, **kind)
     model.fit(x, y, sample_weight=weights)
     return np.append(model.coef_.ravel(), model.intercept_)
+
+
+def head_of_two(model: Classifier) -> None:
+    """Give a network from elsewhere with more outputs a head of two logits, in place."""
+    from torch import nn
+
+    if model.head.out_features != 2:
+        device = model.head.weight.device
+        model.head = nn.Linear(model.n_features, 2).to(device)
+        model.readout = nn.Identity()
 
 
 def put(fitted: LastLayer, head: nn.Linear) -> None:

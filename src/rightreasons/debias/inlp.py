@@ -47,6 +47,7 @@ class InlpParams(WeightingParams, DecisionParams):
     },
     knob="strength",
     inert=True,
+    trains=False,
 )
 def inlp(context: Context, params: InlpParams) -> Debiased:
     """Return vanilla with x <- x - Q^T Q (x - z) behind a layer, Q a basis of the normals."""

@@ -40,6 +40,7 @@ class LeaceParams(WeightingParams, DecisionParams):
     },
     knob="strength",
     inert=True,
+    trains=False,
 )
 def leace(context: Context, params: LeaceParams) -> Debiased:
     """Return vanilla with x <- x - W^+ P W (x - mean) behind a layer, W the whitening."""

@@ -45,6 +45,7 @@ class PClarcParams(CavParams, OriginParams, DecisionParams):
     },
     knob="strength",
     inert=True,
+    trains=False,
 )
 def p_clarc(context: Context, params: PClarcParams) -> Debiased:
     """Return vanilla with x <- x - v v^T (x - z) behind a layer."""

@@ -67,6 +67,7 @@ class ReactivePClarcParams(CavParams, DecisionParams):
     },
     knob="strength",
     inert=True,
+    trains=False,
 )
 def reactive_p_clarc(context: Context, params: ReactivePClarcParams) -> Debiased:
     """Return vanilla with x <- x - v v^T (x - z) where an image meets the condition."""

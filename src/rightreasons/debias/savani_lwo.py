@@ -55,6 +55,7 @@ class SavaniLwoParams(PerturbedParams):
     },
     knob="scale",
     inert=True,
+    trains=False,
 )
 def savani_lwo(context: Context, params: SavaniLwoParams) -> Debiased:
     """Return vanilla with one layer changed: of all changes that were tried the fairest accurate.

@@ -44,6 +44,7 @@ class SavaniRpParams(PerturbedParams):
     knob="scale",
     inert=True,
     exempt={"test_choosing_a_threshold_changes_no_weights": OWN_THRESHOLDS},
+    trains=False,
 )
 def savani_rp(context: Context, params: SavaniRpParams) -> Debiased:
     """Return the copy of least equalized odds among the accurate ones.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from rightreasons.core.errors import UserError
-from rightreasons.core.registry import suggestion
 from rightreasons.core.seeds import seed_torch
-from rightreasons.models import efficientnet_lite
+from rightreasons.models import efficientnet_lite, outside
 from rightreasons.models.classifier import Classifier
+from rightreasons.models.facts import GRID, HF, IMAGENET, TIMM, check_name
+from rightreasons.models.outside import folder_of, input_of
+from rightreasons.models.tensors import read_tensors
+from rightreasons.models.weight_files import Wanted, chosen_fit, look_into
 
 N_CLASSES = 2
-#: What torchvision calls the weights that a config can name.
-IMAGENET = {
-    "imagenet": "DEFAULT",
-    "imagenet_v1": "IMAGENET1K_V1",
-    "imagenet_v2": "IMAGENET1K_V2",
-}
+#: Modules that torchvision's networks have beside the way to their outputs.
+AUXILIARY = ("aux1", "aux2", "AuxLogits")
 
 
 class GridAverage(nn.AdaptiveAvgPool2d):
@@ -54,8 +54,8 @@ class GridShare(GridAverage):
         return super().forward(input) / int(self.output_size) ** 2  # type: ignore[arg-type]
 
 
-#: Ends the name of a SqueezeNet whose head reads a grid of cells, this many each way.
-GRID, CELLS = "_grid", 7
+#: A SqueezeNet whose name ends in GRID has a head that reads a grid of cells, this many each way.
+CELLS = 7
 
 
 class SmallCNN(nn.Sequential):
@@ -92,25 +92,42 @@ class SmallCNN(nn.Sequential):
         super().__init__(layers)
 
 
-def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0) -> Classifier:
+def build_classifier(
+    architecture: str,
+    weights: str = "none",
+    *,
+    seed: int = 0,
+    state: str | None = None,
+    input: dict[str, Any] | None = None,
+    config: str | None = None,
+) -> Classifier:
     """Return a fresh two-class classifier.
 
     Parameters
     ----------
     architecture
-        `small_cnn`, `efficientnet_lite0`, or a torchvision classification model by name. Its last
-        linear layer becomes the head; SqueezeNet's convolutional classifier becomes global average
-        pooling and a linear head. `squeezenet1_0_grid` and `squeezenet1_1_grid` have a head that
-        reads the shares of 7 x 7 cells in the average: it can ask what is where.
+        `small_cnn`, `efficientnet_lite0`, a torchvision classification model by name, `timm:NAME`
+        or `hf:FOLDER`. Its last linear layer becomes the head; SqueezeNet's convolutional
+        classifier becomes global average pooling and a linear head. `squeezenet1_0_grid` and
+        `squeezenet1_1_grid` have a head that reads the shares of 7 x 7 cells in the average: it can
+        ask what is where.
     weights
         `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use; those of
         `efficientnet_lite0` are in a package: `models.efficientnet_lite`),
         `imagenet_v1` or `imagenet_v2` (torchvision's IMAGENET1K_V1 and IMAGENET1K_V2: the best of a
-        ResNet-50 are V2, which older papers did not have), or the path of a state dict for the
-        architecture, read without unpickling code.
+        ResNet-50 are V2, which older papers did not have), or the path of a file with weights of
+        the architecture, of whatever wrapping, read without unpickling code
+        (`models.weight_files`). The last layer and auxiliary heads of such weights do not matter.
     seed
         What trunk and head are initialised from without weights. The head of a network with
         weights starts at zero, so both classes start at probability 1/2.
+    state
+        Which of several sets of weights in the file.
+    input
+        Size and scale of the network's images (`learning.config.InputConfig`); None for the pool's
+        size on ImageNet's scale.
+    config
+        What config.json holds, in place of the folder of `hf:FOLDER`.
 
     Returns
     -------
@@ -126,67 +143,148 @@ def build_classifier(architecture: str, weights: str = "none", *, seed: int = 0)
     with torch.random.fork_rng(devices=[]):
         seed_torch(seed)
         if architecture == "small_cnn":
-            return _small_cnn(weights)
-        network = _network(architecture)
-        if weights == "none":
-            return _split(architecture, network)
-        network.load_state_dict(_load_weights(architecture, weights, network))
-        classifier = _split(architecture, network)
-        # Trained features can be large (SqueezeNet's have no batch norm). A random head on them
-        # starts at a loss of 10, and its first gradients wreck the features; from zero it starts
-        # at ln 2.
-        nn.init.zeros_(classifier.head.weight)
-        nn.init.zeros_(classifier.head.bias)
-        return classifier
+            classifier = _small_cnn(weights, state)
+        else:
+            classifier = _with_weights(architecture, weights, state, config)
+    if input is not None:
+        classifier.input = input_of(input)
+    return classifier
 
 
-def _small_cnn(weights: str) -> Classifier:
-    if weights != "none":
+def _with_weights(
+    architecture: str, weights: str, state: str | None, config: str | None
+) -> Classifier:
+    """Return a network that is no small_cnn, its head at zero where its trunk has weights."""
+    network = network_of(architecture, config=config)
+    if weights == "none":
+        return _split(architecture, network)
+    if architecture.startswith(HF) and Path(weights).expanduser().parent == folder_of(architecture):
+        network = outside.hf_trained(architecture.removeprefix(HF))
+    else:
+        network.load_state_dict(_load_weights(architecture, weights, network, state))
+    classifier = _split(architecture, network)
+    # Trained features can be large (SqueezeNet's have no batch norm). A random head on them
+    # starts at a loss of 10, and its first gradients wreck the features; from zero it starts
+    # at ln 2.
+    nn.init.zeros_(classifier.head.weight)
+    nn.init.zeros_(classifier.head.bias)
+    return classifier
+
+
+def _small_cnn(weights: str, state: str | None) -> Classifier:
+    if weights in IMAGENET:
         raise UserError(
             f"model.weights: there are no weights {weights!r} for small_cnn. Use `none`."
         )
     trunk = SmallCNN()
-    return Classifier(trunk, nn.Linear(trunk.n_features, N_CLASSES))
+    classifier = Classifier(trunk, nn.Linear(trunk.n_features, N_CLASSES))
+    if weights != "none":
+        trunk.load_state_dict(from_file(weights, trunk, (), "small_cnn", state))
+        nn.init.zeros_(classifier.head.weight)
+        nn.init.zeros_(classifier.head.bias)
+    return classifier
 
 
-def _network(architecture: str) -> nn.Module:
+def network_of(
+    architecture: str, classes: int | None = None, config: str | None = None
+) -> nn.Module:
+    """Return a fresh network by name with a last layer of its own.
+
+    Parameters
+    ----------
+    architecture
+        As for `build_classifier`, but `small_cnn`.
+    classes
+        Outputs of the last layer; None for the library's default.
+    config
+        What config.json of `hf:FOLDER` holds, where the folder need not be there.
+
+    Raises
+    ------
+    UserError
+        For an unknown architecture, and one of a library that is not installed.
+    """
+    check_name(architecture)
+    told = None if config is None else json.loads(config)
+    if architecture.startswith(TIMM):
+        return outside.timm_network(architecture.removeprefix(TIMM), classes)
+    if architecture.startswith(HF):
+        return outside.hf_network(architecture.removeprefix(HF), classes, told)
     if architecture == efficientnet_lite.NAME:
-        return efficientnet_lite.efficientnet_lite0()
+        network: nn.Module = efficientnet_lite.efficientnet_lite0()
+        if classes is not None:
+            network.classifier = nn.Linear(efficientnet_lite.LAST, classes)
+        return network
     from torchvision import models
 
-    known = models.list_models(module=models)
-    grids = {name + GRID: name for name in known if name.startswith("squeezenet")}
-    architecture = grids.get(architecture, architecture)
-    if architecture not in known:
-        names = [*known, *grids, efficientnet_lite.NAME]
-        raise UserError(
-            f"model.architecture: unknown architecture {architecture!r}"
-            f"{suggestion(architecture, names)} Allowed: small_cnn, efficientnet_lite0 and "
-            "torchvision's classification models (resnet18, resnet50, squeezenet1_0, ...)."
-        )
     extra: dict[str, Any] = (
         {"init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
     )
-    return models.get_model(architecture, weights=None, **extra)
+    if classes is not None:
+        extra["num_classes"] = classes
+    return models.get_model(architecture.removesuffix(GRID), weights=None, **extra)
 
 
-def _load_weights(architecture: str, weights: str, network: nn.Module) -> dict[str, torch.Tensor]:
+def _load_weights(
+    architecture: str, weights: str, network: nn.Module, state: str | None
+) -> dict[str, torch.Tensor]:
+    """Return all of a network's tensors, those of a trunk from the weights."""
     architecture = architecture.removesuffix(GRID)
     lite = architecture == efficientnet_lite.NAME
     if weights in IMAGENET and not lite:
-        return _imagenet(architecture, weights)
-    path = efficientnet_lite.packaged_weights() if weights == "imagenet" else Path(weights)
-    if not path.is_file():
+        found = imagenet_state(architecture, weights)
+        return check_finite(found, network, f"{weights} ({architecture})")
+    path = efficientnet_lite.packaged_weights() if weights == "imagenet" else weights
+    return from_file(path, network, apart_of(architecture, network), architecture, state)
+
+
+def from_file(
+    path: Path | str,
+    network: nn.Module,
+    apart: tuple[str, ...],
+    architecture: str,
+    state: str | None = None,
+) -> dict[str, torch.Tensor]:
+    """Return all of a network's tensors, with those of a file but for what is apart.
+
+    Raises
+    ------
+    UserError
+        Where the file is missing, is something else, does not fit or has values that are not
+        finite.
+    """
+    file = look_into(located(path, architecture))
+    renamed = efficientnet_lite.renamed_file(file) if architecture == "efficientnet_lite0" else None
+    core, before = outside.core_of(network)
+    own = core.state_dict()
+    if renamed is not None:
+        return check_finite({k: v for k, v in renamed.items() if k in own}, network, str(path))
+    shapes = {name: tuple(value.shape) for name, value in own.items()}
+    wanted = Wanted(shapes, tuple(name.removeprefix(before) for name in apart))
+    fit = chosen_fit(file, wanted, architecture, state)
+    names = {k: v for k, v in fit.names.items() if k in own and not wanted.aside(k)}
+    found = {before + k: v for k, v in read_tensors(file, fit.where, names).items()}
+    return check_finite(found, network, f"{path} ({architecture})")
+
+
+def located(path: Path | str, architecture: str) -> Path:
+    """Return the path of a file of weights; a UserError where there is none."""
+    here = Path(path).expanduser()
+    if not here.exists():
         raise UserError(
-            f"model.weights: no file {weights!r}. Allowed: none, {', '.join(IMAGENET)}, or the "
-            f"path of a state dict of {architecture} (.safetensors, or .pth of tensors only)."
+            f"model.weights: no file {str(path)!r}. Allowed: none, {', '.join(IMAGENET)}, or the "
+            f"path of a file with weights of {architecture} (a state dict, of whatever wrapping)."
         )
-    state = _read_state(path)
-    state = efficientnet_lite.renamed(state) if lite else state
-    return _check_state(state, network, f"{weights} ({architecture})")
+    return here
 
 
-def _imagenet(architecture: str, weights: str) -> dict[str, torch.Tensor]:
+def imagenet_state(architecture: str, weights: str) -> dict[str, torch.Tensor]:
+    """Return torchvision's ImageNet weights, UserError where there are none or no network."""
+    if architecture.startswith((TIMM, HF)):
+        raise UserError(
+            f"model.weights: {weights} are torchvision's, and there are none of {architecture}. "
+            "Give the path of a file."
+        )
     from torchvision import models
 
     known = models.get_model_weights(architecture)
@@ -205,70 +303,46 @@ def _imagenet(architecture: str, weights: str) -> dict[str, torch.Tensor]:
         ) from error
 
 
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise UserError(f"model.weights: {path} is no safetensors file: {error}") from error
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file raises a dozen types
-        what = next(iter(str(error).splitlines()), "it ends too early")
-        raise UserError(
-            f"model.weights: {path} is not a state dict of tensors only, and nothing else is "
-            f"read, for safety: {what}"
-        ) from error
-    if not isinstance(state, dict) or not all(
-        isinstance(k, str) and torch.is_tensor(v) for k, v in state.items()
-    ):
-        raise UserError(f"model.weights: {path} holds no flat dict of tensors (a state dict).")
-    return state
-
-
-def _check_state(
-    state: dict[str, torch.Tensor], network: nn.Module, what: str
+def check_finite(
+    found: dict[str, torch.Tensor], network: nn.Module, what: str
 ) -> dict[str, torch.Tensor]:
+    """Return a network's tensors with those that were found, UserError if one is not finite."""
     own = network.state_dict()
-    wrong = sorted(
-        {k for k in own if k not in state and not k.endswith("num_batches_tracked")}
-        | {k for k in state if k not in own}
-        | {k for k in state if k in own and state[k].shape != own[k].shape}
-    )
-    if wrong:
-        raise UserError(
-            f"model.weights: {what} do not fit: {len(wrong)} tensors are missing, surplus or of "
-            f"another shape, first {', '.join(wrong[:3])}. Use weights of the same architecture."
-        )
-    broken = [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]
+    broken = [k for k, v in found.items() if v.is_floating_point() and not v.isfinite().all()]
     if broken:
         raise UserError(
             f"model.weights: {what} hold NaN or infinite values in {', '.join(broken[:3])}."
         )
-    return {**own, **state}
+    return {**own, **found}
+
+
+def apart_of(architecture: str, network: nn.Module) -> tuple[str, ...]:
+    """Return the names of what does not matter of weights to start from: heads."""
+    aux = tuple(name for name in AUXILIARY if getattr(network, name, None) is not None)
+    if architecture.startswith("squeezenet"):
+        return ("classifier", *aux)
+    return (outside.last_layer(architecture, network)[0], *aux)
 
 
 def _split(architecture: str, network: nn.Module) -> Classifier:
     if architecture.startswith("squeezenet"):
         return _split_squeezenet(network, CELLS if architecture.endswith(GRID) else 1)
-    name, last = [(n, m) for n, m in network.named_modules() if not list(m.children())][-1]
-    if not isinstance(last, nn.Linear):
-        raise UserError(
-            f"model.architecture: {architecture} ends in {type(last).__name__}, not in a linear "
-            "layer; there is no penultimate layer to intervene on. Choose another architecture."
-        )
-    if getattr(network, "aux_logits", False):
-        network.aux_logits = False  # type: ignore[assignment]
-        for aux in ("aux1", "aux2", "AuxLogits"):
-            if hasattr(network, aux):
-                setattr(network, aux, None)
+    name, last = outside.last_layer(architecture, network)
+    drop_auxiliary(network)
     parent_name, _, child = name.rpartition(".")
     parent = network.get_submodule(parent_name)
     setattr(parent, child, nn.Identity())
-    return Classifier(network, nn.Linear(last.in_features, N_CLASSES))
+    made = outside.made_of(architecture, network)
+    return Classifier(network, nn.Linear(last.in_features, N_CLASSES), made)
+
+
+def drop_auxiliary(network: nn.Module) -> None:
+    """Take the auxiliary heads away from a network, in place."""
+    if getattr(network, "aux_logits", False):
+        network.aux_logits = False  # type: ignore[assignment]
+        for aux in AUXILIARY:
+            if hasattr(network, aux):
+                setattr(network, aux, None)
 
 
 def _split_squeezenet(network: nn.Module, cells: int) -> Classifier:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 
@@ -131,25 +134,114 @@ class Intervened(nn.Module):
         return self.affine(self.layer(inputs))
 
 
+class Rescaled(nn.Module):
+    """From ImageNet's scale to a network's own: factor x + offset for each channel.
+
+    Parameters
+    ----------
+    factor, offset : (3,)
+        Of red, green and blue.
+    """
+
+    factor: torch.Tensor
+    offset: torch.Tensor
+
+    def __init__(self, factor: torch.Tensor, offset: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("factor", factor.clone())
+        self.register_buffer("offset", offset.clone())
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the images (N, 3, H, W) on the network's scale."""
+        return inputs * self.factor[:, None, None] + self.offset[:, None, None]
+
+
+class Resized(nn.Module):
+    """Images in the size that a network takes: bilinear, averaging where they become smaller.
+
+    Parameters
+    ----------
+    side
+        In pixels, an integer of no dimension.
+    """
+
+    side: torch.Tensor
+
+    def __init__(self, side: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("side", side.clone())
+        self.pixels = int(side)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return (N, 3, side, side) of (N, 3, H, W)."""
+        size = (self.pixels, self.pixels)
+        if tuple(inputs.shape[2:]) == size:
+            return inputs
+        return F.interpolate(inputs, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def input_steps(rescaled: Rescaled | None, resized: Resized | None) -> nn.Module:
+    """Return what images go through on their way into a trunk, the identity where nothing."""
+    steps = OrderedDict[str, nn.Module]()
+    if rescaled is not None:
+        steps["scale"] = rescaled
+    if resized is not None:
+        steps["resize"] = resized
+    return nn.Sequential(steps) if steps else nn.Identity()
+
+
+class Grouped(nn.Module):
+    """Two logits of K: of each group of outputs the logarithm of the sum of their exponentials.
+
+    The softmax of the two is the share that each group has of both groups' softmax over K.
+
+    Parameters
+    ----------
+    groups : bool (2, K)
+        Which outputs say target 0, and which 1.
+    """
+
+    groups: torch.Tensor
+
+    def __init__(self, groups: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("groups", groups.clone())
+
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return (N, 2) of (N, K)."""
+        no, yes = self.groups.unbind()
+        parts = [logits[:, group].logsumexp(1) for group in (no, yes)]
+        return torch.stack(parts, 1)
+
+
 class Classifier(nn.Module):
     """A vision model as trunk (N, 3, H, W) -> (N, d), intervention (N, d) -> (N, d), linear head.
 
     Whatever a method changes is in the state dict. The intervention is the identity unless a
     method puts an affine map there; gradients and relevance pass through it as through any layer.
+    Two more steps are the identity but for networks from elsewhere: `input` before the trunk brings
+    images to their scale and size, and `readout` behind the head makes two logits of K.
 
     Parameters
     ----------
     trunk
         Maps normalised images (N, 3, H, W) to features (N, d).
     head
-        Maps features to two logits.
+        Maps features to two logits, or to K that the readout makes two of.
+    made
+        What is to be known beside the architecture's name to build the network again.
     """
 
-    def __init__(self, trunk: nn.Module, head: nn.Linear) -> None:
+    def __init__(
+        self, trunk: nn.Module, head: nn.Linear, made: dict[str, str] | None = None
+    ) -> None:
         super().__init__()
+        self.input: nn.Module = nn.Identity()
         self.trunk = trunk
         self.intervention: nn.Module = nn.Identity()
         self.head = head
+        self.readout: nn.Module = nn.Identity()
+        self.made = made or {}
 
     @property
     def n_features(self) -> int:
@@ -158,11 +250,11 @@ class Classifier(nn.Module):
 
     def features(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the penultimate activations (N, d), before the intervention."""
-        return self.trunk(inputs)
+        return self.trunk(self.input(inputs))
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, 2) of penultimate activations (N, d)."""
-        return self.head(self.intervention(features))
+        return self.readout(self.head(self.intervention(features)))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, 2) of normalised images (N, 3, H, W)."""

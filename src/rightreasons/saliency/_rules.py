@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from rightreasons.models.classifier import Rescaled
 from rightreasons.saliency import _conv_rules, _general_rules
 from rightreasons.saliency._canonize import ACTIVATIONS, Residual, non_negative, rectified
 from rightreasons.saliency._general_rules import STABILIZER, stabilize
@@ -94,7 +95,7 @@ class Rules:
         self, layer: nn.Module | None, *, first: bool, non_negative: bool, rectified: bool
     ) -> Rule | None:
         """Return the rule of a layer, None where relevance follows the gradient."""
-        if isinstance(layer, ACTIVATIONS):
+        if isinstance(layer, (*ACTIVATIONS, Rescaled)):
             return _general_rules.unchanged
         if isinstance(layer, AVERAGES):
             return partial(_general_rules.epsilon, epsilon=STABILIZER)

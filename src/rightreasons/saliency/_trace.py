@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from rightreasons.core.errors import UserError
-from rightreasons.models.classifier import Affine, Gated
+from rightreasons.models.classifier import Affine, Gated, Grouped, Rescaled, Resized
 
 if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
@@ -25,6 +25,7 @@ AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 LINEARS = (nn.Conv2d, nn.Linear)
 DROPOUTS = (nn.Dropout, nn.Dropout2d)
 INTERVENTIONS = (Affine, Gated)
+INPUTS = (Rescaled, Resized)  # what images go through before the trunk
 MAX_POOLS = (nn.MaxPool2d, nn.AdaptiveMaxPool2d)
 RECTIFYING_FUNCTIONS = (F.relu, torch.relu, "relu", "relu_")
 SUMS = (operator.add, operator.iadd, torch.add)
@@ -40,6 +41,7 @@ AFFINE = (
     nn.Flatten,
     nn.Identity,
     nn.ZeroPad2d,
+    *INPUTS,
 )
 AFFINE_FUNCTIONS = (
     *SUMS,
@@ -56,7 +58,7 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether a module is one step."""
-        ours = isinstance(m, (*AVERAGES, *INTERVENTIONS))
+        ours = isinstance(m, (*AVERAGES, *INTERVENTIONS, *INPUTS, Grouped))
         return ours or super().is_leaf_module(m, module_qualified_name)
 
 
@@ -93,14 +95,18 @@ def merge_intervention(model: Classifier, explainer: str) -> nn.Linear:
     """
     if isinstance(model.intervention, nn.Identity):
         return model.head
+
+    def logits(features: torch.Tensor) -> torch.Tensor:
+        return model.head(model.intervention(features))
+
     zero = model.head.weight.new_zeros(1, model.n_features)
     with torch.enable_grad():
-        weight = torch.autograd.functional.jacobian(model.classify, zero).reshape(-1, zero.shape[1])
+        weight = torch.autograd.functional.jacobian(logits, zero).reshape(-1, zero.shape[1])
     merged = copy.deepcopy(model.head).requires_grad_(False)
     merged.weight.copy_(weight)
-    merged.bias = nn.Parameter(model.classify(zero)[0].detach(), requires_grad=False)
+    merged.bias = nn.Parameter(logits(zero)[0].detach(), requires_grad=False)
     probe = torch.linspace(-1, 1, zero.shape[1]).to(zero)[None]
-    if not torch.allclose(merged(probe), model.classify(probe), rtol=1e-3, atol=1e-4):
+    if not torch.allclose(merged(probe), logits(probe), rtol=1e-3, atol=1e-4):
         raise UserError(
             f"{explainer}: the intervention {type(model.intervention).__name__} is not an affine "
             "map of the features, so it cannot be merged into the head. Use an affine "

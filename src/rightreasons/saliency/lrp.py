@@ -66,7 +66,8 @@ def lrp(
     from rightreasons.saliency._rules import Rules, attach_rules
 
     mean, std = model.head.weight.new_tensor([IMAGENET_MEAN, IMAGENET_STD])[..., None, None]
-    box = (-mean[None] / std, (1 - mean[None]) / std)
+    scale = getattr(model.input, "scale", torch.nn.Identity())
+    box = (scale(-mean[None] / std), scale((1 - mean[None]) / std))
     rules = Rules.of_composite(params.composite, params.epsilon, params.gamma, box)
     network = attach_rules(canonize(model), rules)
 

@@ -60,7 +60,7 @@ def probe(job: ProbeJob, running: Running) -> None:
 
     from rightreasons.core.files import write_parquet
     from rightreasons.core.seeds import derive
-    from rightreasons.models.architectures import build_classifier
+    from rightreasons.models.trained import fresh_like
     from rightreasons.probes.compute import Probed as What
     from rightreasons.probes.compute import probe_values
     from rightreasons.saliency.sanity import freshened
@@ -74,7 +74,7 @@ def probe(job: ProbeJob, running: Running) -> None:
     rows = probe_values(
         What(
             model=it.model,
-            fresh=lambda: freshened(it.model, build_classifier(it.architecture, seed=fresh)).eval(),
+            fresh=lambda: freshened(it.model, fresh_like(it.model, it.architecture, fresh)).eval(),
             images=it.images,
             keys=it.chosen["row"].to_numpy(),
             classes=classes,

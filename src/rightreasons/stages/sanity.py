@@ -32,7 +32,7 @@ def sanity(job: SanityJob, running: Running) -> None:
     from rightreasons.core.files import write_parquet
     from rightreasons.core.seeds import derive
     from rightreasons.learning.training import predict_logits
-    from rightreasons.models.architectures import build_classifier
+    from rightreasons.models.trained import fresh_like
     from rightreasons.saliency.sanity import randomisation_table
 
     it, group = Explained.of(job, job.input), job.group
@@ -43,7 +43,7 @@ def sanity(job: SanityJob, running: Running) -> None:
     fresh = derive(group.seed, "sanity", *group.stream, "fresh")
     table = randomisation_table(
         it.model,
-        build_classifier(it.architecture, seed=fresh).eval(),
+        fresh_like(it.model, it.architecture, fresh).eval(),
         it.images,
         torch.from_numpy(np.asarray(classes, dtype=np.int64)),
         job.explainers,

@@ -61,11 +61,12 @@ def tabulate_feasibility(job: FeasibilityJob, running: Running) -> None:
     parts = zip(job.groups, files.splits, files.features, files.indices, strict=True)
     for group, split, features, index in running.progress(list(parts), "probe"):
         select = role_of(pd.read_parquet(split), "select")
-        if select.empty:
+        told = np.load(features)
+        if select.empty or not len(told):  # a network from elsewhere may show its outputs alone
             continue
         people = pd.read_parquet(index, columns=["row", "identity"])
         found = feasibility(
-            np.load(features),
+            told,
             select,
             people,
             rng=numpy_rng(group.seed, "feasibility", *group.stream),

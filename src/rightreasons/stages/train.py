@@ -1,4 +1,7 @@
-"""Train the network of a group that all methods start from, and write its predictions."""
+"""Train the network of a group that all methods start from, and write its predictions.
+
+A network that was trained elsewhere is read instead, and the same files are written.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,15 @@ class TrainInput(Files):
     twins, watched_twins
         The images with the protected and with the watched attribute switched, where the dataset
         makes them.
+    weights
+        The file of the network's weights, if it has one.
     """
 
     images: Path
     split: Path
     twins: Path | None = None
     watched_twins: Path | None = None
+    weights: Path | None = None
 
 
 class TrainJob(Job):
@@ -58,7 +64,7 @@ class TrainJob(Job):
 
 
 def train(job: TrainJob, running: Running) -> None:
-    """Build, train, predict, write."""
+    """Build and train, or read; predict, write."""
     fit(job, running)
 
 
@@ -94,6 +100,7 @@ def fit(
     from rightreasons.learning.training import extract_features
     from rightreasons.learning.training import train as fit_network
     from rightreasons.models.architectures import build_classifier
+    from rightreasons.models.trained import open_trained, shows_features
     from rightreasons.runtime.devices import fit_batch, pick_device
 
     device = pick_device()
@@ -112,7 +119,7 @@ def fit(
 
     def trained(batch_size: int) -> tuple[Classifier, list[dict[str, float]]]:
         first = derive(seed, "init", *key)
-        model = build_classifier(**job.model.model_dump(), seed=first).to(device)
+        model = build_classifier(**job.model.starting(), seed=first).to(device)
         history = fit_network(
             model,
             data,
@@ -124,10 +131,14 @@ def fit(
         return model, history
 
     with counted() as passes:
-        model, history = fit_batch(trained, job.training.batch_size, "train", least=2)
+        if job.model.train:
+            model, history = fit_batch(trained, job.training.batch_size, "train", least=2)
+        else:
+            model, history = open_trained(job.model).to(device), []
     select = labelled(pool.images, split, "select").images
     none = np.empty((0, model.n_features), np.float32)
-    features = extract_features(model, select, device).numpy() if len(select) else none
+    seen = len(select) and shows_features(model)
+    features = extract_features(model, select, device).numpy() if seen else none
     write_array(features, job.output.features)
     write_model(
         job.output.model.parent,
@@ -139,7 +150,7 @@ def fit(
             "model": job.model.model_dump(),
             "training": job.training.model_dump(),
             "history": history,
-            "labels": labels_used(split, ("train",), ()),
+            "labels": labels_used(split, ("train",) if job.model.train else (), ()),
             "image_passes": passes.images,
         },
     )

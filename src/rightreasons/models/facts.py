@@ -1,0 +1,170 @@
+"""What is known of architectures by name alone, without torch: which there are, and their images.
+
+Names of the suite's own and of torchvision's classifiers; `timm:NAME` and `hf:FOLDER` for those of
+other libraries; `torchscript` and `torch_export` for programs, which bring their network along.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.registry import suggestion
+from rightreasons.models.weight_files import EXPORT, TORCHSCRIPT
+
+#: Kinds of architecture whose layers are not known here: a program takes images and gives outputs.
+PROGRAMS = (TORCHSCRIPT, EXPORT)
+TIMM, HF = "timm:", "hf:"
+GRID = "_grid"
+OWN = ("small_cnn", "efficientnet_lite0", "squeezenet1_0_grid", "squeezenet1_1_grid")
+#: What torchvision calls the weights that a config can name.
+IMAGENET = {
+    "imagenet": "DEFAULT",
+    "imagenet_v1": "IMAGENET1K_V1",
+    "imagenet_v2": "IMAGENET1K_V2",
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """Architectures that are alike.
+
+    Attributes
+    ----------
+    name
+        Of the family, which explainers refuse by (trait `refuses`).
+    members
+        Their names.
+    least
+        Side of the smallest image that they take.
+    only
+        The one side that they take, where there is only one.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    least: int = 8
+    only: int | None = None
+
+
+def _family(name: str, members: str, least: int = 8, only: int | None = None) -> Family:
+    return Family(name, tuple(name + m.strip("-") for m in members.split()), least, only)
+
+
+FAMILIES = (
+    Family("small_cnn", ("small_cnn",)),
+    Family("efficientnet_lite", ("efficientnet_lite0",)),
+    Family("alexnet", ("alexnet",), 63),
+    _family("convnext", "_base _large _small _tiny", 32),
+    _family("densenet", "121 161 169 201", 29),
+    _family("efficientnet", "_b0 _b1 _b2 _b3 _b4 _b5 _b6 _b7 _v2_l _v2_m _v2_s"),
+    Family("googlenet", ("googlenet",), 15),
+    Family("inception", ("inception_v3",), 75),
+    Family("maxvit", ("maxvit_t",), 224, 224),
+    _family("mnasnet", "0_5 0_75 1_0 1_3"),
+    Family("mobilenet_v2", ("mobilenet_v2",)),
+    _family("mobilenet_v3", "_large _small"),
+    _family("regnet_x", "_16gf _1_6gf _32gf _3_2gf _400mf _800mf _8gf"),
+    _family("regnet_y", "_128gf _16gf _1_6gf _32gf _3_2gf _400mf _800mf _8gf"),
+    _family("resnet", "101 152 18 34 50"),
+    _family("resnext", "101_32x8d 101_64x4d 50_32x4d"),
+    _family("shufflenet_v2", "_x0_5 _x1_0 _x1_5 _x2_0"),
+    Family("squeezenet", ("squeezenet1_0", "squeezenet1_0_grid"), 21),
+    Family("squeezenet", ("squeezenet1_1", "squeezenet1_1_grid"), 17),
+    _family("swin", "_b _s _t _v2_b _v2_s _v2_t"),
+    _family("vgg", "11 11_bn 13 13_bn 16 16_bn 19 19_bn", 32),
+    _family("vit", "_b_16 _b_32 _h_14 _l_16 _l_32", 224, 224),
+    _family("wide_resnet", "101_2 50_2"),
+)
+_BY_NAME = {member: family for family in FAMILIES for member in family.members}
+NAMES = tuple(_BY_NAME)
+
+
+def is_program(architecture: str) -> bool:
+    """Return whether an architecture is a program, of which nothing but outputs is seen."""
+    return architecture in PROGRAMS
+
+
+def is_outside(architecture: str) -> bool:
+    """Return whether an architecture is none of those that the suite knows by name."""
+    return is_program(architecture) or architecture.startswith((TIMM, HF))
+
+
+def family_of(architecture: str) -> Family | None:
+    """Return the family of an architecture that the suite knows by name, None for others."""
+    return _BY_NAME.get(architecture)
+
+
+def check_name(architecture: str) -> None:
+    """Raise UserError for an architecture that there is not, with the likely one.
+
+    Only for a name that is unknown here torchvision is asked, which is slow to import.
+    """
+    if architecture in _BY_NAME or is_program(architecture):
+        return
+    if architecture.startswith((TIMM, HF)):
+        if architecture.partition(":")[2].strip():
+            return
+    elif architecture in _of_torchvision():
+        return
+    likely = {_plain(name): name for name in (*NAMES, *PROGRAMS)}
+    same = likely.get(_plain(architecture))
+    hint = f" (did you mean {same!r}?)." if same else suggestion(architecture, likely.values())
+    raise UserError(
+        f"model.architecture: unknown architecture {architecture!r}{hint} Allowed: small_cnn, "
+        "efficientnet_lite0, torchvision's classification models (resnet18, resnet50, "
+        "squeezenet1_0, ...), timm:NAME, hf:FOLDER, torchscript and torch_export."
+    )
+
+
+def check_weights_name(weights: str) -> None:
+    """Raise UserError for weights that are called as elsewhere: None, DEFAULT, IMAGENET1K_V1."""
+    elsewhere = {
+        "default": "imagenet",
+        "pretrained": "imagenet",
+        "imagenet1k": "imagenet",
+        **{there.lower(): here for here, there in IMAGENET.items()},
+    }
+    plain = weights.rpartition(".")[2].strip().lower()
+    meant = "none" if plain in ("none", "null", "") else elsewhere.get(plain, plain)
+    if weights not in ("none", *IMAGENET) and meant in ("none", *IMAGENET):
+        raise UserError(
+            f"model.weights: {weights!r} is called {meant!r} here. Allowed: none, "
+            f"{', '.join(IMAGENET)}, or the path of a file."
+        )
+
+
+def check_size(architecture: str, size: int, where: str) -> None:
+    """Raise UserError for images that an architecture cannot take.
+
+    Parameters
+    ----------
+    architecture
+        Its name.
+    size
+        Side of its images in pixels.
+    where
+        What says so, for the message.
+    """
+    family = family_of(architecture)
+    if family is None or (size >= family.least and family.only in (None, size)):
+        return
+    needs = f"of {family.only} pixels" if family.only else f"from {family.least} pixels up"
+    raise UserError(
+        f"{where} = {size}: {architecture} takes images {needs}. Choose another size, another "
+        f"architecture, or `model.input: {{size: {family.only or family.least}}}`, by which "
+        "images are resized on their way into the network."
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _of_torchvision() -> list[str]:
+    try:
+        from torchvision import models
+    except ImportError:
+        return []
+    return list(models.list_models(module=models))

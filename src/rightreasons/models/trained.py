@@ -1,0 +1,347 @@
+"""A network that was trained elsewhere, head and all, as the suite's classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from rightreasons.core.errors import UserError
+from rightreasons.core.seeds import seed_torch
+from rightreasons.models import outside
+from rightreasons.models.architectures import (
+    AUXILIARY,
+    build_classifier,
+    check_finite,
+    drop_auxiliary,
+    imagenet_state,
+    located,
+    network_of,
+)
+from rightreasons.models.classifier import Classifier
+from rightreasons.models.facts import HF, IMAGENET, TIMM, is_program
+from rightreasons.models.hf_folder import hf_input, hf_outputs
+from rightreasons.models.outside import input_of, read_out, readout_of, two_logits
+from rightreasons.models.programs import Program, read_program
+from rightreasons.models.tensors import read_tensors
+from rightreasons.models.weight_files import (
+    Fit,
+    Tensor,
+    Wanted,
+    WeightsFile,
+    chosen_fit,
+    look_into,
+    state_dicts,
+)
+
+if TYPE_CHECKING:
+    from rightreasons.learning.config import ModelConfig
+
+WHOLE, OUTPUTS, FORM = "whole", "outputs", "form"
+
+
+def open_trained(model: ModelConfig) -> Classifier:
+    """Return a network that was trained elsewhere, in eval mode on the CPU.
+
+    A network whose outputs come from a linear layer is split there: trunk and head, the head's rows
+    those of the target. Of a program, and of a network that ends otherwise (SqueezeNet), the trunk
+    is the whole network and the head picks its outputs.
+
+    Parameters
+    ----------
+    model
+        What the config says of it.
+
+    Raises
+    ------
+    UserError
+        Where its file is missing, something else or does not fit, or its outputs are not those that
+        the config names.
+    """
+    positive, negative = outputs_of(model)
+    if is_program(model.architecture):
+        program = read_program(_file_of(model), model.architecture)
+        classifier = _whole(program, _count(program, model), positive, negative, model)
+    else:
+        classifier = _opened(model, positive, negative)
+    classifier.input = input_of(input_told(model, classifier.trunk))
+    return classifier.eval()
+
+
+def outputs_of(model: ModelConfig) -> tuple[list[int], list[int] | None]:
+    """Return the outputs that say target 1 and 0, by number.
+
+    Raises
+    ------
+    UserError
+        For a label, where the model has none or not that one.
+    """
+    found = []
+    for key, chosen in (("positive", model.positive), ("negative", model.negative)):
+        if chosen is None:
+            found.append(None)
+            continue
+        listed = chosen if isinstance(chosen, list) else [chosen]
+        if model.architecture.startswith(HF):
+            listed = list(hf_outputs(model.architecture.removeprefix(HF), listed, key))
+        if any(isinstance(one, str) for one in listed):
+            raise UserError(
+                f"model.{key} = {chosen!r}: labels have names only in a Hugging Face folder. Count "
+                "the outputs from 0."
+            )
+        found.append([int(one) for one in listed])
+    return found[0] or [], found[1]
+
+
+def input_told(model: ModelConfig, trunk: nn.Module) -> dict[str, Any]:
+    """Return size and scale of a network's images: the config's, else what the model says."""
+    if model.input is not None:
+        return model.input.model_dump()
+    told = None
+    if model.architecture.startswith(HF):
+        told = hf_input(model.architecture.removeprefix(HF))
+    elif model.architecture.startswith(TIMM):
+        told = outside.timm_input(trunk)
+    if told is None:
+        raise UserError(
+            "model.input is missing: say what the network takes, such as `input: {size: 224}`, "
+            "with mean and std where they are not ImageNet's."
+        )
+    return told
+
+
+def rebuilt(
+    architecture: str, state: dict[str, torch.Tensor], made: dict[str, str], seed: int = 0
+) -> Classifier:
+    """Return a classifier of the shape that a stored one has, its weights fresh.
+
+    Parameters
+    ----------
+    architecture
+        Its name.
+    state
+        Its tensors.
+    made
+        What was stored beside them.
+    seed
+        Of the fresh weights.
+    """
+    if is_program(architecture):
+        trunk: nn.Module = Program(state["trunk.program"], architecture)
+        classifier = Classifier(trunk, nn.Linear(*state["head.weight"].shape[::-1]), dict(made))
+    elif made.get(FORM) == WHOLE:
+        trunk = network_of(architecture, int(made[OUTPUTS]))
+        drop_auxiliary(trunk)
+        classifier = Classifier(trunk, nn.Linear(*state["head.weight"].shape[::-1]), dict(made))
+    else:
+        classifier = build_classifier(architecture, seed=seed, config=made.get("config"))
+        if len(state["head.weight"]) != classifier.head.out_features:
+            classifier.head = nn.Linear(*state["head.weight"].shape[::-1])
+    return classifier
+
+
+def shows_features(model: Classifier) -> bool:
+    """Return whether a network shows what its head reads, and not its outputs alone."""
+    return model.made.get(FORM) != WHOLE
+
+
+def fresh_like(model: Classifier, architecture: str, seed: int) -> Classifier:
+    """Return a classifier of a model's shape that has not been trained, in training mode.
+
+    Raises
+    ------
+    UserError
+        For a program, whose weights are inside.
+    """
+    if isinstance(model.trunk, Program):
+        raise UserError(f"{architecture}: a program has no layers that could be made random.")
+    if not model.made and model.head.out_features == 2:
+        fresh = build_classifier(architecture, seed=seed)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            seed_torch(seed)
+            fresh = rebuilt(architecture, model.state_dict(), model.made, seed)
+    fresh.input, fresh.readout = model.input, model.readout
+    return fresh
+
+
+def _file_of(model: ModelConfig) -> Path:
+    path = model.path()
+    if path is None:
+        raise UserError(
+            f"model.weights = {model.weights!r}: a network that is not trained (`train: false`) "
+            "needs the file of its weights."
+        )
+    return located(path, model.architecture)
+
+
+def _count(network: nn.Module, model: ModelConfig) -> int:
+    """Return how many outputs a program has, by asking it."""
+    told = input_told(model, network)
+    side = told["size"] or getattr(network, "side", None) or 224
+    with torch.no_grad():
+        try:
+            return int(network(torch.zeros(2, 3, side, side)).shape[1])
+        except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+            raise UserError(
+                f"model.weights: the program does not take images (N, 3, {side}, {side}) with "
+                f"model.input.size = {side}"
+                + (f"; it was made for {network.side} pixels" if _side_of(network) else "")
+                + "."
+            ) from error
+
+
+def _side_of(network: nn.Module) -> int | None:
+    return getattr(network, "side", None)
+
+
+def _whole(
+    network: nn.Module,
+    outputs: int,
+    positive: list[int],
+    negative: list[int] | None,
+    model: ModelConfig,
+) -> Classifier:
+    matrix, groups = two_logits(outputs, positive, negative, model.activation)
+    head = read_out(torch.eye(outputs), None, matrix)
+    made = {FORM: WHOLE, OUTPUTS: str(outputs)}
+    classifier = Classifier(network, head, made)
+    classifier.readout = readout_of(groups)
+    return classifier
+
+
+def _opened(model: ModelConfig, positive: list[int], negative: list[int] | None) -> Classifier:
+    """Return a network with layers, its weights read."""
+    name = model.architecture
+    if name.startswith(HF) and _file_of(model).parent == outside.folder_of(name):
+        return _of_folder(model, positive, negative)
+    classifier = build_classifier(name)
+    trunk, _ = outside.core_of(classifier.trunk)
+    found = _imagenet(model) if model.weights in IMAGENET else _in_file(model, classifier)
+    if found.whole is not None:
+        network = network_of(name, found.outputs)
+        drop_auxiliary(network)
+        network.load_state_dict(check_finite(found.whole, network, found.what))
+        return _whole(network, found.outputs, positive, negative, model)
+    trunk.load_state_dict(check_finite(found.trunk, trunk, found.what))
+    check_finite(found.head, nn.Module(), found.what)
+    matrix, groups = two_logits(found.outputs, positive, negative, model.activation)
+    classifier.head = read_out(found.head["weight"].float(), found.head.get("bias"), matrix)
+    classifier.readout = readout_of(groups)
+    return classifier
+
+
+def _of_folder(model: ModelConfig, positive: list[int], negative: list[int] | None) -> Classifier:
+    """Return the network of a Hugging Face folder with the weights beside its config.json."""
+    network = outside.hf_trained(model.architecture.removeprefix(HF))
+    check_finite(network.state_dict(), nn.Module(), str(model.path()))
+    name, last = outside.last_layer(model.architecture, network)
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, nn.Identity())
+    matrix, groups = two_logits(last.out_features, positive, negative, model.activation)
+    head = read_out(last.weight.detach(), None if last.bias is None else last.bias.detach(), matrix)
+    classifier = Classifier(network, head, outside.made_of(model.architecture, network))
+    classifier.readout = readout_of(groups)
+    return classifier
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The tensors of a trained network: of trunk and head, or of the whole."""
+
+    what: str
+    trunk: dict[str, torch.Tensor] = field(default_factory=dict)
+    head: dict[str, torch.Tensor] = field(default_factory=dict)
+    whole: dict[str, torch.Tensor] | None = None
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs there are."""
+        if self.whole is not None:
+            return len(self.whole[f"{SQUEEZED}.weight"])
+        return len(self.head["weight"])
+
+
+#: The convolution that gives a SqueezeNet's outputs.
+SQUEEZED = "classifier.1"
+
+
+def _imagenet(model: ModelConfig) -> _Found:
+    name, what = model.architecture, f"{model.weights} ({model.architecture})"
+    state = imagenet_state(name, model.weights)
+    if f"{SQUEEZED}.weight" in state and name.startswith("squeezenet"):
+        return _Found(what, whole=state)
+    last, _ = outside.last_layer(name, network_of(name))
+    aside = Wanted({}, (last, *AUXILIARY)).aside
+    head = {part: state[f"{last}.{part}"] for part in ("weight", "bias")}
+    return _Found(what, {k: v for k, v in state.items() if not aside(k)}, head)
+
+
+def _in_file(model: ModelConfig, classifier: Classifier) -> _Found:
+    """Return what a file holds of a network, refused where it does not fit."""
+    name, file = model.architecture, look_into(_file_of(model))
+    what, (trunk, before) = f"{file.path} ({name})", outside.core_of(classifier.trunk)
+    last = last_name(name).removeprefix(before)
+    shapes = {key: tuple(value.shape) for key, value in trunk.state_dict().items()}
+    wanted = Wanted(shapes, (last, *AUXILIARY))
+    fit = chosen_fit(file, wanted, name, model.state)
+    state = state_dicts(file)[fit.where]
+    _refuse_interventions(file, state)
+    names = {own: fit.names[own] for own in fit.names if own in shapes}
+    if name.startswith("squeezenet") and f"{SQUEEZED}.weight" in fit.names:
+        names |= {f"{SQUEEZED}.{part}": fit.names[f"{SQUEEZED}.{part}"] for part in PARTS}
+        return _Found(what, whole=read_tensors(file, fit.where, names))
+    head = _head_of(file, fit, state, last, classifier.n_features)
+    return _Found(what, read_tensors(file, fit.where, names), read_tensors(file, fit.where, head))
+
+
+PARTS = ("weight", "bias")
+
+
+def last_name(architecture: str) -> str:
+    """Return what an architecture calls the layer that gives its outputs."""
+    if architecture == "small_cnn":
+        return "head"
+    if architecture.startswith("squeezenet"):
+        return "classifier"
+    return outside.last_layer(architecture, network_of(architecture))[0]
+
+
+def _head_of(
+    file: WeightsFile, fit: Fit, state: dict[str, Tensor], last: str, width: int
+) -> dict[str, str]:
+    """Return the file's names of a head's weight and bias."""
+    own = {name: fit.names[name] for name in fit.names if name.startswith(f"{last}.")}
+    beside = f"{fit.prefix.removesuffix('trunk.')}head"  # a model that this suite has stored
+    if not own and fit.prefix.endswith("trunk."):
+        own = {
+            f"{last}.{part}": f"{beside}.{part}" for part in PARTS if f"{beside}.{part}" in state
+        }
+    weights = [name for name in own if name.endswith(".weight")]
+    if len(weights) != 1 or state[own[weights[0]]].shape[1:] != (width,):
+        has = "no last layer" if not weights else f"a last layer of {len(weights)} steps"
+        if len(weights) == 1:
+            has = f"a last layer of shape {state[own[weights[0]]].shape}, not (K, {width})"
+        raise UserError(
+            f"model.weights: {file.path} has {has} ({last}), and `train: false` takes a network "
+            "head and all. Save a network with layers of your own as a program: "
+            "torch.export.save(torch.export.export(model.eval(), (images,)), 'model.pt2'), and "
+            "give it as `architecture: torch_export`."
+        )
+    bias = f"{weights[0].removesuffix('.weight')}.bias"
+    found = {"weight": own[weights[0]]}
+    return {**found, "bias": own[bias]} if bias in own else found
+
+
+def _refuse_interventions(file: WeightsFile, state: dict[str, Tensor]) -> None:
+    """Raise UserError for a model of this suite with a map between its layers."""
+    maps = [name for name in state if name.startswith("intervention.") or ".affine." in name]
+    if maps:
+        raise UserError(
+            f"model.weights: {file.path} is a debiased model of this suite with a map between its "
+            f"layers ({maps[0]}), which `train: false` would leave out. Take the model of a method "
+            "that changes weights alone."
+        )
