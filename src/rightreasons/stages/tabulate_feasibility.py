@@ -61,7 +61,7 @@ def tabulate_feasibility(job: FeasibilityJob, running: Running) -> None:
     parts = zip(job.groups, files.splits, files.features, files.indices, strict=True)
     for group, split, features, index in running.progress(list(parts), "probe"):
         select = role_of(pd.read_parquet(split), "select")
-        if select.empty:
+        if select.empty or (select[["target", "protected"]] > 1).to_numpy().any():
             continue
         people = pd.read_parquet(index, columns=["row", "identity"])
         found = feasibility(
