@@ -52,7 +52,7 @@ def test_the_same_as_fairlearn(case: str) -> None:
             assert found[metric] == pytest.approx(values, **EXACT), metric
     accuracy = report.groups[report.groups["metric"] == "accuracy"]
     assert accuracy["n"].tolist() == one["by_group"]["n"]
-    assert accuracy["name"].tolist() == names
+    assert accuracy["group_name"].tolist() == names
     ours = said(report)
     for metric, value in one["overall"].items():
         assert ours[metric] == pytest.approx(value, **EXACT), metric
@@ -73,7 +73,7 @@ def test_metrics_of_cells_are_the_same_as_fairlearns(case: str) -> None:
     rows = group_rows(resolve(), predictions=predictions, seed=0, replicates=50)
     ours = {row["metric"]: row["value"] for row in rows}
     theirs = {k: v for k, v in one["overall"].items() if k in ours}
-    assert len(theirs) == 9
+    assert len(theirs) == 10
     for metric, value in theirs.items():
         assert ours[metric] == pytest.approx(value, **EXACT), metric
     assert ("tpr_0" in ours) == (case == "two")
@@ -146,6 +146,11 @@ def slow(data: list[Image], groups: int, classes: int) -> tuple[dict[Any, float]
         "accuracy": share([t == d for t, _, d in data]),
         "lowest_group_accuracy": over(min, rates("accuracy", None)),
         "worst_group_accuracy": over(min, cells),
+        "cell_balanced_accuracy": over(lambda known: sum(known) / len(known), cells),
+        "collapsed_prediction": float(
+            20 * (len(data) - max(sum(d == c for _, _, d in data) for c in range(classes)))
+            < len(data)
+        ),
         "accuracy_gap": spread(rates("accuracy", None)),
         "demographic_parity_difference": over(
             max, [spread(rates("selection_rate", c)) for c in judged]
@@ -184,7 +189,7 @@ def test_every_number_against_loops(problem: tuple[list[Image], int, int]) -> No
     for row in report.groups.itertuples():
         one = row[3]
         c = None if row.metric == "accuracy" else 1 if classes == 2 else of_class.index(one)
-        found[row.metric, row.group, c] = row.value
+        found[row.metric, row.group_code, c] = row.value
         assert (row.n == 0) == math.isnan(row.value)
         assert row.ci_low <= row.value <= row.ci_high or math.isnan(row.value)
     assert found == pytest.approx(table, nan_ok=True)
@@ -202,7 +207,7 @@ def test_registered_metrics_of_many_groups_are_these(problem: tuple[list[Image],
     counts = count_cells(target, group, decision)
     ours = said(report)
     shared = [m for m in METRICS if m.traits["many_groups"] and m.name in ours]
-    assert len(shared) == 11
+    assert len(shared) == 14
     for metric in shared:
         value = float(metric.run(counts, metric.params()))
         assert value == pytest.approx(ours[metric.name], nan_ok=True), metric.name
@@ -250,7 +255,7 @@ def test_names_and_order_of_groups_and_classes_do_not_matter() -> None:
         scores=scores[:, np.argsort(turned)],
         replicates=20,
     )
-    key = ["name", "class", "metric"]
+    key = ["group_name", "class_name", "metric"]
     ours, theirs = (
         one.groups.set_index(key).sort_index()[["value", "n"]] for one in (first, again)
     )
@@ -264,7 +269,7 @@ def test_a_group_without_images_is_missing_and_changes_nothing_else() -> None:
     more = group_report(
         target, decision, group, groups="abcde", classes="xyz", scores=scores, replicates=5
     )
-    empty = more.groups[more.groups["name"] == "e"]
+    empty = more.groups[more.groups["group_name"] == "e"]
     assert len(empty) == 1 + 4 * 3
     assert (empty["n"] == 0).all()
     assert empty[["value", "ci_low", "ci_high"]].isna().all(axis=None)

@@ -62,11 +62,18 @@ def slow(data: list[Image]) -> dict[str, float]:
     relevant, chosen = sum(t for t, _, _ in data), sum(decided)
     both = abs(tpr[1] - tpr[0]), abs(fpr[1] - fpr[0])
     missing = any(map(math.isnan, (*tpr, *fpr)))
+
+    def quotient(rates: list[float]) -> float:
+        known = not any(map(math.isnan, rates)) and max(rates) > 0
+        return min(rates) / max(rates) if known else nan
+
+    ratios = quotient(tpr), quotient(fpr)
     return {
         "accuracy": right(lambda t, p: True),
         "accuracy_0": groups[0],
         "accuracy_1": groups[1],
         "accuracy_gap": abs(groups[1] - groups[0]),
+        "lowest_group_accuracy": min((g for g in groups if not math.isnan(g)), default=nan),
         "class_accuracy_0": classes[0],
         "class_accuracy_1": classes[1],
         "class_accuracy_gap": abs(classes[1] - classes[0]),
@@ -83,6 +90,10 @@ def slow(data: list[Image]) -> dict[str, float]:
         "demographic_parity_difference": abs(parity[1] - parity[0]),
         "average_odds_difference": (tpr[1] - tpr[0] + fpr[1] - fpr[0]) / 2,
         "average_abs_odds_difference": sum(both) / 2,
+        "demographic_parity_ratio": quotient(parity),
+        "equal_opportunity_ratio": ratios[0],
+        "equalized_odds_ratio": nan if any(map(math.isnan, ratios)) else min(ratios),
+        "empty_cells": float(sum(map(math.isnan, cells))),
         "predicted_positive_rate": share(d == 1 for d in decided),
         "constant_prediction": float(len(set(decided)) == 1),
         "collapsed_prediction": float(

@@ -37,6 +37,10 @@ def of_predictions(metric: Component) -> bool:
     return bool(metric.traits["kind"] == "group")
 
 
+def of_many_groups(metric: Component) -> bool:
+    return bool(metric.traits["many_groups"])
+
+
 def may_be_missing(metric: Component) -> bool:
     return not metric.traits["always"]
 
@@ -153,6 +157,21 @@ def test_one_set_of_counts_gives_one_number(name: str) -> None:
     many = metric.run(first, *rest, metric.params())
     one = (first[1, 2],) if not rest else (first, rest[0], rest[1][1, 2])
     assert metric.run(*one, metric.params()) == pytest.approx(many[1, 2])
+
+
+@pytest.mark.filterwarnings("error")
+@meant_for(METRICS, "test_groups_can_be_any_number", of_many_groups)
+def test_groups_can_be_any_number(name: str) -> None:
+    """In any order, and one without images is no error."""
+    metric = METRICS[name]
+    low, high = metric.traits["bounds"]
+    counts = np.random.default_rng(0).uniform(1, 9, (3, N, 2, 5, 2))
+    counts[..., 4, :] = 0
+    got = metric.run(counts, metric.params())
+    assert got.shape == (3, N)
+    assert ((got >= low) & (got <= high)).all()
+    turned = metric.run(counts[..., ::-1, :], metric.params())
+    np.testing.assert_allclose(turned, got, rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("error")

@@ -38,6 +38,24 @@ def probability(logits: Array) -> Array:
         return np.exp(-np.logaddexp(0, logits[:, 0] - logits[:, 1]))
 
 
+def probabilities(logits: Array) -> Array:
+    """Return the probability of each class, the softmax of logits.
+
+    Parameters
+    ----------
+    logits : (N, C)
+        Of the classes.
+
+    Returns
+    -------
+    ndarray
+        float64 (N, C), rows that add up to 1; missing where a logit is.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 @dataclass(frozen=True)
 class Decision:
     """One threshold for everybody: decide 1 where P(target = 1) >= `threshold`.

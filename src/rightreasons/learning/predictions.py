@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.decisions import probability
+from rightreasons.learning.decisions import probabilities, probability
 
 if TYPE_CHECKING:
     import torch
@@ -98,6 +98,9 @@ def predict(
     DataFrame
         image_id, role, target, protected, logit_0, logit_1, score = P(target = 1), and
         twin_logit_0, twin_logit_1, twin_score, missing outside the test role and without twins.
+        Of a network with C > 2 classes logit_0 to logit_<C - 1>, score_0 to score_<C - 1>, the
+        classes' probabilities, score, that of the likeliest class, and the same logits of twins,
+        whose twin_score is the probability of the class that is likeliest for the image.
         Where an attribute is watched also watched and watched_twin_logit_0 and so on, of the twins
         in which it alone is switched. Decisions are added by `decide`.
 
@@ -122,15 +125,16 @@ def predict(
     test = (part["role"] == "test").to_numpy()
 
     def of_twins(twins: np.ndarray | None) -> np.ndarray:
-        found = np.full((len(part), 2), np.nan, np.float32)
+        found = np.full((len(part), logits.shape[1]), np.nan, np.float32)
         if twins is not None:
             found[test] = predict_logits(model, Rows(twins, rows[test]), device)
         return found
 
-    _add_logits(table, "twin_", of_twins(pool.twins))
+    first = logits.argmax(axis=1)
+    _add_logits(table, "twin_", of_twins(pool.twins), first)
     if "watched" in part:
         table["watched"] = part["watched"]
-        _add_logits(table, "watched_twin_", of_twins(pool.watched_twins))
+        _add_logits(table, "watched_twin_", of_twins(pool.watched_twins), first)
     return table
 
 
@@ -162,9 +166,13 @@ def decide(predictions: pd.DataFrame, decision: Decision | GroupDecision) -> pd.
         a lottery whose expectation counts. `twin_decision` and `twin_chance` are the twin's, which
         belongs to the other protected group and has the same draw; missing without a twin. Of the
         twin in the watched attribute, if predictions have it, `watched_twin_decision` and
-        `watched_twin_chance`: it belongs to the same protected group.
+        `watched_twin_chance`: it belongs to the same protected group. Of more than two classes the
+        likeliest is decided, whatever the rule; `chance` is 1, and `twin_chance` 1 where the twin
+        is decided as the image is, else 0: how often the image's class is decided.
     """
     table = predictions.copy()
+    if n_classes(table) > 2:
+        return _likeliest(table)
     ids = table["image_id"].tolist()
     protected, score = table["protected"].to_numpy(), table["score"].to_numpy()
     table["decision"] = decision.decide(score, protected, ids)
@@ -182,13 +190,48 @@ def decide(predictions: pd.DataFrame, decision: Decision | GroupDecision) -> pd.
     return table
 
 
+def n_classes(predictions: pd.DataFrame) -> int:
+    """Return the number of classes that predictions have logits of, at least 2."""
+    return max(2, sum(str(name).startswith("logit_") for name in predictions))
+
+
+def _likeliest(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the decisions of a network with more than two classes."""
+    for prefix in ("", "twin_", "watched_twin_"):
+        names = [f"{prefix}logit_{number}" for number in range(n_classes(table))]
+        if names[0] not in table:
+            continue
+        logits = table[names].to_numpy(np.float64)
+        none = np.isnan(logits).any(axis=1)
+        decided = np.where(none, 0, np.nan_to_num(logits).argmax(axis=1)).astype(np.int8)
+        same = (decided == table["decision"].to_numpy()) if prefix else np.ones(len(table))
+        table[f"{prefix}decision"] = pd.array(decided, dtype="Int8") if prefix else decided
+        if prefix:
+            table.loc[none, f"{prefix}decision"] = pd.NA
+        table[f"{prefix}chance"] = np.where(none, np.nan, same.astype(np.float64))
+    return table
+
+
 def collapsed(predictions: pd.DataFrame) -> bool:
     """Return whether the model always decides the same, on every test image."""
+    if n_classes(predictions) > 2:
+        return bool(role_of(predictions, "test")["decision"].nunique() == 1)
     chance = role_of(predictions, "test")["chance"]
     return bool((chance == 0).all() or (chance == 1).all())
 
 
-def _add_logits(table: pd.DataFrame, prefix: str, logits: np.ndarray) -> None:
-    table[f"{prefix}logit_0"] = logits[:, 0]
-    table[f"{prefix}logit_1"] = logits[:, 1]
-    table[f"{prefix}score"] = probability(logits)
+def _add_logits(
+    table: pd.DataFrame, prefix: str, logits: np.ndarray, first: np.ndarray | None = None
+) -> None:
+    """Add logits (N, C) and score; `first`: of more than two classes, whose score it is (N,)."""
+    for number, values in enumerate(logits.T):
+        table[f"{prefix}logit_{number}"] = values
+    if logits.shape[1] == 2:
+        table[f"{prefix}score"] = probability(logits)
+        return
+    scores = probabilities(logits)
+    if first is None:
+        first = logits.argmax(axis=1)
+        for number, values in enumerate(scores.T):
+            table[f"{prefix}score_{number}"] = values
+    table[f"{prefix}score"] = scores[np.arange(len(scores)), first]

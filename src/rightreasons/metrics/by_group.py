@@ -44,8 +44,10 @@ from rightreasons.statistics.intervals import wilson
 Array = np.ndarray
 
 #: Columns of a report's tables.
-GROUPS = ("group", "name", "class", "metric", "value", "ci_low", "ci_high", "n")
+GROUPS = ("group_code", "group_name", "class_name", "metric", "value", "ci_low", "ci_high", "n")
 OVERALL = ("metric", "value", "ci_low", "ci_high", "n")
+#: Share of the decisions that are not the commonest, below which a model is of no use.
+RAREST = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +57,10 @@ class GroupReport:
     Attributes
     ----------
     groups
-        A row per group, class and metric: group (its number), name, class (missing of two classes,
-        where rates are those of class 1, and of the accuracy), metric (accuracy, selection_rate,
-        tpr, fpr, auroc), value, ci_low, ci_high (95 %), n (images that the value rests on).
+        A row per group, class and metric: group_code (its number), group_name, class_name (missing
+        of two classes, where rates are those of class 1, and of the accuracy), metric (accuracy,
+        selection_rate, tpr, fpr, auroc), value, ci_low, ci_high (95 %), n (images that the value
+        rests on).
     overall
         A row per metric: metric, value, ci_low, ci_high, n.
     """
@@ -214,22 +217,27 @@ def overall(counts: Array) -> dict[str, Array]:
     Returns
     -------
     dict
-        accuracy; lowest_group_accuracy (of the groups) and worst_group_accuracy (of target x group,
-        Sagawa et al. 2020); accuracy_gap; and for demographic parity (selection rates), equal
-        opportunity (true positive rates) and equalized odds (both rates) the largest difference and
-        the smallest ratio between groups; average_abs_odds_difference, the mean of the differences
-        in both rates; empty_cells, the cells of target x group without images.
+        accuracy; lowest_group_accuracy (of the groups); worst_group_accuracy (of target x group,
+        Sagawa et al. 2020), of which cell_balanced_accuracy is the mean; accuracy_gap. For
+        demographic parity (selection rates), equal opportunity (true positive rates) and equalized
+        odds (both rates) the largest difference and the smallest ratio between groups;
+        average_abs_odds_difference, the mean of the differences in both rates. empty_cells, the
+        cells of target x group without images; collapsed_prediction, 1 where all decisions but the
+        commonest are rarer than 5 %.
     """
     found = rates(counts)
     by = {name: ratio(hits, images) for name, (hits, images) in found.items()}
     accuracy, (right, each) = by["accuracy"][..., 0], found["accuracy"]
     cells = ratio(_diagonal(counts), counts.sum(axis=-1))
     tpr, fpr = _difference(by["tpr"]), _difference(by["fpr"])
+    decided = counts.sum(axis=(-3, -2))
+    rarer = 1 - ratio(decided.max(axis=-1), decided.sum(axis=-1))
     odds = np.minimum(_quotient(by["tpr"]), _quotient(by["fpr"]))
     return {
         "accuracy": ratio(right.sum(axis=(-2, -1)), each.sum(axis=(-2, -1))),
         "lowest_group_accuracy": _lowest(accuracy),
         "worst_group_accuracy": _lowest(cells.reshape(*cells.shape[:-2], -1)),
+        "cell_balanced_accuracy": _mean(cells.reshape(*cells.shape[:-2], -1)),
         "accuracy_gap": _difference(by["accuracy"])[..., 0],
         "demographic_parity_difference": _most(_difference(by["selection_rate"])),
         "demographic_parity_ratio": _lowest(_quotient(by["selection_rate"])),
@@ -239,6 +247,7 @@ def overall(counts: Array) -> dict[str, Array]:
         "equalized_odds_ratio": _lowest(odds),
         "average_abs_odds_difference": _most((tpr + fpr) / 2),
         "empty_cells": (counts.sum(axis=-1) == 0).sum(axis=(-2, -1)).astype(np.float64),
+        "collapsed_prediction": (rarer < RAREST).astype(np.float64),
     }
 
 
@@ -397,6 +406,12 @@ def _lowest(values: Array) -> Array:
     known = ~np.isnan(values)
     low = np.where(known, values, np.inf).min(axis=-1)
     return np.where(known.any(axis=-1), low, np.nan)
+
+
+def _mean(values: Array) -> Array:
+    """Return the mean of the known values (...) of (..., K)."""
+    known = ~np.isnan(values)
+    return ratio(np.where(known, values, 0).sum(axis=-1), known.sum(axis=-1))
 
 
 def _most(values: Array) -> Array:

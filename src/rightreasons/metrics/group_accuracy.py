@@ -57,3 +57,25 @@ def accuracy_1(counts: np.ndarray, params: Params) -> np.ndarray:
 def accuracy_gap(counts: np.ndarray, params: Params) -> np.ndarray:
     """Absolute difference of the protected groups' accuracies."""
     return gap(group_accuracy(counts))
+
+
+@METRICS.register(
+    "lowest_group_accuracy",
+    title="Lowest accuracy of a protected group",
+    paper="Common; as in fairlearn",
+    kind="group",
+    needs="counts",
+    many_groups=True,
+    better="higher",
+    bounds=(0, 1),
+    formula=r"\min_a P(\hat Y = Y \mid A = a)",
+)
+def lowest_group_accuracy(counts: np.ndarray, params: Params) -> np.ndarray:
+    """Accuracy of the group with the least. Missing where no group has images.
+
+    `worst_group_accuracy` divides the groups by the target as well.
+    """
+    accuracy = group_accuracy(counts)
+    known = ~np.isnan(accuracy)
+    lowest = np.where(known, accuracy, np.inf).min(axis=-1)
+    return np.where(known.any(axis=-1), lowest, np.nan)

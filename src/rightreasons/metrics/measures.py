@@ -20,6 +20,7 @@ from rightreasons.metrics import (
     WitnessedMaps,
     region_view,
 )
+from rightreasons.metrics.by_group import of_predictions as report_of
 from rightreasons.metrics.compute import (
     Metrics,
     by_attribute,
@@ -36,6 +37,9 @@ from rightreasons.metrics.compute import (
 
 CHUNK = 64  # images at a time
 CELLS = ((0, 0), (1, 0), (0, 1), (1, 1))  # (protected, target), the order of the mean maps
+
+#: Of a split's groups (`protected`) and classes (`target`), in the order of their numbers.
+Names = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,13 @@ class MapSet:
 
 
 def of_predictions(
-    predictions: pd.DataFrame, metrics: Metrics, *, seed: int, replicates: int
-) -> pd.DataFrame:
+    predictions: pd.DataFrame,
+    metrics: Metrics,
+    *,
+    seed: int,
+    replicates: int,
+    names: Names | None = None,
+) -> dict[str, pd.DataFrame]:
     """Return the metrics of predictions and twins of one model.
 
     Parameters
@@ -82,19 +91,29 @@ def of_predictions(
         Of the bootstrap.
     replicates
         Number of bootstrap samples.
+    names
+        Of the groups (`protected`) and classes (`target`); 0 and 1 by default.
 
     Returns
     -------
-    DataFrame
-        Rows of the table `cell_metrics`, without the cell's key.
+    dict of DataFrame
+        Rows of the tables `cell_metrics` and `groups`, without the cell's key. Of more than two
+        classes the metrics of the cell are those of a report (`metrics.by_group`).
     """
     test = predictions[predictions["role"] == "test"]
-    rows, drawn = [], {"seed": seed, "replicates": replicates}
+    known = names or {"protected": ["0", "1"], "target": ["0", "1"]}
+    drawn = {"seed": seed, "replicates": replicates}
+    report = report_of(test, known["protected"], known["target"], **drawn)
+    rows: list[dict[str, Any]] = []
     for attribute, view in by_attribute(test).items():
-        rows += group_rows(metrics, predictions=view, attribute=attribute, **drawn)
+        if len(known["target"]) > 2:
+            overall = report.overall if attribute == "protected" else report.overall[:0]
+            rows += [{str(k): v for k, v in row.items()} for row in overall.to_dict("records")]
+        else:
+            rows += group_rows(metrics, predictions=view, attribute=attribute, **drawn)
         values = twin_metrics(metrics, twins=twins_of(view), attribute=attribute)
         rows += mean_rows(values, **drawn)
-    return pd.DataFrame(rows)
+    return {"cell_metrics": pd.DataFrame(rows), "groups": report.groups}
 
 
 def of_maps(
@@ -170,6 +189,7 @@ def measure_group(
     progress: Any,
     others: Mapping[str, Sequence[MapSet]] | None = None,
     pool: int | None = None,
+    names: Names | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return all numbers of a group: the tables of all its methods.
 
@@ -202,25 +222,29 @@ def measure_group(
     pool
         The number of the pool's images where each is there without and with the attribute (rows r
         and r + pool), else None: then there are no metrics of both versions.
+    names
+        Of groups and classes, as `of_predictions` takes them.
 
     Returns
     -------
     dict of DataFrame
-        image_metrics, cell_metrics, tests, without the columns of the cell's key that are the same
-        for the whole group.
+        image_metrics, cell_metrics, tests, groups, without the columns of the cell's key that are
+        the same for the whole group.
     """
     stream = derive(seed, "measure")
-    parts: dict[str, list[pd.DataFrame]] = {"image_metrics": [], "cell_metrics": [], "tests": []}
+    tables = ("image_metrics", "cell_metrics", "tests", "groups")
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in tables}
     for method, table in progress(predictions.items(), "predictions"):
-        cell = of_predictions(table, metrics, seed=stream, replicates=replicates)
-        parts["cell_metrics"].append(cell.assign(method=method))
+        found = of_predictions(table, metrics, seed=stream, replicates=replicates, names=names)
+        for name, rows in found.items():
+            parts[name].append(rows.assign(method=method))
     made = of_models(
         maps, roi, metrics, original=original, scale=scale, seed=stream, replicates=replicates,
         progress=progress, others=others, pool=pool,
     )  # fmt: skip
     for method, model in explained.items():
-        for tables in [tables for key, tables in made.items() if key[0] == model]:
-            for name, table in tables.items():
+        for of_maps in [of_maps for key, of_maps in made.items() if key[0] == model]:
+            for name, table in of_maps.items():
                 parts[name].append(table.assign(method=method))
     return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
 
@@ -350,6 +374,8 @@ def mean_maps(
     original: str,
 ) -> dict[str, np.ndarray]:
     """Return what the figure of mean maps shows, averaged within each protected x target cell.
+
+    Cells of groups and classes beyond the first two have no mean: the figure is left out for them.
 
     Parameters
     ----------

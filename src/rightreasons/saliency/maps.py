@@ -35,7 +35,7 @@ def sample_images(
         The rows of a split with the role test.
     n_images
         "all", or a number that is divided by four and rounded down; a cell that has fewer gives
-        all.
+        all. Of more than four cells it is divided by their number, but each gives one at least.
     seed, task
         Of the cell.
     pool
@@ -54,7 +54,8 @@ def sample_images(
     order = rng.permutation(np.unique(source))
     rank = pd.Series(np.arange(len(order)), index=order)
     drawn = test.assign(_rank=rank.loc[source].to_numpy()).sort_values("_rank")
-    chosen = drawn.groupby(["target", "protected"]).head(int(n_images) // 4)
+    cells = drawn.groupby(["target", "protected"])
+    chosen = cells.head(max(int(n_images) // max(cells.ngroups, 4), 1))
     return test.loc[chosen.index.sort_values()].reset_index(drop=True)
 
 

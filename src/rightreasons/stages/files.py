@@ -64,6 +64,7 @@ class Measures(Files):
     image_metrics: Path = Path("image_metrics.parquet")
     cell_metrics: Path = Path("cell_metrics.parquet")
     tests: Path = Path("tests.parquet")
+    groups: Path = Path("groups.parquet")
     mean_maps: Path = Path("mean_maps.npz")
 
 

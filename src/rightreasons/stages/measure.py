@@ -23,6 +23,8 @@ class MeasureInput(RoiInput):
 
     Attributes
     ----------
+    names
+        The names of the split's groups and classes.
     predictions
         Of each method, in the order of `MeasureJob.methods`.
     maps, map_index
@@ -34,6 +36,7 @@ class MeasureInput(RoiInput):
     """
 
     split: Path
+    names: Path
     predictions: tuple[Path, ...]
     maps: tuple[Path, ...]
     map_index: tuple[Path, ...]
@@ -94,7 +97,7 @@ def measure(job: MeasureJob, running: Running) -> None:
 
     from rightreasons.artifacts.injected import open_images, single
     from rightreasons.core.arrays import write_arrays
-    from rightreasons.core.files import write_parquet
+    from rightreasons.core.files import read_json, write_parquet
     from rightreasons.metrics.compute import resolve
     from rightreasons.metrics.measures import mean_maps, measure_group
 
@@ -118,6 +121,7 @@ def measure(job: MeasureJob, running: Running) -> None:
         progress=running.progress,
         others=others,
         pool=single(images, both=job.both),
+        names=read_json(job.input.names),
     )
     key = {"study": job.study, **job.group.model_dump()}
     for name, table in tables.items():

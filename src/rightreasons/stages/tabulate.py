@@ -31,6 +31,7 @@ class TabulateInput(Files):
     metadata: tuple[Path, ...]
     image_metrics: tuple[Path, ...]
     cell_metrics: tuple[Path, ...]
+    groups: tuple[Path, ...]
     tests: tuple[Path, ...]
     compared: tuple[Path, ...]
 
@@ -42,6 +43,7 @@ class Tables(Files):
     predictions: Path = Path("predictions.parquet")
     image_metrics: Path = Path("image_metrics.parquet")
     cell_metrics: Path = Path("cell_metrics.parquet")
+    groups: Path = Path("groups.parquet")
     tests: Path = Path("tests.parquet")
     leaderboard: Path = Path("leaderboard.parquet")
     associations: Path = Path("associations.parquet")
@@ -93,6 +95,7 @@ def tabulate(job: TabulateJob, running: Running) -> None:
     write("predictions", tables.predictions(job.study, cells, files.predictions))
     write("image_metrics", tables.image_metrics(files.image_metrics, progress))
     write("cell_metrics", tables.parts(files.cell_metrics, progress))
+    write("groups", tables.parts(files.groups, progress))
     write("tests", tables.parts((*files.tests, *files.compared), progress))
     numbers, tested = read_table(job.output.cell_metrics), read_table(job.output.tests)
     order = list(dict.fromkeys(method for names in job.methods.values() for method in names))

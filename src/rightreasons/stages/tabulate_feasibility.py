@@ -62,7 +62,9 @@ def tabulate_feasibility(job: FeasibilityJob, running: Running) -> None:
     for group, split, features, index in running.progress(list(parts), "probe"):
         select = role_of(pd.read_parquet(split), "select")
         told = np.load(features)
-        if select.empty or not len(told):  # a network from elsewhere may show its outputs alone
+        several = (select[["target", "protected"]] > 1).to_numpy().any()
+        # A network from elsewhere may show its outputs alone.
+        if select.empty or several or not len(told):
             continue
         people = pd.read_parquet(index, columns=["row", "identity"])
         found = feasibility(

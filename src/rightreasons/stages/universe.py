@@ -144,11 +144,13 @@ def _opened(job: UniverseJob) -> tuple[dict[tuple[str, str], np.ndarray], pd.Dat
 
 
 def _agreed(predictions: Path, rows: pd.DataFrame) -> np.ndarray:
-    """Return where a network's larger logit is that of the true class, bool (N,)."""
+    """Return where a network's largest logit is that of the true class, bool (N,)."""
     import pandas as pd
+
+    from rightreasons.learning.predictions import n_classes
 
     table = pd.read_parquet(predictions)
     test = table[table["role"] == "test"].set_index(["image_id", "protected"])
     found = test.loc[pd.MultiIndex.from_frame(rows[["image_id", "protected"]])]
-    predicted = found["logit_1"].to_numpy() > found["logit_0"].to_numpy()
-    return predicted == (found["target"].to_numpy() == 1)
+    logits = found[[f"logit_{number}" for number in range(n_classes(found))]].to_numpy()
+    return logits.argmax(axis=1) == found["target"].to_numpy()

@@ -287,7 +287,7 @@ class Plan:
                 masks=pool.masks,
                 pool=pool.pool,
                 **self._maps_of(self.roi_attribution(task)),
-                split=self.split(group).output.split,
+                **self.split(group).output.model_dump(),
                 predictions=tuple(self.model_files(group, m).predictions for m in methods),
                 maps=tuple(made.maps for made in maps),
                 map_index=tuple(made.index for made in maps),

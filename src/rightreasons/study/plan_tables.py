@@ -128,6 +128,7 @@ class TablePlan:
                 metadata=tuple(made.metadata for made in models),
                 image_metrics=tuple(made.image_metrics for made in measures),
                 cell_metrics=tuple(made.cell_metrics for made in measures),
+                groups=tuple(made.groups for made in measures),
                 tests=tuple(made.tests for made in measures),
                 compared=tuple(made.tests for made in self._compared()),
             ),

@@ -83,8 +83,19 @@ KEY = (
 RUN = (Column("run", WORD, "", "provenance: key of the table `provenance`"),)
 IMAGE = (
     Column("image_id", pa.string(), "", "the dataset's name of the image"),
-    Column("target", pa.int8(), "", "1 where the image has the target attribute"),
-    Column("protected", pa.int8(), "", "1 where the image has the protected attribute"),
+    Column(
+        "target",
+        pa.int8(),
+        "",
+        "1 where the image has the target attribute; of more than two classes the class's number",
+    ),
+    Column(
+        "protected",
+        pa.int8(),
+        "",
+        "1 where the image has the protected attribute; of more than two groups the group's number "
+        "(table `groups`)",
+    ),
 )
 VALUE = (
     Column("metric", WORD, "", "name of the metric (docs/metrics.md)"),

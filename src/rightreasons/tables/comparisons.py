@@ -68,6 +68,8 @@ def level_tests(
     rows = [*_paired(comparing, methods, {**of_twins, **of_maps}), *_all_pairs(comparing, methods)]
     rows += _means(methods, of_twins)
     compared = pd.DataFrame([{**key, **row} for row in rows])
+    if compared.empty:
+        return compared
     compared["p_holm"] = holm(compared["p_value"].to_numpy(), _families(compared, comparing))
     compared["significant"] = (compared["p_holm"] < ALPHA).where(compared["p_holm"].notna())
     return compared
@@ -104,6 +106,7 @@ class _Predictions:
             for attribute, found in self.models.items()
         }
         self.many = bool((predictions["protected"] > 1).any())
+        self.classes = bool((predictions["target"] > 1).any())
         self._known: dict[tuple[str, str], Resampled] = {}
 
     def rivals(self) -> list[str]:
@@ -124,8 +127,11 @@ class _Predictions:
         return self._known[method, metric]
 
     def shown(self, place: str) -> list[str]:
-        """Return the metrics of a headline that there are: of the watched attribute if any is."""
-        metrics = headline(place, "group")
+        """Return the metrics of a headline that there are: of the watched attribute if any is.
+
+        None of more than two classes.
+        """
+        metrics = [] if self.classes else headline(place, "group")
         return [
             m
             for m in metrics
@@ -205,6 +211,8 @@ def _paired(comparing: Comparing, methods: _Predictions, arrays: Arrays) -> Iter
 def _all_pairs(comparing: Comparing, methods: _Predictions) -> Iterator[Row]:
     """Yield the comparisons of all methods by the metric that ranks."""
     metric = ranking().name
+    if metric not in methods.shown("comparisons"):
+        return
     for method, other in combinations(methods.rivals(), 2):
         difference = methods.of(method, metric) - methods.of(other, metric)
         names = {"test": "all pairs", "method": method, "reference": other, "metric": metric}

@@ -111,6 +111,10 @@ def true_reliance(predictions: pd.DataFrame, injected: Collection[str] = ()) -> 
         chance.where(positive, 1 - chance) for chance in (part["chance"], part["twin_chance"])
     )
     gap = part["logit_1"] - part["logit_0"]
+    if (part["target"] > 1).any():  # of the decided class, whatever the others are
+        right, twin_right = (
+            (part[name] == part["target"]).astype(float) for name in ("decision", "twin_decision")
+        )
     values = part[MODEL].assign(
         flips=(part["chance"] - part["twin_chance"]).abs(),
         logit_change=(gap - (part["twin_logit_1"] - part["twin_logit_0"])).abs(),

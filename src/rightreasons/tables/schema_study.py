@@ -109,7 +109,8 @@ TABLES = (
             *ints(
                 "images",
                 n="images",
-                n11="protected 1, target 1",
+                n11="protected 1, target 1; these and what follows are missing of more than two "
+                "groups or classes",
                 n10="protected 1, target 0",
                 n01="protected 0, target 1",
                 n00="protected 0, target 0",
@@ -130,9 +131,18 @@ TABLES = (
             *KEY,
             *IMAGE,
             *floats("", logit_0="logit of class 0", logit_1="logit of class 1"),
-            *floats("probability", score="P(target = 1)"),
+            *floats(
+                "probability",
+                score="P(target = 1); of more than two classes the probability of the decided one, "
+                "for a twin of the class decided for the image (all classes': the model's "
+                "predictions.parquet)",
+            ),
             Column("decision", pa.int8(), "", "decision of the model's rule, drawn if by lot"),
-            *floats("probability", chance="how often 1 is decided: measures count this"),
+            *floats(
+                "probability",
+                chance="how often 1 is decided: measures count this; of more than two classes how "
+                "often the class decided for the image is, so that it is 1",
+            ),
             *floats(
                 "",
                 twin_logit_0="logit of class 0 of the image's twin",
@@ -163,6 +173,27 @@ TABLES = (
         "cell_metrics",
         "one metric of one cell",
         (*KEY, *VALUE, *INTERVAL, *ints("images", n="images the value rests on"), *RUN),
+    ),
+    Table(
+        "groups",
+        "one metric of one protected group of one model, on test images",
+        (
+            *KEY,
+            Column("group_code", pa.int64(), "", "the group's number: `protected` elsewhere"),
+            Column("group_name", WORD, "", "its name: Male, not Male; of an intersection A & B"),
+            Column(
+                "class_name",
+                WORD,
+                "",
+                "of more than two classes the one that is told from all others; missing of two, "
+                "where rates are of class 1, and of the accuracy",
+            ),
+            Column("metric", WORD, "", "accuracy, selection_rate, tpr, fpr or auroc"),
+            Column("value", pa.float64(), "", "value; missing where no image has part in it"),
+            *INTERVAL,
+            *ints("images", n="images the value rests on; 0 for a group without any"),
+            *RUN,
+        ),
     ),
     Table(
         "tests",

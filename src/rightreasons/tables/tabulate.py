@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
@@ -20,6 +21,8 @@ from rightreasons.core.job import Cell, Group
 from rightreasons.tables.parameters import Described, Timed
 from rightreasons.tables.rows import by_metric, joined, keyed, read_rows, with_words
 
+#: Columns of predictions that only more than two classes have: they stay with the model.
+OF_CLASS = re.compile(r"(watched_)?(twin_)?(logit_([2-9]|\d\d+)|score_\d+)")
 MODEL_KEY = {"task": object, "design": object, "level": float, "seed": float, "method": object}
 
 
@@ -169,6 +172,8 @@ def predictions(study: str, cells: Sequence[Cell], files: Sequence[Path]) -> Ite
 
 def _tested(path: Path) -> pa.Table:
     rows = with_words(read_rows(path), "role", ["test"]).drop_columns("role")
+    others = [name for name in rows.column_names if OF_CLASS.fullmatch(name)]
+    rows = rows.drop_columns(others)
     return rows.cast(pa.schema([
         field.with_type(pa.float64()) if pa.types.is_floating(field.type) else field
         for field in rows.schema
