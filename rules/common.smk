@@ -23,6 +23,7 @@ from rightreasons.study.conclusions import conclusions
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.record import check_record, end_record, write_record
+from rightreasons.study.rehearsal import rehearse_study
 from rightreasons.study.rules import Rules
 from rightreasons.study.yaml_keys import check_keys
 
@@ -106,6 +107,8 @@ def hold_study():
         workflow.scheduler._executor, "run_uuid", ""
     )  # their name in SLURM's queue
     try:
+        if any(job.name.endswith("train") for job in workflow.dag.needrun_jobs()):
+            rehearse_study(RULES.plan.study)
         STUDY_LOCK = hold(LOCK, jobs)
         if workflow.touch:  # the cure for wrong dates
             date_anew(LOCK.parent)

@@ -148,7 +148,9 @@ def test_a_file_that_would_run_code_is_refused_and_does_not(tmp_path: Path, how:
         path.write_bytes(pickle.dumps(content, protocol=2))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=how == "torch")
-    with pytest.raises(UserError, match=r"holds no dict of tensors|is no file of weights but a plain pickle"):
+    with pytest.raises(
+        UserError, match=r"holds no dict of tensors|is no file of weights but a plain pickle"
+    ):
         build_classifier("resnet18", str(path))
     assert not sprung.exists()
     pickle.loads(pickle.dumps(content))  # the trap does work
@@ -167,7 +169,7 @@ def test_files_that_are_no_weights(tmp_path: Path, name: str, content: bytes) ->
 
 def test_a_list_of_tensors_is_no_state_dict(tmp_path: Path) -> None:
     torch.save([torch.ones(2)], tmp_path / "w.pth")
-    with pytest.raises(UserError, match="holds no dict of tensors .* It is a list"):
+    with pytest.raises(UserError, match=r"holds no dict of tensors .* It is a list"):
         build_classifier("resnet18", str(tmp_path / "w.pth"))
 
 

@@ -135,6 +135,39 @@ def check_weights_name(weights: str) -> None:
         )
 
 
+#: Architectures that torchvision has IMAGENET1K_V2 weights of, and those without V1.
+SECOND = frozenset(
+    (
+        *("efficientnet_b1", "mobilenet_v2", "mobilenet_v3_large", "resnet50", "resnet101"),
+        *("resnet152", "resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2"),
+        "wide_resnet101_2",
+        *(m for f in FAMILIES if f.name.startswith("regnet") for m in f.members),
+    )
+) - {"regnet_y_128gf"}
+NOT_FIRST = frozenset(("regnet_y_128gf", "vit_h_14"))
+
+
+def check_weights_of(architecture: str, weights: str) -> None:
+    """Raise UserError for named ImageNet weights that there are not of an architecture."""
+    if weights not in IMAGENET:
+        return
+    name = architecture.removesuffix(GRID)
+    there = ["imagenet"]
+    if name not in NOT_FIRST:
+        there.append("imagenet_v1")
+    if name in SECOND:
+        there.append("imagenet_v2")
+    if name == "efficientnet_lite0":
+        there = ["imagenet"]
+    if name == "small_cnn" or is_outside(name):
+        there = []
+    if weights not in there:
+        raise UserError(
+            f"model.weights: there are no weights {weights!r} of {architecture}. Allowed: "
+            f"{', '.join(('none', *there))}, or the path of a file."
+        )
+
+
 def check_size(architecture: str, size: int, where: str) -> None:
     """Raise UserError for images that an architecture cannot take.
 

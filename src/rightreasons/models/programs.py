@@ -9,9 +9,7 @@ of people whom you trust all the same.
 from __future__ import annotations
 
 import io
-import json
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +19,9 @@ import torch
 from torch import nn
 
 from rightreasons.core.errors import UserError, reason
-from rightreasons.models.facts import TORCHSCRIPT
+from rightreasons.models.programs_files import check_program
 from rightreasons.models.tensors import tensors_only
-from rightreasons.models.weight_files import program_kind
-
-#: Beginnings of names in a .pt2 archive of what is no tensor.
-OBJECTS = ("custom_obj_", "opaque_obj_")
+from rightreasons.models.weight_files import TORCHSCRIPT
 
 
 class Program(nn.Module):
@@ -92,15 +87,7 @@ def read_program(path: Path, kind: str) -> Program:
     UserError
         Where the file holds another kind, objects that are no tensors, or cannot be loaded.
     """
-    found = program_kind(path)
-    if found != kind:
-        what = f"a {found} program" if found else "no program"
-        raise UserError(
-            f"model.weights: {path} holds {what}, and `architecture: {kind}` wants one of "
-            f"{'torch.jit.save' if kind == TORCHSCRIPT else 'torch.export.save'}."
-        )
-    if kind != TORCHSCRIPT:
-        _refuse_objects(path)
+    check_program(path, kind)
     return Program(torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8), kind)
 
 
@@ -135,18 +122,6 @@ def _loading(what: str) -> Iterator[None]:
         ) from error
 
 
-def _refuse_objects(path: Path) -> None:
-    """Raise UserError for an archive with objects that would be unpickled."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name.rpartition("/")[2] for name in archive.namelist()]
-    objects = [name for name in names if name.startswith(OBJECTS)]
-    if objects:
-        raise UserError(
-            f"model.weights: {path} holds objects that are no tensors ({objects[0]}), which would "
-            "run code when they are read. Export the network without them."
-        )
-
-
 def _fixed(loaded: Any) -> tuple[int | None, int | None]:
     """Return the batch and the side that an exported program was made for, None where free."""
     nodes = list(loaded.graph.nodes) if isinstance(loaded, torch.fx.GraphModule) else []
@@ -156,19 +131,3 @@ def _fixed(loaded: Any) -> tuple[int | None, int | None]:
         return None, None
     n, _, height, _ = shape
     return (n if isinstance(n, int) else None), (height if isinstance(height, int) else None)
-
-
-def program_input(path: Path) -> int | None:
-    """Return the side of the images that a .pt2 program takes, None where it says nothing.
-
-    Only the archive's JSON is read.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            name = next(n for n in archive.namelist() if n.endswith("models/model.json"))
-            told = json.loads(archive.read(name))
-        graph = told["graph_module"]["graph"]
-        sizes = graph["tensor_values"][graph["inputs"][-1]["as_tensor"]["name"]]["sizes"]
-        return int(sizes[2]["as_int"])
-    except (StopIteration, KeyError, ValueError, TypeError, IndexError, zipfile.BadZipFile):
-        return None

@@ -91,7 +91,7 @@ def read_tensors(file: WeightsFile, where: str, names: dict[str, str]) -> dict[s
 def _inside(content: Any, where: str) -> dict[str, Any]:
     """Return the dict that some keys lead to; a key may have dots itself."""
     if not where:
-        return content  # type: ignore[no-any-return]
+        return content
     for key, value in content.items():
         if where == key or where.startswith(f"{key}."):
             return _inside(value, where.removeprefix(str(key)).removeprefix("."))

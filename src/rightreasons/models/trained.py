@@ -79,7 +79,7 @@ def outputs_of(model: ModelConfig) -> tuple[list[int], list[int] | None]:
     UserError
         For a label, where the model has none or not that one.
     """
-    found = []
+    found: list[list[int] | None] = []
     for key, chosen in (("positive", model.positive), ("negative", model.negative)):
         if chosen is None:
             found.append(None)

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from rightreasons.core.errors import UserError
 
@@ -122,7 +122,7 @@ class WeightsFile:
 class _Inert(pickle.Unpickler):
     """A reader of pickles that imports and calls nothing."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)
         self.foreign: dict[str, type[Foreign]] = {}
 

@@ -9,6 +9,9 @@ Traits: `check`, what the maps' sum is checked against: "conservation", "complet
 True for a control that is nothing but chance; `style`, its colour, marker and line in figures, as
 matplotlib has them, empty for those of its turn; `boxes`, for one that hides boxes: the parameter
 that says how many a side; `least`, how many images its smallest pass through the network holds;
+`reads`, what it needs of a network: "image" (nothing), "outputs", "gradient" (of outputs by the
+image) or "layers"; `refuses`, families of architectures (`models.facts`) whose layers it has no
+rule for, so that a study with them ends before it begins;
 `small`, parameters with which it is quick, for tests; `exempt`, why a test of the contract is not
 for it, by the test's name.
 """
@@ -33,6 +36,8 @@ EXPLAINERS = Registry(
         "style": (),
         "boxes": "",
         "least": 1,
+        "reads": "layers",
+        "refuses": (),
         "small": {},
         "exempt": {},
     },

@@ -15,7 +15,21 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 
-@EXPLAINERS.register("deconvnet", title="Deconvnet", paper="Zeiler and Fergus 2014")
+@EXPLAINERS.register(
+    "deconvnet",
+    title="Deconvnet",
+    paper="Zeiler and Fergus 2014",
+    refuses=(
+        "convnext",
+        "efficientnet",
+        "maxvit",
+        "mobilenet_v3",
+        "regnet_y",
+        "shufflenet_v2",
+        "swin",
+        "vit",
+    ),
+)
 @contextmanager
 def deconvnet(
     model: Classifier, params: Params, generator: torch.Generator

@@ -33,7 +33,18 @@ class DeepLiftParams(PassParams):
     paper="Shrikumar et al. 2017; captum's implementation: Ancona et al. 2018",
     params=DeepLiftParams,
     check="completeness",
-    least=2,  # an image and its baseline
+    least=2,  # an image and its baseline,
+    refuses=(
+        "inception",
+        "convnext",
+        "efficientnet",
+        "maxvit",
+        "mobilenet_v3",
+        "regnet_y",
+        "shufflenet_v2",
+        "swin",
+        "vit",
+    ),
 )
 @contextmanager
 def deeplift(

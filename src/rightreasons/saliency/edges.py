@@ -23,6 +23,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
     paper="Control, as in Adebayo et al. 2018",
     control=True,
     style=("#666666", "+", ":"),
+    reads="image",
 )
 @contextmanager
 def edges(

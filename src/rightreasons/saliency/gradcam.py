@@ -32,7 +32,11 @@ class GradCAMParams(Params):
 
 
 @EXPLAINERS.register(
-    "gradcam", title="Grad-CAM", paper="Selvaraju et al. 2017", params=GradCAMParams
+    "gradcam",
+    title="Grad-CAM",
+    paper="Selvaraju et al. 2017",
+    params=GradCAMParams,
+    refuses=("vit",),
 )
 @contextmanager
 def gradcam(

@@ -28,7 +28,11 @@ class GradientParams(Params):
 
 
 @EXPLAINERS.register(
-    "gradient", title="Gradient", paper="Simonyan et al. 2014", params=GradientParams
+    "gradient",
+    title="Gradient",
+    paper="Simonyan et al. 2014",
+    params=GradientParams,
+    reads="gradient",
 )
 @contextmanager
 def gradient(

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 
-@EXPLAINERS.register("gradient_squared", title="Squared gradient", paper="Hooker et al. 2019")
+@EXPLAINERS.register(
+    "gradient_squared",
+    title="Squared gradient",
+    paper="Hooker et al. 2019",
+    reads="gradient",
+)
 @contextmanager
 def gradient_squared(
     model: Classifier, params: Params, generator: torch.Generator

@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 
 
 @EXPLAINERS.register(
-    "guided_backprop", title="Guided backpropagation", paper="Springenberg et al. 2015"
+    "guided_backprop",
+    title="Guided backpropagation",
+    paper="Springenberg et al. 2015",
+    refuses=(
+        "convnext",
+        "efficientnet",
+        "maxvit",
+        "mobilenet_v3",
+        "regnet_y",
+        "shufflenet_v2",
+        "swin",
+        "vit",
+    ),
 )
 @contextmanager
 def guided_backprop(

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 
-@EXPLAINERS.register("input_x_gradient", title="Input x gradient", paper="Shrikumar et al. 2016")
+@EXPLAINERS.register(
+    "input_x_gradient",
+    title="Input x gradient",
+    paper="Shrikumar et al. 2016",
+    reads="gradient",
+)
 @contextmanager
 def input_x_gradient(
     model: Classifier, params: Params, generator: torch.Generator

@@ -38,6 +38,7 @@ class IntegratedGradientsParams(PassParams):
     paper="Sundararajan et al. 2017",
     params=IntegratedGradientsParams,
     check="completeness",
+    reads="gradient",
 )
 @contextmanager
 def integrated_gradients(

@@ -41,6 +41,20 @@ class LRPParams(Params):
     paper="Bach et al. 2015; rules and canonical form: Montavon et al. 2019, Anders et al. 2021",
     params=LRPParams,
     check="conservation",
+    refuses=(
+        "densenet",
+        "inception",
+        "mnasnet",
+        "mobilenet_v2",
+        "convnext",
+        "efficientnet",
+        "maxvit",
+        "mobilenet_v3",
+        "regnet_y",
+        "shufflenet_v2",
+        "swin",
+        "vit",
+    ),
 )
 @contextmanager
 def lrp(

@@ -36,6 +36,7 @@ class OcclusionParams(PassParams):
     paper="Zeiler and Fergus 2014",
     params=OcclusionParams,
     boxes="grid",
+    reads="outputs",
 )
 @contextmanager
 def occlusion(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     control=True,
     noise=True,
     style=("#000000", "x", ":"),
+    reads="image",
 )
 @contextmanager
 def random(

@@ -39,6 +39,7 @@ class SmoothGradParams(PassParams):
     title="SmoothGrad",
     paper="Smilkov et al. 2017; squared: Hooker et al. 2019",
     params=SmoothGradParams,
+    reads="gradient",
 )
 @contextmanager
 def smoothgrad(

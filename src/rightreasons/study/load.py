@@ -23,6 +23,7 @@ from rightreasons.metrics import METRICS
 from rightreasons.probes import PROBES, in_order
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
+from rightreasons.study.check_models import check_models
 from rightreasons.study.grid import Grid
 from rightreasons.study.groups import check_groups
 from rightreasons.study.messages import explain, quoted
@@ -92,6 +93,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     _check_twins(study)
     _check_watched(study, kinds["datasets"])
     _check_cells(study)
+    check_models(study)
     return study
 
 

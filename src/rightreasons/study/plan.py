@@ -169,7 +169,9 @@ class Plan:
     def train(self, group: Group) -> TrainJob:
         """Return the job that trains a group's original network."""
         return TrainJob(
-            input=self._training_input(group),
+            input=self._training_input(group).model_copy(
+                update={"weights": self.study.task_model(group.task).path()}
+            ),
             output=self.trained_files(group),
             group=group,
             artifact=self._artifact(group.task),
