@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 #: What can be done: the module with `main(arguments) -> exit code`, and a line of help.
 COMMANDS = {
+    "audit": ("rightreasons.audit.command", "audit a model that was trained elsewhere"),
     "contracts": ("rightreasons.contracts.__main__", "test components of your own, or all"),
     "schema": ("rightreasons.study.schema", "print the JSON schema of a config, for editors"),
     "plan-seeds": ("rightreasons.tables.plan_seeds", "how many seeds find which difference"),

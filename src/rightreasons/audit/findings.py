@@ -178,7 +178,7 @@ def _groups(it: Audited) -> Iterator[Part]:
         shown = {"accuracy": "accuracy"}
     table = []
     for number, name in enumerate(it.groups):
-        mine = rows[rows["group"] == number].drop_duplicates("metric").set_index("metric")
+        mine = rows[rows["group_code"] == number].drop_duplicates("metric").set_index("metric")
         cells = [_cell(mine, metric) for metric in shown]
         table.append((name, f"{int(mine.loc['accuracy', 'n']):,}", *cells))
     yield Table(
