@@ -11,14 +11,16 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join([LIBRARY, *filter(None, [os.getenv("PYTHONPATH")])])
 )
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from rightreasons.core.errors import UserError
 from rightreasons.runtime.clock import date_anew, refuse_future
 from rightreasons.runtime.devices import count_gpus
-from rightreasons.runtime.guard import forget_jobs, hold
+from rightreasons.runtime.guard import forget_jobs, hold, refuse_closed
 from rightreasons.runtime.lifeline import SNAKEMAKE, this_process
+from rightreasons.runtime.slurm import refuse_absence, report_refusals
+from rightreasons.study.command_line import refuse_repeated
 from rightreasons.study.conclusions import conclusions
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
@@ -42,19 +44,25 @@ def check_results():
                 forced=workflow.dag_settings.forceall,
                 touched=workflow.touch,
             )
-        except (
-            UserError
-        ) as error:  # in a function of wildcards: any other exception gets a traceback
-            sys.exit(f"error: {error}")
+        except UserError as error:
+            refuse(error)
+
+
+def refuse(error):
+    """End in one line, which any other exception would not do."""
+    sys.exit(f"error: {error}")
 
 
 try:
+    if workflow.is_main_process:
+        refuse_repeated(sys.argv)
+        refuse_closed(SNAKEMAKES_RECORDS)
     for configfile in workflow.configfiles:
         check_keys(Path(configfile))
     FOLDERS = [Path(configfile).parent for configfile in workflow.configfiles]
     RULES = Rules(Plan(load_config(config, FOLDERS)), first=check_results)
 except UserError as error:
-    raise WorkflowError(str(error))
+    refuse(error)
 
 if workflow.is_main_process and (SAID := conclusions(RULES.plan.grid)):
     logger.info(f"{RULES.plan.study.study}: {SAID}")
@@ -101,10 +109,12 @@ LOCK = Path(RULES.plan.paths.root) / ".lock"
 def hold_study():
     """Refuse to run beside another run of the study or its jobs in SLURM, or with a wrong clock."""
     global STUDY_LOCK
-    jobs = getattr(
-        workflow.scheduler._executor, "run_uuid", ""
-    )  # their name in SLURM's queue
+    executor = workflow.scheduler._executor
+    jobs = getattr(executor, "run_uuid", "")  # their name in SLURM's queue
     try:
+        if jobs:
+            refuse_absence()
+            report_refusals(executor, SubmittedJobInfo)
         STUDY_LOCK = hold(LOCK, jobs)
         if workflow.touch:  # the cure for wrong dates
             date_anew(LOCK.parent)
@@ -117,7 +127,7 @@ def hold_study():
             kept=workflow.execution_settings.keep_metadata,
         )
     except UserError as error:
-        raise WorkflowError(str(error))
+        refuse(error)
 
 
 def end_study():
