@@ -16,6 +16,10 @@ COMMANDS = {
         "rightreasons.study.contact_sheet",
         "draw images without and with what a task is about, and its region",
     ),
+    "cost": (
+        "rightreasons.study.cost_told",
+        "what a study will cost: jobs, hours, disk",
+    ),
     "orphans": ("rightreasons.runtime.orphans", "jobs that a killed run left in SLURM's queue"),
 }
 
