@@ -39,3 +39,7 @@ onstart:
 
 onsuccess:
     end_study()
+
+
+onerror:
+    show_end()

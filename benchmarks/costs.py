@@ -19,8 +19,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from rightreasons.runtime.clock import duration
 from rightreasons.study.cost import Estimate
-from rightreasons.study.cost_told import duration
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 

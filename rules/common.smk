@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 # Planning and jobs use the library beside this workflow, whatever else is installed.
@@ -18,10 +19,14 @@ from rightreasons.core.errors import UserError
 from rightreasons.runtime.clock import date_anew, refuse_future
 from rightreasons.runtime.devices import count_gpus
 from rightreasons.runtime.guard import forget_jobs, hold, refuse_closed
+from rightreasons.runtime.job import BARS
 from rightreasons.runtime.lifeline import SNAKEMAKE, this_process
 from rightreasons.runtime.slurm import refuse_absence, report_refusals
+from rightreasons.runtime.terminal import Display, opened, take_over, wanted
 from rightreasons.study.command_line import refuse_repeated
 from rightreasons.study.conclusions import conclusions
+from rightreasons.study.cost import Estimate
+from rightreasons.study.cost_told import of_run
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.record import check_record, end_record, write_record
@@ -106,6 +111,22 @@ if "gpu_jobs" not in workflow.global_resources and count_gpus():
 LOCK = Path(RULES.plan.paths.root) / ".lock"
 
 
+def costs_of(jobs):
+    """What a run's jobs cost, in words, and the seconds of one job by stage."""
+    cores = 0 if workflow.non_local_exec else workflow.resource_settings.cores or 1
+    return of_run(Estimate(RULES.plan), jobs, cores, 0 if not cores else count_gpus())
+
+
+DISPLAY = None
+if (
+    workflow.is_main_process
+    and workflow.modifier.is_main_snakefile()
+    and wanted(workflow.output_settings)
+):
+    DISPLAY = Display(RULES.plan.study.study, costs_of, partial(opened, LOCK.parent))
+    take_over(DISPLAY, logger)
+
+
 def hold_study():
     """Refuse to run beside another run of the study or its jobs in SLURM, or with a wrong clock."""
     global STUDY_LOCK
@@ -115,6 +136,8 @@ def hold_study():
         if jobs:
             refuse_absence()
             report_refusals(executor, SubmittedJobInfo)
+        elif DISPLAY:
+            os.environ[BARS] = "off"
         STUDY_LOCK = hold(LOCK, jobs)
         if workflow.touch:  # the cure for wrong dates
             date_anew(LOCK.parent)
@@ -136,3 +159,10 @@ def end_study():
     if not (asked.targets or asked.until or asked.omit_from or asked.batch):
         end_record(RULES.plan.study)
     forget_jobs(LOCK)
+    show_end()
+
+
+def show_end():
+    """Print what to open, or how to go on."""
+    if DISPLAY:
+        DISPLAY.end(*workflow.logger_manager.get_logfile()[-1:])

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from rightreasons.runtime.clock import duration
 from rightreasons.study.cost import TABLE, Estimate, known, map_passes, measured
-from rightreasons.study.cost_told import duration, main, printed, room
+from rightreasons.study.cost_told import main, printed, room
 from rightreasons.study.load import load_config, read_merged, read_yaml
 from rightreasons.study.plan import Plan
 from study import ROOT, tiny

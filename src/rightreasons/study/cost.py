@@ -120,10 +120,6 @@ class Estimate:
             megabytes=sum(cost.megabytes for cost in costs),
         )
 
-    def job_seconds(self) -> dict[str, float]:
-        """Return the seconds of one core that a job takes on average, by stage."""
-        return {name: cost.seconds / max(cost.jobs, 1) for name, cost in self.stages.items()}
-
     def images(self, dataset: str) -> int:
         """Return how many images a dataset has: what was fetched, said, or is known of its kind."""
         if dataset not in self._images:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rightreasons.core.errors import UserError
-from rightreasons.study.cost import Estimate, measured
+from rightreasons.runtime.clock import duration
+from rightreasons.study.cost import Cost, Estimate, measured
 from rightreasons.study.load import load_config, read_merged
 from rightreasons.study.plan import Plan
 
 #: Share of the time that cores are busy: jobs wait for others at the end of a stage.
 BUSY = 0.85
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as a person says them: 40 s, 12 min, 3.5 h, 80 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    hours = seconds / 3600
-    return f"{hours:.1f} h" if hours < 10 else f"{hours:,.0f} h"
 
 
 def room(megabytes: float) -> str:
@@ -33,29 +24,42 @@ def room(megabytes: float) -> str:
     return f"{megabytes / 1000:.1f} GB" if megabytes < 1e4 else f"{megabytes / 1000:,.0f} GB"
 
 
-def summary(estimate: Estimate, cores: int, gpus: int = 0) -> str:
-    """Return the cost of a study on a line.
+def of_run(
+    estimate: Estimate, jobs: Mapping[str, int], cores: int, gpus: int = 0
+) -> tuple[str, dict[str, float]]:
+    """Return what some of a study's jobs cost, in words, and the seconds of one by stage.
 
     Parameters
     ----------
     estimate
-        Its costs.
+        The study's costs.
+    jobs
+        How many jobs of each stage there are to run.
     cores, gpus
-        What there is to run it on.
+        What there is to run them on; 0 cores: a cluster.
     """
-    total = estimate.total
-    on_gpu = sum(cost.seconds for cost in estimate.stages.values() if cost.gpu_seconds)
+    run = Cost()
+    on_gpu = 0.0
+    for name, count in jobs.items():
+        if (cost := estimate.stages.get(name)) is None:
+            continue
+        share = count / max(cost.jobs, 1)
+        run.seconds += share * cost.seconds
+        run.gpu_seconds += share * cost.gpu_seconds
+        run.megabytes += share * cost.megabytes
+        on_gpu += share * cost.seconds * bool(cost.gpu_seconds)
+    disk = f"{room(run.megabytes)} of disk"
+    plain = run.seconds - on_gpu
+    seconds = {name: cost.seconds / max(cost.jobs, 1) for name, cost in estimate.stages.items()}
+    if not cores:
+        hours = f"about {duration(run.gpu_seconds)} of GPUs and {duration(plain)} of cores"
+        return f"{hours} (without GPUs {duration(run.seconds)} of cores), {disk}", seconds
     if gpus:
-        wall = max(total.gpu_seconds / gpus, (total.seconds - on_gpu) / cores) / BUSY
-        hours = f"{duration(total.gpu_seconds)} of a GPU and {duration(total.seconds - on_gpu)} of "
-        return (
-            f"about {duration(wall)} on {gpus} GPU{'s' * (gpus > 1)} and {cores} cores ({hours}a "
-            f"core), {room(total.megabytes)} on the disk"
-        )
-    return (
-        f"about {duration(total.seconds / cores / BUSY)} on {cores} core{'s' * (cores > 1)} "
-        f"({duration(total.seconds)} of one core), {room(total.megabytes)} on the disk"
-    )
+        wall = max(run.gpu_seconds / gpus, plain / cores) / BUSY
+        seconds |= {n: c.gpu_seconds / c.jobs for n, c in estimate.stages.items() if c.gpu_seconds}
+        return f"about {duration(wall)} on {gpus} GPU{'s' * (gpus > 1)}, {disk}", seconds
+    wall = run.seconds / cores / BUSY
+    return f"about {duration(wall)} on {cores} core{'s' * (cores > 1)}, {disk}", seconds
 
 
 def printed(estimate: Estimate, cores: int) -> str:
@@ -74,9 +78,10 @@ def printed(estimate: Estimate, cores: int) -> str:
         for task in estimate.study.tasks
         if ("pass", name := estimate.study.task_model(task).architecture) not in measured()
     }
+    jobs = {name: cost.jobs for name, cost in estimate.stages.items()}
     notes = [
-        f"{estimate.study.study}: {summary(estimate, cores)}.",
-        f"With a GPU: {summary(estimate, cores, 1)}.",
+        f"{estimate.study.study}: {of_run(estimate, jobs, cores)[0]}.",
+        f"With a GPU: {of_run(estimate, jobs, cores, 1)[0]}.",
         "Images: how often one goes through a network, there and back. From measured costs, within "
         "about a factor of two; downloads are not counted.",
         *(f"{name} was never measured, and counts as resnet50." for name in sorted(unknown)),
