@@ -18,6 +18,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from rightreasons.core.errors import UserError
 from rightreasons.runtime.clock import date_anew, refuse_future
 from rightreasons.runtime.devices import count_gpus
+from rightreasons.runtime.foreign import join_hooks, share_groups, share_settings
 from rightreasons.runtime.guard import forget_jobs, hold, refuse_closed
 from rightreasons.runtime.job import BARS
 from rightreasons.runtime.lifeline import SNAKEMAKE, this_process
@@ -30,10 +31,15 @@ from rightreasons.study.cost_told import of_run
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.record import check_record, end_record, write_record
-from rightreasons.study.rules import Rules
+from rightreasons.study.rules import STAGES, Rules
 from rightreasons.study.yaml_keys import check_keys
 
 SNAKEMAKES_RECORDS = Path(".snakemake")
+# Whether this is a module of another workflow, and what that one calls our rules.
+IN_ANOTHER = not workflow.modifier.is_main_snakefile()
+RENAMED = workflow.modifier.modify_rulename
+if IN_ANOTHER:
+    share_settings(workflow.resource_settings, RENAMED, STAGES)
 # Jobs end with the Snakemake that started them, killed or not.
 os.environ[SNAKEMAKE] = this_process()
 
@@ -51,6 +57,9 @@ def check_results():
             )
         except UserError as error:
             refuse(error)
+        if IN_ANOTHER:
+            share_groups(workflow.group_settings, RENAMED, STAGES)
+            join_hooks(workflow, hold_study, end_study)
 
 
 def refuse(error):
@@ -118,11 +127,7 @@ def costs_of(jobs):
 
 
 DISPLAY = None
-if (
-    workflow.is_main_process
-    and workflow.modifier.is_main_snakefile()
-    and wanted(workflow.output_settings)
-):
+if workflow.is_main_process and not IN_ANOTHER and wanted(workflow.output_settings):
     DISPLAY = Display(RULES.plan.study.study, costs_of, partial(opened, LOCK.parent))
     take_over(DISPLAY, logger)
 
