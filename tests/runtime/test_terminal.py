@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -109,6 +110,17 @@ def test_a_failed_job_is_told_with_its_log_and_the_way_on(tmp_path: Path) -> Non
         assert run.lines[-2].startswith("1 job failed; what was made is kept. The same command")
         assert run.lines[-1] == "Full log: full.log"
         assert not any("Open first" in line for line in run.lines)
+
+
+def test_a_job_that_never_began_has_no_log_of_an_earlier_run(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_text("done last week\n")
+    os.utime(log, (10, 10))
+    run = Run()
+    run.begin(train=1)
+    run.start(1, "train", local=False)
+    run.fail(1, "train", [str(log)])
+    assert run.lines[1:] == ["  failed: train. It did not begin."]
 
 
 def test_a_job_that_works_at_the_second_try_has_not_failed() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from rightreasons.runtime.clock import duration
+from rightreasons.runtime.clock import TOLERANCE, duration
 
 #: The environment variable that asks for Snakemake's own messages, where it says `snakemake`.
 TERMINAL = "RIGHTREASONS_TERMINAL"
@@ -109,6 +109,7 @@ class Display(logging.Handler):
         self.jobs: dict[int, tuple[str, str, bool]] = {}
         self.failed: set[str] = set()
         self.started = self.said = clock()
+        self.begun = time.time()
         self.live = ""
         self.active = False
 
@@ -148,7 +149,8 @@ class Display(logging.Handler):
                 self.stages.setdefault(stage_of(rule), Progress()).total += count
         jobs = {name: stage.total for name, stage in self.stages.items()}
         cost, self.weights = self.costs(jobs)
-        self.print(f"{self.study}: {sum(jobs.values())} jobs{cost and f', {cost}'}")
+        count = sum(jobs.values())
+        self.print(f"{self.study}: {count} job{'s' * (count > 1)}{cost and f', {cost}'}")
 
     def _on_job_info(self, record: Any) -> None:
         stage = self.stages.get(stage_of(record.rule_name))
@@ -178,10 +180,15 @@ class Display(logging.Handler):
         if stage := self.stages.get(stage_of(rule)):
             stage.running = max(stage.running - 1, 0)
         self.failed.add(f"{rule} {where}")
-        self.print(f"  failed: {rule} {where}. Its log: {' '.join(record.log) or 'none'}")
-        logs = [path for path in record.log if Path(path).is_file()]
+        logs = [path for path in record.log if self._is_new(Path(path))]
+        told = f"Its log: {' '.join(logs)}" if logs else "It did not begin."
+        self.print(f"  failed: {f'{rule} {where}'.strip()}. {told}")
         if logs and not local:  # what a job on this machine says is on the terminal already
             self.print(_tail(Path(logs[0])))
+
+    def _is_new(self, log: Path) -> bool:
+        """Return whether a log is of this run."""
+        return log.is_file() and log.stat().st_mtime >= self.begun - TOLERANCE
 
     # Lines
 
