@@ -17,7 +17,7 @@ test: environment check docs
 check: environment
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/snakefmt --check Snakefile workflow rules examples/foreign_workflow/Snakefile
 	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
 
