@@ -76,3 +76,15 @@ def test_a_foreign_workflow_imports_the_suite_twice_with_a_profile(tmp_path: Pat
         assert "gres=gpu:1" in job
         assert re.search(rf"\n +rule {name}_split:", said)  # set in: of a group
     assert "rule both:" in said
+
+
+def test_the_catalogues_files_are_there() -> None:
+    """Standardised usage: workflow/Snakefile, config/README.md and the catalogue's own file."""
+    text = (ROOT / "workflow/Snakefile").read_text()
+    assert 'include: "../Snakefile"' in text
+    assert "default_target: True" in text  # an included file's is passed over
+    assert (ROOT / "config/README.md").is_file()
+    assert (ROOT / "config/config.yaml").read_text() == (ROOT / "config.yaml").read_text()
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["software-stack-deployment"]["conda"] is True
+    assert usage["report"] is True
