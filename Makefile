@@ -9,12 +9,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 demo: environment
 	@$(SNAKEMAKE)
 	@test results/demo/report.html -nt results/demo/report/leaderboard.txt \
-	  || $(SNAKEMAKE) --report results/demo/report.html
-	@cat results/demo/report/leaderboard.txt
-	@echo
-	@echo "Tables:  results/demo/tables/*.parquet   (described in results/README.md)"
-	@echo "Figures: results/demo/report/figures/, pages: results/demo/report/*.html"
-	@echo "Report:  results/demo/report.html"
+	  || ($(SNAKEMAKE) --report results/demo/report.html --quiet all && echo "  Report:      results/demo/report.html")
 
 test: environment check docs
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
@@ -22,7 +17,7 @@ test: environment check docs
 check: environment
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/snakefmt --check Snakefile workflow rules examples/foreign_workflow/Snakefile
 	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
 

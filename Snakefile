@@ -2,8 +2,8 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-# A config without `study` is a mistake, and no layer over the default study.
-if not config:
+# The default study, for `--config` alone too. A file without `study` is a mistake, and no layer over it.
+if "study" not in config and not workflow.overwrite_configfiles:
 
     configfile: str(workflow.current_basedir.join("config.yaml"))
 
@@ -40,3 +40,7 @@ onstart:
 
 onsuccess:
     end_study()
+
+
+onerror:
+    show_end()

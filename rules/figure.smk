@@ -2,7 +2,10 @@
 FIGURES = RULES.figures()
 
 
-report: "../captions/workflow.rst"
+# It tells of this config; another workflow's report has a text of its own.
+if not IN_ANOTHER:
+
+    report: "../captions/workflow.rst"
 
 
 for FIGURE in FIGURES:

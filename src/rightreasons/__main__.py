@@ -17,6 +17,11 @@ COMMANDS = {
         "rightreasons.study.contact_sheet",
         "draw images without and with what a task is about, and its region",
     ),
+    "merge": ("rightreasons.study.merge", "results of one study from two machines"),
+    "cost": (
+        "rightreasons.study.cost_told",
+        "what a study will cost: jobs, hours, disk",
+    ),
     "orphans": ("rightreasons.runtime.orphans", "jobs that a killed run left in SLURM's queue"),
 }
 

@@ -72,6 +72,19 @@ def test_saved_files_are_the_same_every_time_and_leave_no_scratch(tmp_path: Path
     assert b"<dc:date>" not in first["svg"]
 
 
+@pytest.mark.parametrize(
+    "own", [{"text.usetex": True}, {"font.size": 30, "axes.grid": True}, {"savefig.bbox": "tight"}]
+)
+def test_settings_of_the_users_change_no_figure(own: dict[str, Any], tmp_path: Path) -> None:
+    """As a matplotlibrc in the home or the working folder would set them."""
+    before = saved(drawn("runtimes", "one"), tmp_path)
+    with matplotlib.rc_context(own):
+        drawn.cache_clear()
+        assert saved(drawn("runtimes", "one"), tmp_path) == before
+        assert matplotlib.rcParams[next(iter(own))] == next(iter(own.values()))
+    drawn.cache_clear()
+
+
 def test_a_failing_write_leaves_nothing_behind(tmp_path: Path) -> None:
     files = {"png": tmp_path / "f.png", "svg": tmp_path / "absent" / "f.svg"}
     with pytest.raises(FileNotFoundError):

@@ -255,3 +255,11 @@ def test_designs_say_what_their_roles_hold_and_which_cells_they_leave_empty() ->
     assert empty == [True, False, False, True]
     assert one_sided.leaves_empty("train", 0.5)
     assert not one_sided.leaves_empty("debias", 0.5)
+
+
+@pytest.mark.parametrize("name", ["phi", "artifact_fraction", "agreement"])
+def test_minus_zero_is_zero(name: str) -> None:
+    levels = DESIGNS[name].params(levels=[-0.0, 0.5]).model_dump()["levels"]
+    assert [f"{level:g}" for level in levels] == ["0", "0.5"]
+    with pytest.raises(ValidationError, match="named twice"):
+        DESIGNS[name].params(levels=[0.0, -0.0])

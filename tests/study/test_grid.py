@@ -58,6 +58,11 @@ def test_a_group_is_read_back_from_the_name_of_its_folder(level: float) -> None:
     assert group.level == pytest.approx(level, rel=1e-5)
 
 
+@pytest.mark.parametrize("zero", [-0.0, "-0", "-0.0"])
+def test_minus_zero_is_no_group_of_its_own(zero: float | str) -> None:
+    assert GRID.group("tie", "phi", zero, 7).folder == "tie/phi-0/seed-7"
+
+
 def test_whose_maps_a_method_has() -> None:
     assert GRID.methods() == ["vanilla", "thropt", "tuned", "groups"]
     assert GRID.methods(changes="weights") == ["tuned"]

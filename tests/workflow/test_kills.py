@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -113,7 +114,12 @@ def disturbed(
     command = space.command("--retries", str(retries), "--", *ENDS)
     with (
         subprocess.Popen(
-            command, cwd=space.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=space.folder,
+            env={**os.environ, "RIGHTREASONS_TERMINAL": "snakemake"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as run,
         ThreadPoolExecutor() as strikers,
     ):

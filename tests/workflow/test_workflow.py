@@ -187,11 +187,12 @@ def test_the_normal_model_is_vanilla_at_level_0(finished: Workspace) -> None:
 
 
 def test_a_wrong_config_is_one_line(finished: Workspace) -> None:
-    space = finished
-    path = space.folder / "wrong.yaml"
-    path.write_text((space.folder / "study.yaml").read_text().replace("finetune:", "finetun:"))
-    done = space.run("-n", "--configfile", "wrong.yaml")
+    path = finished.folder / "study.yaml"
+    path.write_text(path.read_text().replace("finetune:", "finetun:"))
+    done = finished.run("-n")
+    finished.configure(tiny())
     assert done.returncode != 0
+    assert done.stdout.splitlines()[-1].startswith("error: config: ")
     assert "unknown method 'finetun' (did you mean 'finetune'?)" in done.stdout
     assert "Traceback" not in done.stdout
 
@@ -307,6 +308,7 @@ def test_a_config_without_a_study_is_no_layer_over_the_demo(tmp_path: Path) -> N
 def test_the_default_study_lies_beside_the_snakefile(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--quiet", "rules"]
     options = ["-s", str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
+    options += ["--config", "training={epochs: 2}"]  # keys alone are laid over the default study
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "measure" in done.stdout + done.stderr

@@ -123,10 +123,15 @@ def _styles(
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in this style within the block, and leave matplotlib's settings as they were."""
-    from matplotlib import rc_context
+    """Draw in this style within the block, and leave matplotlib's settings as they were.
 
-    with rc_context(RC):
+    It starts from matplotlib's own defaults: a `matplotlibrc` of the user's changes no figure.
+    """
+    from matplotlib import rc_context, rcdefaults, rcParams
+
+    with rc_context():
+        rcdefaults()
+        rcParams.update(RC)
         yield
 
 

@@ -1,4 +1,4 @@
-"""Results that are dated in the future, by a clock that is or was wrong."""
+"""Results that are dated in the future, by a clock that is or was wrong; time in words."""
 
 from __future__ import annotations
 
@@ -75,3 +75,13 @@ def _span(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} seconds"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them: 40 s, 12 min, 3.5 h, 80 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 10 else f"{hours:,.0f} h"

@@ -7,8 +7,10 @@ that they have in SLURM's queue, and the next run starts when they are gone.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -157,3 +159,55 @@ def _refuse_orphans(path: Path) -> None:
             f"write the same files as yours:\n{describe(left)}\nWait for them: python "
             "-m rightreasons.runtime.orphans --wait. Or cancel them: --cancel in place of --wait."
         )
+
+
+def refuse_closed(folder: Path) -> None:
+    """Refuse to start where Snakemake cannot keep its records, which it does in dry runs too.
+
+    Parameters
+    ----------
+    folder
+        Snakemake's own (`.snakemake`), there or not.
+
+    Raises
+    ------
+    UserError
+        With the path that may not be written or read, whose it is, and what to do.
+    """
+    if not folder.exists():
+        closed = None if _may(folder.absolute().parent, os.W_OK | os.X_OK) else folder.parent
+    else:
+        closed = next(_closed(folder), None)
+    if closed is not None:
+        raise UserError(
+            f"{closed.absolute()} belongs to {_owner(closed)} and is closed to you, and Snakemake "
+            "keeps its records there, even of a dry run. Its owner opens the folder to a group by "
+            f"`chmod -R g+rwX {folder} results`. Or run in a folder of your own, with the option "
+            "--directory."
+        )
+
+
+def _closed(folder: Path) -> Iterator[Path]:
+    """Yield folders that may not be entered or written, and files that may not be read."""
+    if not _may(folder, os.R_OK | os.W_OK | os.X_OK):
+        yield folder
+        return
+    for one in os.scandir(folder):
+        if one.is_dir():
+            if not _may(one, os.R_OK | os.W_OK | os.X_OK):
+                yield Path(one)
+            else:  # a sample: hundreds of thousands of records take long on a shared disk
+                some = itertools.islice(os.scandir(one), 100)
+                yield from (Path(file) for file in some if not _may(file, os.R_OK))
+
+
+def _may(path: os.PathLike[str], what: int) -> bool:
+    effective = os.access in os.supports_effective_ids
+    return os.access(path, what, effective_ids=effective)
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except (KeyError, NotImplementedError, OSError):
+        return "another user"

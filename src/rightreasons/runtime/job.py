@@ -20,6 +20,8 @@ from rightreasons.core.job import Files, Job, Running
 from rightreasons.runtime.lifeline import SNAKEMAKE, end_with
 
 J = TypeVar("J", bound=Job)
+#: The environment variable that keeps progress bars off the terminal, where it says `off`.
+BARS = "RIGHTREASONS_BARS"
 
 
 def run(work: Callable[[J, Running], None], kind: type[J], snakemake: Any) -> None:
@@ -163,4 +165,5 @@ def progress_bar(items: Iterable[Any], description: str, label: str = "") -> Any
 
     ready()
     pause = 0.5 if sys.stderr.isatty() else 10
-    return tqdm(items, desc=f"{label} {description}".strip(), mininterval=pause, leave=False)
+    text, off = f"{label} {description}".strip(), os.getenv(BARS) == "off"
+    return tqdm(items, desc=text, mininterval=pause, leave=False, disable=off)

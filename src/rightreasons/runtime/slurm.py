@@ -7,15 +7,19 @@ and no later Snakemake takes them over. A run beside them would write the same f
 from __future__ import annotations
 
 import getpass
+import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rightreasons.core.errors import UserError, reason
 
 PREFIX = "rightreasons"  # slurm-jobname-prefix in profiles/slurm
 _FIELDS = "%i|%j|%T|%M|%N|%Z|%k"  # number, name, state, time, nodes, folder, comment
+#: What Snakemake's plug-in calls: without these it fails job by job, or waits for ever.
+_NEEDED = ("sbatch", "squeue", "scancel", "sacct")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,60 @@ class Job:
     nodes: str
     folder: str
     what: str  # Snakemake's comment: the rule and the wildcards
+
+
+def refuse_absence() -> None:
+    """Refuse to start where SLURM is not, or does not answer.
+
+    Raises
+    ------
+    UserError
+        With what is missing, and where to start instead.
+    """
+    instead = (
+        "Start on a node from which SLURM takes jobs (a login node; some need `module load slurm`),"
+        " or run on this machine: the same command without --workflow-profile."
+    )
+    if absent := [command for command in _NEEDED if shutil.which(command) is None]:
+        raise UserError(
+            f"jobs were to go to SLURM, and there is no {', '.join(absent)} on this machine. "
+            f"{instead}"
+        )
+    try:
+        queued()
+    except UserError as error:
+        raise UserError(f"jobs were to go to SLURM, and {error}. {instead}") from None
+
+
+def report_refusals(executor: Any, submitted: Callable[[Any], Any]) -> None:
+    """See that a group of jobs which SLURM does not take fails, and says why.
+
+    In the plug-in (2.8) the handler of errors at submission asks a group for its rule, which it has
+    not: the error is lost, and Snakemake waits for ever. And Snakemake (9.27) prints of a failed
+    group everything but the reason.
+
+    Parameters
+    ----------
+    executor
+        Snakemake's, which is changed: its `run_job` and `report_job_error`.
+    submitted
+        From a job to what `report_job_error` takes.
+    """
+    run, report = executor.run_job, executor.report_job_error
+
+    def report_job_error(info: Any, msg: str | None = None, **told: Any) -> None:
+        if msg and info.job.is_group():
+            executor.logger.error(f"group {info.job.groupid}: {msg.splitlines()[0]}")
+        report(info, msg=msg, **told)
+
+    def run_job(job: Any) -> None:
+        try:
+            run(job)
+        except Exception as error:
+            cause = error.__context__ if job.is_group() and error.__context__ else error
+            report_job_error(submitted(job), msg=f"SLURM did not get it: {reason(cause)}")
+
+    executor.report_job_error, executor.run_job = report_job_error, run_job
 
 
 def queued() -> list[Job]:

@@ -138,7 +138,8 @@ class RoleParams(BaseRoles):
 
 
 def different(levels: list[float]) -> list[float]:
-    """Return the levels; a ValueError if two would share a folder, which has six digits."""
+    """Return the levels, -0 as 0; a ValueError if two share a folder, which has six digits."""
+    levels = [level + 0.0 for level in levels]
     if len({f"{level:g}" for level in levels}) < len(levels):
         raise ValueError(f"levels are named twice: {levels}")
     return levels

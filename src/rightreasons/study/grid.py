@@ -69,7 +69,7 @@ class Grid:
             dataset=self.dataset(task),
             task=task,
             design=design,
-            level=float(f"{float(level):g}"),
+            level=float(f"{float(level):g}") + 0.0,  # -0 is 0
             seed=int(seed),
         )
 

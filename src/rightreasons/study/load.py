@@ -127,6 +127,30 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_merged(paths: Sequence[Path]) -> dict[str, Any]:
+    """Return the config of several files as Snakemake merges them: later keys over earlier ones.
+
+    Raises
+    ------
+    UserError
+        Where a file is not there, or is no config.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"there is no file {path}.")
+        _lay_over(merged, read_yaml(path))
+    return merged
+
+
+def _lay_over(below: dict[str, Any], above: dict[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            _lay_over(below[key], value)
+        else:
+            below[key] = value
+
+
 def scanned() -> dict[str, Registry]:
     """Return all registries with what they find by themselves: built-in components and plug-ins.
 

@@ -78,7 +78,7 @@ def check_record(
     known = "params" in triggers and _mark(snakemake, study) == record["id"]
     if known and not touched:
         return
-    changed = list(_differences(record["config"], _config(study)))
+    changed = list(differences(record["config"], _config(study)))
     if not changed and not known and record["code"] != code_of_all():
         changed = ["the code of the suite or of a component"]
     if changed:
@@ -192,7 +192,7 @@ def _cures(root: Path) -> str:
     )
 
 
-def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
+def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
     """Yield what differs between two configs, key by key."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
@@ -202,7 +202,7 @@ def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
             elif key not in old:
                 yield f"{place} is new"
             else:
-                yield from _differences(old[key], new[key], place)
+                yield from differences(old[key], new[key], place)
     elif old != new:
         yield f"{where} was {_short(old)} and is {_short(new)}"
 
