@@ -45,7 +45,7 @@ PANELS = (
     ("auroc", "AUROC", "↑ better"),
 )
 #: Characters of a group's name, and of a class's in a panel's name.
-NAME, CLASS = 38, 14
+NAME, CLASS = 50, 14
 
 
 class GroupsParams(Params):
@@ -87,8 +87,9 @@ def groups(given: Given, params: GroupsParams) -> Figure:
         part, of_class = _one_class(rows[rows["metric"] == metric])
         _draw(axes, part, shown, styles)
         panel_title(axes, name, of_class or better)
-    grid[0].set_yticks(range(len(shown)), [_label(*one) for one in _named(shown)])
-    at = f"{given.study.designs[given.design].symbol} = {given.strongest:g}"
+    grid[0].set_yticks(range(len(shown)), [_label(*one) for one in _named(shown)], fontsize=7)
+    design = given.study.designs[given.design]
+    at = f"{design.symbol} = {given.strongest:g}" if len(design.levels) > 1 else given.design
     look = title_above(figure, f"{given.task}, {at}: every group of {given.facts.protected}", 1)
     draw_legend(figure, legend_handles(styles), crossed=False, ncols=len(styles), **look)
     note(figure, _remarks(shown, count, len(every) - len(styles)))
