@@ -296,3 +296,36 @@ def fake_region_maps() -> pd.DataFrame:
         for kind in ("mean", "image")
     ]
     return pd.DataFrame(rows)
+
+
+def fake_groups(
+    methods: tuple[str, ...] = METHODS,
+    levels: tuple[float, ...] = (0.0, 0.9),
+    seeds: tuple[int, ...] = (0, 1),
+    names: tuple[str, ...] = ("not Wearing_Hat", "Wearing_Hat"),
+    classes: tuple[str | None, ...] = (None,),
+) -> pd.DataFrame:
+    """Return a table `groups`; of more than two groups the last has no test image."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for method, level, seed in itertools.product(methods, levels, seeds):
+        for (code, name), metric in itertools.product(
+            enumerate(names), ("accuracy", "selection_rate", "tpr", "fpr", "auroc")
+        ):
+            for one in (None,) if metric == "accuracy" else classes:
+                gone = len(names) > 2 and code == len(names) - 1
+                value = np.nan if gone else 0.5 + 0.3 * rng.random() + 0.1 * code / len(names)
+                rows.append(
+                    {
+                        **KEY,
+                        **{"level": level, "seed": seed, "method": method},
+                        **{"group_code": code, "group_name": name, "class_name": one},
+                        **{
+                            "metric": metric,
+                            "value": value,
+                            "n": 0 if gone else max(120 - 5 * code, 8),
+                        },
+                        **{"ci_low": value - 0.06, "ci_high": value + 0.05},
+                    }
+                )
+    return pd.DataFrame(rows)

@@ -15,6 +15,7 @@ from fake_tables import (
     fake_calibration,
     fake_cells,
     fake_grid,
+    fake_groups,
     fake_leaderboard,
     fake_part,
     fake_positions,
@@ -149,6 +150,14 @@ def table(made: Plan, name: str) -> pd.DataFrame:
     every = tuple(grid.explainers("smiling_by_hat"))
     made_up: dict[str, Callable[[], pd.DataFrame]] = {
         "cell_metrics": lambda: of_pairs(lambda cells, _: cells),
+        "groups": lambda: pd.concat(
+            [
+                fake_groups(tuple(grid.methods(t)), tuple(grid.levels(d)), seeds).assign(
+                    **key, task=t, design=d
+                )
+                for t, d in grid.pairs()
+            ]
+        ),
         "tests": lambda: of_pairs(tests),
         "robustness": lambda: fake_robustness(tuple(grid.methods())[1:]).assign(**key, **task),
         "leaderboard": lambda: of_pairs(lambda cells, _: fake_leaderboard(cells)),

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightreasons.core.errors import UserError
-from rightreasons.metrics import METRICS
+from rightreasons.metrics import METRICS, takes_many
 from rightreasons.metrics._groups import count_cells
 from rightreasons.metrics.by_group import GroupReport, group_report, of_predictions
-from rightreasons.metrics.compute import group_rows, resolve, takes_many
+from rightreasons.metrics.compute import group_rows, resolve
+from rightreasons.statistics.intervals import lowest_share
 
 ROOT = Path(__file__).parents[2]
 FAIRLEARN = json.loads((Path(__file__).parent / "fairlearn.json").read_text())
@@ -309,9 +310,28 @@ def test_intervals_are_those_of_images_drawn_anew() -> None:
         for metric, value in said(again).items():
             drawn.setdefault(metric, []).append(value)
     for row in report.overall.itertuples():
+        if row.metric in ("lowest_group_accuracy", "worst_group_accuracy"):
+            continue  # score intervals
         low, high = np.quantile(drawn[row.metric], [0.025, 0.975])
         assert row.ci_low == pytest.approx(low, abs=0.03), row.metric
         assert row.ci_high == pytest.approx(high, abs=0.03), row.metric
+
+
+def test_the_interval_of_the_lowest_accuracy_is_that_of_its_shares() -> None:
+    """As the table `cell_metrics` has it: candidates that a score test does not refuse."""
+    target, decision, group, scores = random_data(n=240, groups=3, classes=2)
+    report = group_report(target, decision, group, groups="abcd", replicates=5)
+    table = pd.DataFrame({"target": target, "protected": group, "chance": decision})
+    rows = group_rows(resolve(), predictions=table.assign(score=scores[:, 1]), seed=0, replicates=5)
+    theirs = pd.DataFrame(rows).set_index("metric")
+    ours = report.overall.set_index("metric")
+    right = [(target == decision)[group == a] for a in range(3)]
+    low, high = lowest_share(np.array([r.sum() for r in right]), np.array([len(r) for r in right]))
+    assert ours.loc["lowest_group_accuracy", "ci_low"] == pytest.approx(float(low))
+    assert ours.loc["lowest_group_accuracy", "ci_high"] == pytest.approx(float(high))
+    for metric in ("lowest_group_accuracy", "worst_group_accuracy"):
+        ends = ["value", "ci_low", "ci_high"]
+        assert ours.loc[metric, ends].tolist() == pytest.approx(theirs.loc[metric, ends].tolist())
 
 
 @pytest.mark.parametrize("classes", [2, 3])

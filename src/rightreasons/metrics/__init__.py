@@ -103,6 +103,7 @@ __all__ = [
     "playing",
     "ranking",
     "region_view",
+    "takes_many",
     "utility",
 ]
 
@@ -168,6 +169,11 @@ def ranking() -> Component:
 def utility() -> Component:
     """Return the metric of what a fair method has to keep."""
     return METRICS[playing("utility")[0]]
+
+
+def takes_many(metric: Component) -> bool:
+    """Return whether a metric of predictions exists for more than two groups."""
+    return metric.traits["needs"] == "scores" or bool(metric.traits["many_groups"])
 
 
 def _in_order(metrics: list[Component]) -> list[str]:

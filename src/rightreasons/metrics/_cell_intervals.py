@@ -86,12 +86,19 @@ def of_larger_gap(measure: Measure, counts: Array) -> tuple[float, float]:
 
 
 def of_lowest_share(measure: Measure, counts: Array) -> tuple[float, float]:
-    """Return the interval of the lowest accuracy of the cells, of more than four those that are."""
+    """Return the interval of the lowest accuracy of the cells, of more than four those filled."""
     right, totals = correct(counts).ravel(), counts.sum(axis=-1).ravel()
     there = (totals > 0) | (len(totals) == 4)
     low, high = lowest_share(right[there], totals[there])
     return float(low), float(high)
 
 
+def of_lowest_group(measure: Measure, counts: Array) -> tuple[float, float]:
+    """Return the interval of the lowest accuracy of the groups that have images."""
+    right, totals = correct(counts).sum(axis=0), counts.sum(axis=(0, -1))
+    low, high = lowest_share(right[totals > 0], totals[totals > 0])
+    return float(low), float(high)
+
+
 #: Intervals of tables with any number of groups; of the others the bootstrap takes the place.
-ANY_GROUPS = (of_shares, of_lowest_share)
+ANY_GROUPS = (of_shares, of_lowest_share, of_lowest_group)

@@ -39,7 +39,7 @@ from rightreasons.statistics.bootstrap import (
     resample_sums,
     resample_weights,
 )
-from rightreasons.statistics.intervals import wilson
+from rightreasons.statistics.intervals import lowest_share, wilson
 
 Array = np.ndarray
 
@@ -105,9 +105,11 @@ def group_report(
     Returns
     -------
     GroupReport
-        Intervals of a group's rates are Wilson's; that of its AUROC, and all overall, are
-        percentiles of the bootstrap. The largest of several differences is too large on average:
-        with many small groups read a difference beside its interval.
+        Intervals of a group's rates are Wilson's, those of the lowest accuracies score intervals
+        (`statistics.intervals.lowest_share`); that of a group's AUROC, and the others overall, are
+        percentiles of the bootstrap. The largest of several differences is too large on average,
+        and in the bootstrap's samples still more so: with many small groups, read the table of
+        groups beside it.
 
     Raises
     ------
@@ -373,8 +375,17 @@ def _overall_rows(
     if areas:
         points["auroc_gap"] = _gap_of(np.array([[one.found.value] for one in areas]), areas)[0]
         samples["auroc_gap"] = _gap_of(np.stack([one.sample for one in areas]), areas)
+    total, right = counts.sum(axis=-1), _diagonal(counts)
+    lowest = {
+        "lowest_group_accuracy": (right.sum(axis=0), total.sum(axis=0)),
+        "worst_group_accuracy": (right.ravel(), total.ravel()),
+    }
     for metric, value in points.items():
         found = percentile_interval(float(value), samples[metric], n=n)
+        if metric in lowest and not np.isnan(value):
+            hits, images = lowest[metric]
+            low, high = lowest_share(hits[images > 0], images[images > 0])
+            found = Interval(found.value, float(low), float(high), n)
         yield (metric, found.value, found.low, found.high, found.n)
 
 

@@ -25,6 +25,7 @@ from rightreasons.metrics import (
     TestResult,
     Twins,
     WitnessedMaps,
+    takes_many,
 )
 from rightreasons.metrics._cell_intervals import ANY_GROUPS
 from rightreasons.metrics._groups import cell_of, count_cells, groups_in, shares
@@ -365,11 +366,6 @@ def group_rows(
         for component, params in _chosen(metrics, "group", attribute=attribute)
         if not many or takes_many(component)
     ]
-
-
-def takes_many(component: Component) -> bool:
-    """Return whether a metric of predictions exists for more than two groups."""
-    return component.traits["needs"] == "scores" or bool(component.traits["many_groups"])
 
 
 def _group_interval(

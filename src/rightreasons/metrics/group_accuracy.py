@@ -6,7 +6,7 @@ import numpy as np
 
 from rightreasons.core.registry import Params
 from rightreasons.metrics import METRICS
-from rightreasons.metrics._cell_intervals import absolute, of_shares
+from rightreasons.metrics._cell_intervals import absolute, of_lowest_group, of_shares
 from rightreasons.metrics._groups import difference, gap, group_accuracy
 
 
@@ -66,6 +66,7 @@ def accuracy_gap(counts: np.ndarray, params: Params) -> np.ndarray:
     kind="group",
     needs="counts",
     many_groups=True,
+    interval=of_lowest_group,
     better="higher",
     bounds=(0, 1),
     formula=r"\min_a P(\hat Y = Y \mid A = a)",

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.seeds import derive
-from rightreasons.metrics import METRICS, headline, ranking
-from rightreasons.metrics.compute import by_attribute, resolve, takes_many, twins_of
+from rightreasons.metrics import METRICS, headline, ranking, takes_many
+from rightreasons.metrics.compute import by_attribute, resolve, twins_of
 from rightreasons.statistics.paired import (
     Comparison,
     Judged,

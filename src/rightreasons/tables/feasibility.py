@@ -76,7 +76,7 @@ def sentence(rows: pd.DataFrame, original: str) -> str:
     if rows.empty:
         return (
             f"What can be told from {original}'s features is not known: the splits have no select "
-            "images, or the network shows its outputs alone."
+            "images, or more than two groups, or the network shows its outputs alone."
         )
     shown = [f"{asked}_accuracy{end}" for asked in ASKED for end in ("", "_low", "_high")]
     mean = rows[shown].mean(skipna=False)

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.core.job import Cell, Group
-from rightreasons.metrics import METRICS
+from rightreasons.metrics import METRICS, takes_many
 from rightreasons.metrics._groups import groups_in
-from rightreasons.metrics.compute import takes_many, twins_of
+from rightreasons.metrics.compute import twins_of
 from rightreasons.metrics.influence import influence
 from rightreasons.statistics.estimates import Estimate, mean_of, over_seeds
 from rightreasons.statistics.seeds import SeedEffect
