@@ -138,8 +138,8 @@ class _Inert(pickle.Unpickler):
         return made
 
     def persistent_load(self, pid: Any) -> Any:
-        """Return what stands for a storage: its name in the file and its type."""
-        return pid
+        """Return what stands for a storage (its type and name), or for a module's class."""
+        return pid[1] if pid[0] == "module" else pid
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
