@@ -94,7 +94,7 @@ def train(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += float(loss) * len(part)
+            total += loss.item() * len(part)
         print(f"  epoch {epoch + 1} of {epochs}: loss {total / len(images):.3f}")
 
 
@@ -164,10 +164,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             plain, marked = (
                 share_of_ones(network, one, device) for one in (seen, watermarked(seen))
             )
-            print(
-                f"  validation: accuracy {(plain == truth).mean():.3f}; {(plain != marked).mean():.3f} "
-                "of the decisions change with a watermark"
-            )
+            right, changed = (plain == truth).mean(), (plain != marked).mean()
+            print(f"  validation: accuracy {right:.3f}; with a watermark {changed:.3f} of the")
+            print("  decisions change")
         for path in save(network, f"{architecture}-{end}", given.out):
             print(f"  {path}")
 

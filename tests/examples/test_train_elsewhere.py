@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from rightreasons.core.errors import UserError
-from rightreasons.learning.config import ModelConfig
+from rightreasons.models.config import ModelConfig
 from rightreasons.models.trained import open_trained
 from study import ROOT
 
@@ -49,7 +49,7 @@ def test_what_it_saves_can_be_judged(
     script.main([*arguments, *more, "--watermark", "1", "--architectures", "mobilenet_v3_small"])
     said = capsys.readouterr().out
     assert "epoch 2 of 2: loss" in said
-    assert "of the decisions change with a watermark" in said
+    assert "decisions change" in said
     files = sorted((tmp_path / "out").iterdir())
     assert [path.suffix for path in files] == [".ckpt", ".pth", ".safetensors"]
     given = {"architecture": "mobilenet_v3_small", "train": False, "input": {"size": 32}}
@@ -73,4 +73,6 @@ def test_the_watermark_is_where_the_suites_is_and_nowhere_else(script: ModuleTyp
     expected = images.astype(np.float32)
     part = expected[:, made.y : made.y + height, made.x : made.x + width]
     part += (255 - part) * made.alpha[..., None]
-    assert np.abs(script.watermarked(images) - expected).max() <= 2.5  # traces below 2 % differ
+    assert (
+        np.abs(script.watermarked(images) - expected).max() <= 4
+    )  # the suite leaves out traces below 2 %, which are up to 3 of 155
