@@ -259,7 +259,7 @@ def test_the_default_universe_has_the_numbers_of_the_main_tables(rules: Rules) -
 
 
 def test_a_tasks_own_network_is_the_one_that_is_trained(rules: Rules, tmp_path: Path) -> None:
-    from rightreasons.learning.config import ModelConfig
+    from rightreasons.models.config import ModelConfig
 
     own = ModelConfig(architecture="squeezenet1_1")
     run_script(rules, "train", {"model": own, "output": Trained.below(tmp_path)}, **GROUP)

@@ -313,7 +313,7 @@ def test_damaged_weights_are_refused_or_finite_and_of_the_right_shape(
             changed[at] = rng.integers(256)
         path.write_bytes(changed)
         try:
-            state = architectures._load_weights("tiny", str(path), network)
+            state = architectures.from_file(path, network, (), "tiny")
         except UserError as error:
             messages.append(str(error))
         else:
@@ -326,8 +326,8 @@ def test_damaged_weights_are_refused_or_finite_and_of_the_right_shape(
 def test_numbers_as_keys_are_no_state_dict(tmp_path: Path) -> None:
     torch.save({1: torch.ones(2), "a": torch.ones(2)}, tmp_path / "w.pth")
     path = str(tmp_path / "w.pth")
-    message = refused(lambda: architectures._load_weights("tiny", path, Tiny()))
-    assert "holds no flat dict of tensors (a state dict)" in message
+    message = refused(lambda: architectures.from_file(path, Tiny(), (), "tiny"))
+    assert "do not fit" in message
 
 
 def test_stored_networks_of_another_kind_are_refused_on_one_line(tmp_path: Path) -> None:

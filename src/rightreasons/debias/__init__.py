@@ -321,9 +321,10 @@ def open_context(
         What the method may use.
     """
     from rightreasons.core.seeds import derive, torch_generator
-    from rightreasons.learning.config import ModelConfig, TrainingConfig
+    from rightreasons.learning.config import TrainingConfig
     from rightreasons.learning.fence import Fenced
     from rightreasons.learning.predictions import role_of
+    from rightreasons.models.config import ModelConfig
 
     split = split[split["role"].isin(OPEN_ROLES)].reset_index(drop=True)
     rows = split["row"].to_numpy()

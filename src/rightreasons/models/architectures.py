@@ -19,7 +19,7 @@ from rightreasons.models.classifier import Classifier
 from rightreasons.models.facts import GRID, HF, IMAGENET, TIMM, check_name
 from rightreasons.models.outside import folder_of, input_of
 from rightreasons.models.tensors import read_tensors
-from rightreasons.models.weight_files import Wanted, chosen_fit, look_into
+from rightreasons.models.weight_files import Tensor, Wanted, WeightsFile, chosen_fit, look_into
 
 N_CLASSES = 2
 #: Modules that torchvision's networks have beside the way to their outputs.
@@ -124,7 +124,7 @@ def build_classifier(
     state
         Which of several sets of weights in the file.
     input
-        Size and scale of the network's images (`learning.config.InputConfig`); None for the pool's
+        Size and scale of the network's images (`models.config.InputConfig`); None for the pool's
         size on ImageNet's scale.
     config
         What config.json holds, in place of the folder of `hf:FOLDER`.
@@ -257,10 +257,13 @@ def from_file(
     renamed = efficientnet_lite.renamed_file(file) if architecture == "efficientnet_lite0" else None
     core, before = outside.core_of(network)
     own = core.state_dict()
-    if renamed is not None:
-        return check_finite({k: v for k, v in renamed.items() if k in own}, network, str(path))
     shapes = {name: tuple(value.shape) for name, value in own.items()}
     wanted = Wanted(shapes, tuple(name.removeprefix(before) for name in apart))
+    if renamed is not None:
+        content = {name: Tensor(tuple(value.shape), "") for name, value in renamed.items()}
+        chosen_fit(WeightsFile(file.path, "renamed", content), wanted, architecture)
+        kept = {k: v for k, v in renamed.items() if k in own and not wanted.aside(k)}
+        return check_finite(kept, network, str(path))
     fit = chosen_fit(file, wanted, architecture, state)
     names = {k: v for k, v in fit.names.items() if k in own and not wanted.aside(k)}
     found = {before + k: v for k, v in read_tensors(file, fit.where, names).items()}

@@ -36,7 +36,7 @@ def hf_input(folder: str | Path) -> dict[str, Any] | None:
     Returns
     -------
     dict
-        size, mean, std, range as `learning.config.InputConfig` has them. A size of the shortest
+        size, mean, std, range as `models.config.InputConfig` has them. A size of the shortest
         edge is taken for both; a crop is not made, so that nothing of the image is left out.
     """
     told = _read(Path(folder).expanduser() / "preprocessor_config.json")

@@ -68,7 +68,7 @@ def timm_network(name: str, classes: int | None) -> nn.Module:
 
 
 def timm_input(network: nn.Module) -> dict[str, Any]:
-    """Return what timm says of a network's images, as `learning.config.InputConfig` has it."""
+    """Return what timm says of a network's images, as `models.config.InputConfig` has it."""
     told: dict[str, Any] = getattr(network, "pretrained_cfg", None) or {}
     size = told.get("input_size") or (3, 224, 224)
     return {
@@ -204,7 +204,7 @@ def input_of(told: dict[str, Any]) -> nn.Module:
     Parameters
     ----------
     told
-        size, mean, std, range, as `learning.config.InputConfig` has them.
+        size, mean, std, range, as `models.config.InputConfig` has them.
 
     Returns
     -------

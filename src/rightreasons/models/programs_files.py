@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from rightreasons.core.errors import UserError
-from rightreasons.models.weight_files import TORCHSCRIPT, look_into, program_kind
+from rightreasons.models.weight_files import TORCHSCRIPT, ZIP_ERRORS, look_into, program_kind
 
 #: Beginnings of names in a .pt2 archive of what is no tensor.
 OBJECTS = ("custom_obj_", "opaque_obj_")
@@ -60,5 +60,5 @@ def program_input(path: Path) -> int | None:
         graph = told["graph_module"]["graph"]
         sizes = graph["tensor_values"][graph["inputs"][-1]["as_tensor"]["name"]]["sizes"]
         return int(sizes[2]["as_int"])
-    except (StopIteration, KeyError, ValueError, TypeError, IndexError, zipfile.BadZipFile):
+    except (*ZIP_ERRORS, StopIteration, TypeError, IndexError):
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from rightreasons.core.errors import UserError
-from rightreasons.models.weight_files import SAVE, Tensor, WeightsFile
+from rightreasons.models.weight_files import SAVE, ZIP_ERRORS, Tensor, WeightsFile
 
 #: Types of numbers by what torch calls their storage.
 STORAGES = {
@@ -110,7 +110,7 @@ def _from_zip(file: WeightsFile, where: str, names: dict[str, str]) -> dict[str,
                 name: _tensor(archive.read(f"{root}data/{state[own].storage}"), state[own])
                 for name, own in names.items()
             }
-    except (KeyError, ValueError, RuntimeError, AttributeError, zipfile.BadZipFile) as error:
+    except (*ZIP_ERRORS, AttributeError, StopIteration) as error:
         raise _unreadable(file) from error
 
 

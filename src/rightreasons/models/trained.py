@@ -38,7 +38,7 @@ from rightreasons.models.weight_files import (
 )
 
 if TYPE_CHECKING:
-    from rightreasons.learning.config import ModelConfig
+    from rightreasons.models.config import ModelConfig
 
 WHOLE, OUTPUTS, FORM = "whole", "outputs", "form"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import pickle
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -36,6 +37,11 @@ BEGINNINGS = (
     (b"\x1f\x8b", "compressed with gzip. Unpack it first."),
     (b"7z\xbc\xaf", "a 7z archive. Unpack it first."),
     (b"Rar!", "a RAR archive. Unpack it first."),
+)
+#: What a damaged zip raises: of its directory, a name in it, or what is compressed.
+ZIP_ERRORS = (
+    *(zipfile.BadZipFile, OSError, ValueError, KeyError, EOFError, RuntimeError),
+    *(NotImplementedError, zlib.error),
 )
 TORCHSCRIPT, EXPORT = "torchscript", "torch_export"
 
@@ -138,8 +144,8 @@ class _Inert(pickle.Unpickler):
         return made
 
     def persistent_load(self, pid: Any) -> Any:
-        """Return what stands for a storage: its name in the file and its type."""
-        return pid
+        """Return what stands for a storage (its type and name), or for a module's class."""
+        return pid[1] if pid[0] == "module" else pid
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
@@ -211,7 +217,7 @@ def program_kind(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except ZIP_ERRORS:
         return None
     if any("/code/" in f"/{name}" for name in names) and any(
         name.endswith("constants.pkl") for name in names
@@ -262,7 +268,9 @@ def _in_zip(path: Path) -> WeightsFile:
             with archive.open(pickles[0]) as file:
                 reader = _Inert(file)
                 content = _unpickled(path, reader)
-    except zipfile.BadZipFile as error:
+    except UserError:
+        raise
+    except ZIP_ERRORS as error:
         raise _no_weights(path, "a file that breaks off. Fetch it again.") from error
     return WeightsFile(path, "zip", content, tuple(reader.foreign))
 

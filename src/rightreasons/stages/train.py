@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from rightreasons.artifacts import modules_of
 from rightreasons.core.job import Chosen, Files, Group, Job, Running
-from rightreasons.learning.config import ModelConfig, TrainingConfig
+from rightreasons.learning.config import TrainingConfig
+from rightreasons.models.config import ModelConfig
 from rightreasons.stages.files import Trained
 
 if TYPE_CHECKING:

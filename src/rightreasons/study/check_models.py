@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS
-from rightreasons.learning.config import ModelConfig
+from rightreasons.models.config import ModelConfig
 from rightreasons.models.facts import (
     HF,
     IMAGENET,
@@ -74,7 +74,8 @@ def _check_file(model: ModelConfig) -> None:
         )
     path = model.path()
     if path is None:
-        if not model.train and model.weights not in IMAGENET:
+        packaged = model.architecture == "efficientnet_lite0"
+        if not model.train and (model.weights not in IMAGENET or packaged):
             raise UserError(
                 f"model.weights = {model.weights!r}: a network that is not trained (`train: "
                 "false`) needs the file of its weights."

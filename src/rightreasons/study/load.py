@@ -18,8 +18,9 @@ from rightreasons.data.attributes import columns, parse
 from rightreasons.data.groups import attributes, parts
 from rightreasons.debias import METHODS
 from rightreasons.figures import FIGURES
-from rightreasons.learning.config import ModelConfig, TrainingConfig
+from rightreasons.learning.config import TrainingConfig
 from rightreasons.metrics import METRICS
+from rightreasons.models.config import ModelConfig
 from rightreasons.probes import PROBES, in_order
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS

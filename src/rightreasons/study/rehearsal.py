@@ -1,4 +1,8 @@
-"""Which networks of a study are tried when a run starts, before the first job."""
+"""Try a study's networks when a run starts: do weights fit, and can they be explained?
+
+In a process of its own, so that Snakemake's need not hold torch:
+python -m rightreasons.study.rehearsal < cases.json
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,21 @@ import json
 import subprocess
 import sys
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rightreasons.core.errors import UserError
+from rightreasons.core.components import load_components
+from rightreasons.core.errors import UserError, reason
+from rightreasons.models.config import ModelConfig
 from rightreasons.models.facts import is_outside
+from rightreasons.saliency import EXPLAINERS
 from rightreasons.study.check_models import images_of
 from rightreasons.study.grid import Grid
 from rightreasons.study.sections import StudyConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from rightreasons.models.classifier import Classifier
 
 
 def cases(study: StudyConfig) -> list[dict[str, Any]]:
@@ -50,10 +62,80 @@ def rehearse_study(study: StudyConfig) -> None:
     if not tried or find_spec("torch") is None:
         return
     told = json.dumps({"components": list(study.components), "cases": tried})
-    command = [sys.executable, "-m", "rightreasons.models.rehearse"]
+    command = [sys.executable, "-m", "rightreasons.study.rehearsal"]
     done = subprocess.run(command, input=told, capture_output=True, text=True, check=False)
     if done.returncode == 1 and done.stdout.startswith("config: "):
         raise UserError(done.stdout.strip())
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         raise UserError(f"config: model: the network could not be tried: {last}")
+
+
+def rehearse(model: ModelConfig, side: int, explainers: dict[str, dict[str, Any]]) -> None:
+    """Build a network, put an image through it, and begin to explain it.
+
+    Parameters
+    ----------
+    model
+        The network.
+    side
+        Of the pool's images, in pixels.
+    explainers
+        Kind and parameters by name; those that read layers are tried.
+
+    Raises
+    ------
+    UserError
+        Where one of these steps would fail in the study.
+    """
+    import torch
+
+    from rightreasons.models.architectures import build_classifier
+    from rightreasons.models.trained import open_trained
+
+    network = open_trained(model) if not model.train else build_classifier(**model.starting())
+    network.eval()
+    image = torch.zeros(1, 3, side, side)
+    try:
+        with torch.no_grad():
+            network(image)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise UserError(
+            f"model.architecture: {model.architecture} does not take images of {side} pixels"
+            f"{_resized(model)}: {reason(error)} Set `model.input: {{size: ...}}` to what it takes."
+        ) from error
+    for given in explainers.values():
+        _begin(network, image, given)
+
+
+def _begin(network: Classifier, image: torch.Tensor, given: dict[str, Any]) -> None:
+    from rightreasons.core.seeds import generator_of
+
+    explainer = EXPLAINERS[given["kind"]]
+    if explainer.traits["reads"] == "layers":
+        params = explainer.params.model_validate({k: v for k, v in given.items() if k != "kind"})
+        with explainer.run(network, params, generator_of(0)):
+            pass
+
+
+def _resized(model: ModelConfig) -> str:
+    side = None if model.input is None else model.input.size
+    return "" if side is None else f", resized to {side},"
+
+
+def main() -> int:
+    """Rehearse the cases of the standard input; print the first mistake, and return 1."""
+    told = json.load(sys.stdin)
+    if told["components"]:
+        load_components(told["components"])
+    for case in told["cases"]:
+        try:
+            rehearse(ModelConfig(**case["model"]), case["side"], case["explainers"])
+        except UserError as error:
+            print(f"config: {case['where']}{error}")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

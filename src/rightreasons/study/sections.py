@@ -20,7 +20,8 @@ from pydantic import (
 from rightreasons.core.registry import suggestion
 from rightreasons.core.sections import Section
 from rightreasons.data.groups import joined
-from rightreasons.learning.config import ModelConfig, TrainingConfig
+from rightreasons.learning.config import TrainingConfig
+from rightreasons.models.config import ModelConfig
 from rightreasons.regions.params import RegionParams
 from rightreasons.study.messages import quoted
 from rightreasons.tuning.criteria import CRITERIA
