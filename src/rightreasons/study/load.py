@@ -13,7 +13,7 @@ from rightreasons.artifacts import ARTIFACTS
 from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.registry import Registry, suggestion
-from rightreasons.data import DATASETS
+from rightreasons.data import DATASETS, mask_names
 from rightreasons.data.attributes import columns, parse
 from rightreasons.debias import METHODS
 from rightreasons.figures import FIGURES
@@ -82,7 +82,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     _check_original(filled["methods"], kinds["methods"])
     study = StudyConfig(**filled)
     check_tuning(study)
-    _check_masks(study, kinds["datasets"])
+    _check_masks(study)
     _check_multiverse(study)
     _check_probes(study)
     _check_expressions(study)
@@ -180,7 +180,7 @@ def _check_original(methods: dict[str, dict[str, Any]], registry: Registry) -> N
         )
 
 
-def _check_masks(study: StudyConfig, datasets: Registry) -> None:
+def _check_masks(study: StudyConfig) -> None:
     """Raise UserError for a mask that a dataset does not have, before anything is computed."""
     named: list[tuple[str, str, Any]] = [
         *((f"tasks.{name}.roi", task.dataset, task.roi) for name, task in study.tasks.items()),
@@ -196,7 +196,7 @@ def _check_masks(study: StudyConfig, datasets: Registry) -> None:
         ),
     ]
     for where, dataset, roi in named:
-        masks = datasets[study.datasets[dataset]["kind"]].traits["masks"]
+        masks = mask_names(study.datasets[dataset]["kind"], study.datasets[dataset])
         if isinstance(roi, MaskRoi) and roi.mask not in masks:
             raise UserError(
                 f"config: {where}.mask = {roi.mask!r}: {dataset} has no such mask"
