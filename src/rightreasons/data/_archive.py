@@ -7,6 +7,7 @@ import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.telling import tell
@@ -31,6 +32,13 @@ SYSTEM = {
 }
 #: How a zip's members may be packed: as they are, deflate, bzip2, LZMA.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
+class Images(Protocol):
+    """What encoded images are read from."""
+
+    def read(self, image_id: str, /) -> bytes:
+        """Return the encoded image. Raises KeyError, ValueError or OSError where it is missing."""
 
 
 class ImageArchive:

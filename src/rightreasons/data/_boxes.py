@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Params
-from rightreasons.data._archive import ImageArchive
+from rightreasons.data._archive import Images
 from rightreasons.data._decode import decode_boxes
 from rightreasons.data._shown import listing
 
@@ -76,7 +76,7 @@ class BoxReader:
     boxes: Mapping[str, np.ndarray]
     fractions: bool
 
-    def read(self, image_id: str, images: ImageArchive, size: int, pad: bool) -> np.ndarray:
+    def read(self, image_id: str, images: Images, size: int, pad: bool) -> np.ndarray:
         """Return where the boxes are as their image is decoded, bool (size, size)."""
         if image_id not in self.boxes:
             return np.zeros((size, size), bool)

@@ -111,8 +111,8 @@ def is_tarred(path: Path, packed: str) -> bool:
     try:
         with OPENERS[packed](path) as stream:
             return _is_header(stream.read(512))
-    except DAMAGED:
-        return False
+    except DAMAGED:  # reading it will say that it is damaged
+        return True
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -23,7 +23,7 @@ from rightreasons.core.files import write_json, write_parquet
 from rightreasons.core.telling import tell
 from rightreasons.core.user_paths import expanded
 from rightreasons.data import DATASETS, Batch, Dataset, DatasetParams, _tar
-from rightreasons.data._archive import ImageArchive, is_system, members
+from rightreasons.data._archive import ImageArchive, Images, is_system, members
 from rightreasons.data._content import check_not_page
 from rightreasons.data._decode import decode
 from rightreasons.data._labels import cleaned, told_alike
@@ -82,7 +82,7 @@ class FileDataset(Dataset):
 
     def __init__(self, params: Any, name: str, data_dir: str | Path = "data") -> None:
         super().__init__(params, name, data_dir)
-        self._opened: dict[tuple[Path, int], ImageArchive] = {}
+        self._opened: dict[tuple[Path, int], Images] = {}
         self._members: dict[Path, set[str]] = {}
 
     @abstractmethod
@@ -183,7 +183,7 @@ class FileDataset(Dataset):
             **provenance(self.kind),
         }
 
-    def _archive(self, folder: Path) -> ImageArchive:
+    def _archive(self, folder: Path) -> Images:
         """Return the opened archive: one per process, since a fork shares the file position."""
         key = (Path(folder), os.getpid())
         if key not in self._opened:
@@ -270,7 +270,7 @@ class OfficialDataset(FileDataset):
 
     def _only(self, name: str, known: dict[str, list[Path]]) -> Path | None:
         """Return the one place below `home` with this name; a UserError names several."""
-        places = known.get(name, [])
+        places = sorted(known.get(name, []))
         if len(places) > 1:
             raise UserError(
                 f"dataset {self.name}: several places below {self.home} are called {name}: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
+from numbers import Number
 from typing import Literal
 
 import pandas as pd
@@ -42,6 +43,11 @@ def clean(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.CategoricalDtype) or _is_text(column):
         column = _unquoted(column.astype(object))
     known = column.dropna()
+    if column.dtype == object and known.map(lambda v: isinstance(v, Number)).all():
+        column = column.astype("Float64" if len(known) < len(column) else "float64")
+        if len(known) and (known % 1 == 0).all():
+            column = column.astype("Int64" if len(known) < len(column) else "int64")
+        known = column.dropna()
     values = set(known.unique())
     whole: Literal["Int8", "int8"] = "Int8" if len(known) < len(column) else "int8"
     if values <= {True, False}:  # 0 and 1 are equal to these
@@ -85,11 +91,12 @@ def _unquoted(column: pd.Series) -> pd.Series:
     lower = texts.str.lower()
     if lower.isin(list(_TRUTH)).all():
         return pd.to_numeric(plain.str.lower().map(_TRUTH))
-    stripped = (texts != column[texts.index]).any()
-    numbers = texts.map(lambda value: _NUMBER.fullmatch(value) is not None).all()
-    if lower.isin(["0", "1"]).all() or lower.isin(["-1", "1"]).all() or (stripped and numbers):
-        return pd.to_numeric(plain)
-    return plain
+    if not texts.map(lambda value: _NUMBER.fullmatch(value) is not None).all():
+        return plain
+    stripped = bool((texts != column[texts.index]).any())
+    numbers = set(map(float, texts.unique()))
+    is_number = stripped or numbers <= {0, 1} or numbers <= {-1, 1}
+    return pd.to_numeric(plain) if is_number else plain
 
 
 def _plain(column: pd.Series) -> pd.Series:

@@ -17,7 +17,7 @@ from rightreasons.core.files import read_json, write_json, write_parquet
 from rightreasons.core.registry import Params
 from rightreasons.core.telling import tell
 from rightreasons.data import _tar
-from rightreasons.data._archive import ImageArchive
+from rightreasons.data._archive import ImageArchive, Images
 from rightreasons.data._decode import decode_mask, open_image
 from rightreasons.data._names import Found, find, find_prefix
 from rightreasons.data._shown import listing
@@ -79,7 +79,7 @@ class MaskReader:
     files: Mapping[str, str]
     values: list[int]
 
-    def read(self, image_id: str, images: ImageArchive, size: int, pad: bool) -> np.ndarray:
+    def read(self, image_id: str, images: Images, size: int, pad: bool) -> np.ndarray:
         """Return a mask as its image is decoded, bool (size, size); Pillow's errors."""
         if image_id not in self.files:
             return np.zeros((size, size), bool)

@@ -14,7 +14,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rightreasons.core.errors import UserError
 from rightreasons.data._archive import archives_in, is_system
@@ -128,6 +128,7 @@ class _Spelled:
         self.by_key: dict[Key, list[str]] = defaultdict(list)
         for name in sorted(names):
             self.by_key[_key(name)].append(name)
+        self.own = {_plain(name) for name in (path.name, path.stem, path.resolve().name)}
         self.keys = {image_id: self._keys(image_id) for image_id in image_ids}
 
     def found(self) -> Found:
@@ -144,9 +145,7 @@ class _Spelled:
     def _keys(self, image_id: str) -> list[Key]:
         """Return what an id may mean: itself, and what follows the folder's own name in it."""
         whole = _key(image_id)
-        own = {self.path.name, self.path.stem, self.path.resolve().name}
-        plain = {_plain(name) for name in own}
-        rest = [whole[at + 1 :] for at, part in enumerate(whole[:-1]) if part in plain]
+        rest = [whole[at + 1 :] for at, part in enumerate(whole[:-1]) if part in self.own]
         keys = rest if _is_absolute(image_id) else [whole, *rest]
         return [key for key in keys if key and ".." not in key]
 
@@ -159,10 +158,10 @@ class _Spelled:
     def _folder(self) -> Key:
         """Return the folder below which most of the images lie; several that hold all are wrong."""
         candidates: set[Key] = set()
-        for image_id in self.image_ids[:20]:
-            for key in self.keys[image_id]:
-                n = len(key)
-                candidates |= {known[:-n] for known in self.by_key if known[-n:] == key}
+        probed = [key for image_id in self.image_ids[:20] for key in self.keys[image_id]]
+        ends = {key[-1] for key in probed}
+        for known in (known for known in self.by_key if known and known[-1] in ends):
+            candidates |= {known[: -len(key)] for key in probed if known[-len(key) :] == key}
         counted = {
             before: sum(
                 any((*before, *key) in self.by_key for key in keys) for keys in self.keys.values()
@@ -236,8 +235,8 @@ def _key(name: str) -> Key:
             kept.pop()
         elif part not in ("", "."):
             kept.append(part)
-    if kept and PurePosixPath(kept[-1]).suffix in SUFFIXES:
-        kept[-1] = PurePosixPath(kept[-1]).stem.strip()
+    if kept and (suffix := _suffix(kept[-1])) in SUFFIXES:
+        kept[-1] = kept[-1].removesuffix(suffix).strip()
     return tuple(kept)
 
 
@@ -258,7 +257,9 @@ def _is_absolute(name: str) -> bool:
 
 
 def _suffix(name: str) -> str:
-    return PurePosixPath(_plain(name)).suffix
+    """Return a file's suffix in small letters, as pathlib would."""
+    stem, dot, end = name[name.rfind("/") + 1 :].strip().rpartition(".")
+    return dot + end.lower() if stem and end else ""
 
 
 def _found(files: dict[str, str]) -> Found:

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from rightreasons.core.errors import UserError, reason
+from rightreasons.core.registry import suggestion
 from rightreasons.data._content import check_not_page, content_of, described
-from rightreasons.data._shown import listing
+from rightreasons.data._shown import listing, shown
 
 #: What is read as CSV: text itself, and text that is packed, by pandas' names.
 _PACKED = {"gzip": "gzip", "bzip2": "bz2", "xz": "xz", "zstd": "zstd", "zip": "zip"}
@@ -77,6 +78,20 @@ def first_lines(path: Path, expected: str) -> str:
     with path.open(encoding="utf-8-sig", errors="backslashreplace") as file:
         first = file.readline(120).rstrip()
     return f"It begins with {first!r}; expected is {expected}"
+
+
+def key_column(table: pd.DataFrame, name: str | None, path: Path) -> pd.Series | None:
+    """Return a column as text, None for none; a UserError names the columns that there are."""
+    if name is None:
+        return None
+    if name not in table:
+        known = [str(column) for column in table.columns]
+        hint = " The columns of a CSV are separated by commas." if len(known) == 1 else ""
+        raise UserError(
+            f"{path} has no column {name!r}{suggestion(name, known)} "
+            f"Columns: {', '.join(map(shown, known))}.{hint}"
+        )
+    return table[name].astype("string")
 
 
 def _read(path: Path, text: Collection[str], lists: Collection[str]) -> pd.DataFrame:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence, Set
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from rightreasons.core.errors import UserError
-from rightreasons.core.files import write_parquet
-from rightreasons.core.registry import suggestion
 from rightreasons.core.telling import tell
 from rightreasons.core.user_paths import expanded
-from rightreasons.data import DATASETS, KEYS, Batch
+from rightreasons.data import DATASETS, KEYS
 from rightreasons.data._archive import archives_in, is_system
-from rightreasons.data._boxes import BOXES, BoxSource, box_table, read_boxes
-from rightreasons.data._files import FileDataset, FileParams
-from rightreasons.data._masks import INDEX, MaskSource, keep_masks, open_masks
+from rightreasons.data._boxes import box_table
+from rightreasons.data._masked import MaskedDataset, MaskedParams
+from rightreasons.data._masks import MaskSource, keep_masks
 from rightreasons.data._names import SUFFIXES
-from rightreasons.data._shown import listing, shown
-from rightreasons.data._tables import read_table
+from rightreasons.data._shown import listing
+from rightreasons.data._tables import key_column, read_table
 
 
-class OwnParams(FileParams):
+class OwnParams(MaskedParams):
     """Parameters of datasets of one's own: where images and table are."""
 
     images: str = Field("images", description="folder, zip or tar with the images, below `root`")
@@ -49,16 +44,6 @@ class OwnParams(FileParams):
     partition_column: str | None = Field(
         None, description="its column with a split of your own, which designs can keep to"
     )
-    boxes: dict[str, BoxSource] = Field(
-        default_factory=dict,
-        description="boxes in the images, by name: the columns with their left, upper, right and "
-        "lower edges in pixels, or `columns`, `form` and `unit`; each is a mask of that name",
-    )
-
-    @property
-    def mask_names(self) -> tuple[str, ...]:
-        """The names of masks and boxes, in the order of their bits."""
-        return tuple(self.boxes)
 
     @model_validator(mode="after")
     def _one_source(self) -> OwnParams:
@@ -67,9 +52,6 @@ class OwnParams(FileParams):
             raise ValueError(f"`attributes: null` leaves no table with a column {columns!r}")
         if self.label in KEYS:
             raise ValueError(f"label: the names {', '.join(KEYS)} are reserved")
-        names = self.mask_names
-        if len(names) > 8 or len(set(names)) < len(names):
-            raise ValueError(f"at most eight masks and boxes, each with its own name, not {names}")
         return self
 
 
@@ -96,7 +78,7 @@ class FolderParams(OwnParams):
     licence="yours to state",
     page="docs/datasets.md",
 )
-class Folder(FileDataset):
+class Folder(MaskedDataset):
     """Images of your own, as a folder or an archive, with a CSV or Parquet table of attributes.
 
     Every further column is an attribute. Two-valued ones (0/1, -1/1, true/false) become 0/1, text
@@ -106,22 +88,6 @@ class Folder(FileDataset):
     """
 
     kind = "folder"
-
-    @property
-    def home(self) -> Path:
-        """The folder that paths are relative to: `root`, or <data folder>/<name>."""
-        root = self.params.root
-        return Path(expanded(root, "root")) if root else self.data_dir / self.name
-
-    @classmethod
-    def masks_of(cls, params: Any) -> tuple[str, ...]:
-        """Return the names of declared masks and boxes."""
-        return tuple(params.mask_names)
-
-    def __init__(self, params: Any, name: str, data_dir: str | Path = "data") -> None:
-        super().__init__(params, name, data_dir)
-        self._boxes = pd.DataFrame({"image_id": []})
-        self._masks: dict[tuple[Path, int], dict[str, Any]] = {}
 
     def locate(self) -> tuple[Path, list[Path]]:
         """Return the images and the table, if any; a UserError says where they were expected."""
@@ -160,7 +126,7 @@ class Folder(FileDataset):
             "partition": self.params.partition_column,
         }
         named = [name for name in chosen.values() if name]
-        boxes = [c for source in self.params.boxes.values() for c in source.columns]
+        boxes = self.params.box_columns
         raw = read_table(path, named, boxes)
         keys = {key: key_column(raw, name, path) for key, name in chosen.items()}
         for name in boxes:
@@ -173,50 +139,18 @@ class Folder(FileDataset):
             rows = (table.index[table["image_id"].isna()] + 1).astype(str)
             raise UserError(f"{path}: no image id in the rows {listing(rows)}.")
         self._boxes = box_table(table, self.params.boxes, str(path))
-        return table.drop(columns=list(dict.fromkeys(boxes)))
+        return table.drop(columns=boxes)
 
     def keep(self, folder: Path, files: list[Path], table: pd.DataFrame) -> pd.DataFrame:
         """Write where masks and boxes are."""
-        sources = self.mask_sources()
-        keep_masks(self, folder, table["image_id"], sources)
-        (folder / BOXES).unlink(missing_ok=True)
-        if self.params.boxes:
-            mine = self._boxes["image_id"].isin(table["image_id"])
-            write_parquet(self._boxes[mine], folder / BOXES)
+        keep_masks(self, folder, table["image_id"], self.mask_sources())
+        self.keep_boxes(folder, table["image_id"])
         return table
 
     def mask_sources(self) -> dict[str, MaskSource]:
         """Return where the masks are, by name."""
         sources: dict[str, MaskSource] = self.params.masks
         return sources
-
-    def load(self, folder: Path, rows: pd.DataFrame) -> Batch:
-        """Decode some images with their masks and boxes; one with an unreadable mask is corrupt."""
-        batch = super().load(folder, rows)
-        if not self.masks:
-            return batch
-        batch.masks = np.zeros(batch.images.shape[:3], np.uint8)
-        readers = self._readers(folder)
-        images, size, pad = self._archive(folder), self.params.size, self.params.pad
-        for position, image_id in enumerate(rows["image_id"]):
-            for bit, name in enumerate(self.masks):
-                if position in batch.corrupt:
-                    continue
-                try:
-                    found = readers[name].read(image_id, images, size, pad)
-                    batch.masks[position] |= np.where(found, np.uint8(1 << bit), np.uint8(0))
-                except Exception as error:  # as in FileDataset.load
-                    batch.images[position], batch.masks[position] = 0, 0
-                    batch.corrupt[position] = f"its mask {name}: {type(error).__name__}: {error}"
-        return batch
-
-    def _readers(self, folder: Path) -> dict[str, Any]:
-        """Return what reads the masks and boxes, opened once in a process."""
-        key = (folder / INDEX, os.getpid())
-        if key not in self._masks:
-            boxes = read_boxes(folder / BOXES, self.params.boxes)
-            self._masks[key] = {**open_masks(folder, self.mask_sources()), **boxes}
-        return self._masks[key]
 
 
 def class_folders(path: Path, names: Set[str], label: str) -> pd.DataFrame:
@@ -281,17 +215,3 @@ def _tell_left_out(path: Path, names: Set[str], ids: Sequence[str]) -> None:
             f"{path}: {len(images)} of them are images that are hidden or in folders that a system "
             f"made: {listing(made)}."
         )
-
-
-def key_column(table: pd.DataFrame, name: str | None, path: Path) -> pd.Series | None:
-    """Return a column as text, None for none; a UserError names the columns that there are."""
-    if name is None:
-        return None
-    if name not in table:
-        known = [str(column) for column in table.columns]
-        hint = " The columns of a CSV are separated by commas." if len(known) == 1 else ""
-        raise UserError(
-            f"{path} has no column {name!r}{suggestion(name, known)} "
-            f"Columns: {', '.join(map(shown, known))}.{hint}"
-        )
-    return table[name].astype("string")

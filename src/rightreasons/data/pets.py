@@ -10,7 +10,7 @@ import pandas as pd
 
 from rightreasons.core.errors import UserError
 from rightreasons.data import DATASETS, Batch, _tar
-from rightreasons.data._archive import ImageArchive, members
+from rightreasons.data._archive import ImageArchive, Images, members
 from rightreasons.data._decode import decode_mask, open_image
 from rightreasons.data._files import Download, OfficialDataset, OfficialParams
 from rightreasons.data._names import find, find_prefix
@@ -97,7 +97,7 @@ class Pets(OfficialDataset):
                 batch.corrupt[position] = f"its trimap: {type(error).__name__}: {error}"
         return batch
 
-    def _trimaps(self, folder: Path) -> ImageArchive:
+    def _trimaps(self, folder: Path) -> Images:
         key = (folder / TRIMAPS, os.getpid())
         if key not in self._opened:
             self._opened[key] = ImageArchive(key[0])
