@@ -34,7 +34,7 @@ class HuggingFaceParams(MaskedParams):
     )
     repo: str | None = Field(
         None,
-        pattern=r"^[\w.-]+(/[\w.-]+)?$",
+        pattern=r"^\w[\w.-]*(/\w[\w.-]*)?$",
         description="data set of the hub (owner/name), from which `files` are fetched and checked; "
         "none: they are there",
     )
