@@ -10,8 +10,7 @@ from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError
 from rightreasons.core.user_paths import expanded
 from rightreasons.data import create
-from rightreasons.models.architectures import build_classifier
-from rightreasons.study.load import load_config
+from rightreasons.study.load import _networks_written_out, load_config
 
 
 @pytest.fixture(autouse=True)
@@ -75,15 +74,29 @@ def test_folders_of_a_study(home: Path, key: str) -> None:
         load_config(raw(**{key: "$NOWHERE/res"}))
 
 
-def test_components_and_weights(home: Path) -> None:
+def test_components(home: Path) -> None:
     (home / "mine.py").write_text("nothing = None\n")
     with pytest.raises(UserError, match=f"{home}/mine.py registers no component"):
         load_components(["~/mine.py"])
-    (home / "w.pth").write_bytes(b"no weights")
-    with pytest.raises(UserError) as error:
-        build_classifier("resnet18", "~/w.pth")
-    assert f"{home}/w.pth" in str(error.value)
-    assert "no file" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("~/w.pth", "{home}/w.pth"), ("$FACES/w.pth", "{home}/faces/w.pth"), ("imagenet", "imagenet")],
+)
+def test_weights_of_a_study_and_of_a_task(home: Path, written: str, meant: str) -> None:
+    meant = meant.format(home=home)
+    (home / "faces").mkdir()
+    for place in (home / "w.pth", home / "faces" / "w.pth"):
+        place.write_bytes(b"")
+    filled = _networks_written_out(
+        raw(model={"weights": written}, tasks={"one": {"model": {"weights": written}}})
+    )
+    assert filled["model"]["weights"] == filled["tasks"]["one"]["model"]["weights"] == meant
+    filled = _networks_written_out(raw(model={"architecture": "hf:~/net"}))
+    assert filled["model"]["architecture"] == f"hf:{home}/net"
+    with pytest.raises(UserError, match=r"model\.weights.*'NOWHERE' is not set"):
+        load_config(raw(model={"weights": "$NOWHERE/w.pth"}))
 
 
 @pytest.mark.parametrize("written", ["~", "$HOME"])

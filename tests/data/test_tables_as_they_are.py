@@ -6,14 +6,13 @@ import bz2
 import gzip
 import json
 import shutil
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from miniatures import CELEBA, celeba, fairface, jpeg, pets, write_zip
+from miniatures import celeba, fairface, jpeg, kaggle, pets, write_zip
 from rightreasons.core.errors import UserError
 from rightreasons.data import create
 from rightreasons.data._labels import clean
@@ -195,25 +194,6 @@ def test_a_folder_that_is_no_table(root: Path) -> None:
 
 
 # CelebA as others have it
-
-
-def kaggle(root: Path) -> Path:
-    """Write CelebA as Kaggle has it: lists with commas, a folder within a folder, no identities."""
-    root = celeba(root)
-    with zipfile.ZipFile(root / "img_align_celeba.zip") as archive:
-        archive.extractall(root / "img_align_celeba")
-    lines = (root / "list_attr_celeba.txt").read_text().splitlines()[2:]
-    rows = [",".join(line.split()) for line in lines]
-    head = ",".join(("image_id", *CELEBA))
-    (root / "list_attr_celeba.csv").write_text("\n".join([head, *rows]))
-    parts = (root / "list_eval_partition.txt").read_text().splitlines()
-    pairs = [",".join(line.split()) for line in parts]
-    (root / "list_eval_partition.csv").write_text("\n".join(["image_id,partition", *pairs]))
-    (root / "list_bbox_celeba.csv").write_text("image_id,x_1\n000001.jpg,1\n")
-    for name in ("img_align_celeba.zip", "list_attr_celeba.txt", "identity_CelebA.txt"):
-        (root / name).unlink()
-    (root / "list_eval_partition.txt").unlink()
-    return root
 
 
 def test_celeba_from_kaggle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,6 +59,14 @@ def clean(column: pd.Series) -> pd.Series:
     return _plain(column).astype("string")
 
 
+def as_numbers(column: pd.Series) -> pd.Series:
+    """Return a column of text as numbers, if that is what all of it is."""
+    texts = column.dropna()
+    if texts.map(lambda value: _NUMBER.fullmatch(value) is not None).all():
+        return pd.to_numeric(column)
+    return column
+
+
 def told_alike(name: str, table: pd.DataFrame, most: int = 1000) -> None:
     """Say which values of an attribute differ in case or blanks only: they are different values.
 

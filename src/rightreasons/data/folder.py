@@ -16,6 +16,7 @@ from rightreasons.data._archive import archives_in, is_system
 from rightreasons.data._boxes import box_table
 from rightreasons.data._masked import MaskedDataset, MaskedParams
 from rightreasons.data._masks import MaskSource, keep_masks
+from rightreasons.data._name_patterns import fields_of, table_of_names
 from rightreasons.data._names import SUFFIXES
 from rightreasons.data._shown import listing
 from rightreasons.data._tables import key_column, read_table
@@ -35,6 +36,11 @@ class OwnParams(MaskedParams):
         min_length=1,
         description="with `attributes: null`, the attribute that is the name of an image's folder",
     )
+    name_pattern: str | None = Field(
+        None,
+        description="with `attributes: null`, attributes that names say: {age}_{gender}_{race}_{}; "
+        "none: the folder is the class",
+    )
     id_column: str = Field(
         "image_id", description="its column with the images' paths inside `images`"
     )
@@ -50,6 +56,11 @@ class OwnParams(MaskedParams):
         columns = self.identity_column or self.partition_column or next(iter(self.boxes), None)
         if self.attributes is None and columns:
             raise ValueError(f"`attributes: null` leaves no table with a column {columns!r}")
+        if self.attributes is not None and self.name_pattern is not None:
+            raise ValueError("`name_pattern` is for `attributes: null`: names or a table say more")
+        fields = fields_of(self.name_pattern) if self.name_pattern is not None else []
+        if taken := {"row", "image_id"}.intersection(fields):
+            raise ValueError(f"name_pattern: the names {', '.join(taken)} are reserved")
         if self.label in KEYS:
             raise ValueError(f"label: the names {', '.join(KEYS)} are reserved")
         return self
@@ -118,7 +129,11 @@ class Folder(MaskedDataset):
         """Return the table with the names of the key columns, attributes and boxes."""
         if not files:
             images, _ = self.locate()
-            return class_folders(images, self.members(images), self.params.label)
+            names = self.members(images)
+            if self.params.name_pattern is not None:
+                ids = image_names(images, names)
+                return table_of_names(images, ids, self.params.name_pattern)
+            return class_folders(images, names, self.params.label)
         path = files[0]
         chosen = {
             "image_id": self.params.id_column,
@@ -176,14 +191,9 @@ def class_folders(path: Path, names: Set[str], label: str) -> pd.DataFrame:
     UserError
         For images in no folder, and for fewer than two folders.
     """
-    ids = sorted(name for name in names if _is_image(name))
-    _tell_left_out(path, names, ids)
+    ids = image_names(path, names)
     classes = [PurePosixPath(name).parent.name for name in ids]
     wanted = f"With attributes: null, {path} needs a folder per class (cats/1.jpg, dogs/1.jpg)"
-    if not ids:
-        inner = archives_in(set(names))
-        why = f" It holds archives, which are not opened: {listing(inner)}." if inner else ""
-        raise UserError(f"{wanted}; it holds no image.{why}")
     if flat := [name for name, kind in zip(ids, classes, strict=True) if not kind]:
         raise UserError(
             f"{wanted}; {len(flat)} of its {len(ids)} images lie in none: {listing(flat)}. Sort "
@@ -196,6 +206,26 @@ def class_folders(path: Path, names: Set[str], label: str) -> pd.DataFrame:
         )
     keys = {"image_id": ids, "identity": None, "partition": None}
     return pd.DataFrame({**keys, label: pd.array(classes, dtype="string")})
+
+
+def image_names(path: Path, names: Set[str]) -> list[str]:
+    """Return the images among all files of an archive, sorted; what is left out is told.
+
+    Raises
+    ------
+    UserError
+        Where there is none.
+    """
+    ids = sorted(name for name in names if _is_image(name))
+    _tell_left_out(path, names, ids)
+    if not ids:
+        inner = archives_in(set(names))
+        why = f" It holds archives, which are not opened: {listing(inner)}." if inner else ""
+        raise UserError(
+            f"With attributes: null, {path} needs a folder per class (cats/1.jpg, dogs/1.jpg), or "
+            f"names that say more (`name_pattern`); it holds no image.{why}"
+        )
+    return ids
 
 
 def _is_image(name: str) -> bool:

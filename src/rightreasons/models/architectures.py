@@ -14,7 +14,6 @@ from torch import nn
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
 from rightreasons.core.seeds import seed_torch
-from rightreasons.core.user_paths import expanded
 from rightreasons.models import efficientnet_lite
 from rightreasons.models.classifier import Classifier
 
@@ -176,10 +175,7 @@ def _load_weights(architecture: str, weights: str, network: nn.Module) -> dict[s
     lite = architecture == efficientnet_lite.NAME
     if weights in IMAGENET and not lite:
         return _imagenet(architecture, weights)
-    if weights == "imagenet":
-        path = efficientnet_lite.packaged_weights()
-    else:
-        path = Path(expanded(weights, "model.weights"))
+    path = efficientnet_lite.packaged_weights() if weights == "imagenet" else Path(weights)
     if not path.is_file():
         raise UserError(
             f"model.weights: no file {weights!r}. Allowed: none, {', '.join(IMAGENET)}, or the "
