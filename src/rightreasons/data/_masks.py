@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,6 @@ from rightreasons.data._decode import decode_mask, open_image
 from rightreasons.data._names import Found, find, find_prefix
 from rightreasons.data._shown import listing
 
-if TYPE_CHECKING:
-    from rightreasons.data.folder import Folder
-
 #: Where the masks are, and which file each image's is.
 INDEX, FILES, COPY = "masks.json", "mask_{}.parquet", "mask_{}.zip"
 
@@ -34,6 +31,18 @@ Value = Annotated[int, Field(ge=0, le=65535)]
 def _or_text(schema: dict[str, Any]) -> None:
     """Say in a source's schema that its place alone will do."""
     schema["type"] = ["object", "string"]
+
+
+class Owner(Protocol):
+    """The dataset whose masks they are."""
+
+    name: str
+
+    def file_of(self, key: str, name: str) -> Path:
+        """Return the folder or archive that a parameter names."""
+
+    def members(self, path: Path) -> set[str]:
+        """Return the names of all files in an archive or folder."""
 
 
 class MaskSource(Params):
@@ -88,7 +97,7 @@ class MaskReader:
 
 
 def keep_masks(
-    dataset: Folder, folder: Path, image_ids: pd.Series, sources: Mapping[str, MaskSource]
+    dataset: Owner, folder: Path, image_ids: pd.Series, sources: Mapping[str, MaskSource]
 ) -> None:
     """Find the masks of all images, and write where they are.
 
@@ -131,7 +140,7 @@ def keep_masks(
 
 
 def _located(
-    dataset: Folder, name: str, source: MaskSource, path: Path, names: dict[str, str]
+    dataset: Owner, name: str, source: MaskSource, path: Path, names: dict[str, str]
 ) -> dict[str, str]:
     """Return the file of each image's mask, by image id."""
     there = dataset.members(path)
