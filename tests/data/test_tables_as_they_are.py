@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -292,3 +293,23 @@ def test_fairface_service_test(
 def test_pets_below_the_root(tmp_path: Path) -> None:
     pets(tmp_path / "root" / "oxford-iiit-pet")
     assert len(fetched("pets", tmp_path / "root", tmp_path / "out")) == 6
+
+
+def test_fairface_unpacked_beside_its_lists(tmp_path: Path) -> None:
+    root = fairface(tmp_path / "root")
+    with zipfile.ZipFile(root / "fairface-img-margin025-trainval.zip") as archive:
+        archive.extractall(root)
+    for path in root.glob("*.zip"):
+        path.unlink()
+    table = fetched("fairface", root, tmp_path / "out")
+    dataset = create("fairface", {"root": str(root)})
+    assert not dataset.load(tmp_path / "out", table).corrupt
+    shutil.rmtree(root / "val")
+    assert "not found in" in refused("fairface", root, tmp_path / "out")
+
+
+def test_lists_in_a_linked_folder(tmp_path: Path) -> None:
+    celeba(tmp_path / "elsewhere")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "celeba").symlink_to(tmp_path / "elsewhere")
+    assert len(fetched("celeba", tmp_path / "root", tmp_path / "out")) == 6

@@ -285,7 +285,7 @@ class OfficialDataset(FileDataset):
         wanted = {*self.image_places(), *names, *(o for n in names for o in self.other_names(n))}
         files: dict[str, list[Path]] = {}
         folders: dict[str, list[Path]] = {}
-        for where, inside, here in os.walk(self.home):
+        for where, inside, here in os.walk(self.home, followlinks=True):
             for known, found in ((files, here), (folders, inside)):
                 for name in sorted(wanted.intersection(found)):
                     known.setdefault(name, []).append(Path(where) / name)

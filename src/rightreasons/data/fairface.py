@@ -66,6 +66,12 @@ class FairFace(OfficialDataset):
         """Return the label files."""
         return "fairface_label_train.csv", "fairface_label_val.csv"
 
+    def _images(self) -> Path | None:
+        """Return where the images are: also train/ and val/ beside the label files."""
+        found = super()._images()
+        unpacked = all((self.home / name).is_dir() for name in ("train", "val"))
+        return self.home if found is None and unpacked else found
+
     def downloads(self) -> dict[str, Download]:
         """Return the ids of the official files."""
         return DOWNLOADS

@@ -36,6 +36,7 @@ from rightreasons.core.errors import UserError
 from rightreasons.core.files import whole, write_json, write_parquet
 from rightreasons.data import KEYS, Dataset
 from rightreasons.data._pool_files import check_fetched, check_pool, read_meta
+from rightreasons.data._shown import shown
 from rightreasons.runtime.lifeline import end_with, this_process
 
 #: Images per task of a worker: enough that passing tasks around costs nothing.
@@ -362,11 +363,11 @@ def _refuse_corrupt(
     if len(corrupt) <= min(tolerance, len(table) - 1):
         return
     ids = table["image_id"]
-    shown = [f"{ids[row]} ({reason})" for row, reason in list(corrupt.items())[:NAMED]]
+    named = [f"{shown(ids[row])} ({reason})" for row, reason in list(corrupt.items())[:NAMED]]
     more = f"; and {len(corrupt) - NAMED} more" if len(corrupt) > NAMED else ""
     raise UserError(
         f"dataset {name}: {len(corrupt)} of {len(table)} images cannot be read, {tolerance} "
-        f"tolerated: {'; '.join(shown)}{more}. Replace the files, or raise tolerate_corrupt to "
+        f"tolerated: {'; '.join(named)}{more}. Replace the files, or raise tolerate_corrupt to "
         "leave these images out."
     )
 
