@@ -138,7 +138,7 @@ def test_missing_files_are_named_with_their_page(tmp_path: Path) -> None:
         (HTML, "is a web page"),
         (b"\n " + HTML.lower(), "is a web page"),
         (b"PK\x03\x04 and then nothing", "breaks off"),
-        (b"", "is no zip file"),
+        (b"", "is an empty file"),
     ],
 )
 def test_a_zip_that_is_none(tmp_path: Path, content: bytes, part: str) -> None:
@@ -237,11 +237,15 @@ def test_fairface(tmp_path: Path, margin: object) -> None:
 
 def test_fairface_label_files(tmp_path: Path) -> None:
     root = fairface(tmp_path / "root")
-    edit(root / "fairface_label_val.csv", "race", "rasse")
-    assert "lacks the columns race" in refused("fairface", root, tmp_path / "out")
+    edit(root / "fairface_label_val.csv", "file", "files")
+    message = refused("fairface", root, tmp_path / "out")
+    assert "lacks the columns file; it has files, age, gender, race, service_test" in message
     root = fairface(tmp_path / "root")
     edit(root / "fairface_label_train.csv", "train/2.jpg,more than 70", "train/2.jpg,")
-    assert "empty labels for train/2.jpg" in refused("fairface", root, tmp_path / "out")
+    table = fetched("fairface", root, tmp_path / "out")
+    with pytest.raises(UserError, match=r"'age' is missing for 1 images: train/2\.jpg"):
+        binary('age == "more than 70"', table)
+    assert binary("gender == Male", table).sum() == 3
 
 
 def test_folder_from_csv(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from miniatures import encoded, write_tar, write_zip
 from rightreasons.core.errors import UserError
 from rightreasons.data import Batch, create
-from rightreasons.data.masked_folder import common_folder
+from rightreasons.data._masks import common_folder
 
 IDS = ("a/1", "a/2", "b/1", "b/2")
 
@@ -111,7 +111,7 @@ def test_missing_masks_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"masks does not exist.*`masks`"):
         loaded(tmp_path, tmp_path / "out")
     write(tmp_path / "masks", {name: masks[name] for name in list(masks)[:3]})
-    with pytest.raises(UserError, match=r"1 of the 4 listed images are not in .*masks: b/2.png"):
+    with pytest.raises(UserError, match=r"1 of the 4 listed masks are not in .*masks: b/2.png"):
         loaded(tmp_path, tmp_path / "out")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from rightreasons.artifacts.injected import open_images
 from rightreasons.core.errors import UserError
 from rightreasons.data import Dataset, create
 from rightreasons.data import pool as pools
@@ -160,3 +163,63 @@ def test_fetch_of_synthfaces_repeats(faces: Path, tmp_path: Path) -> None:
     for name in ("attributes.parquet", "latents.parquet"):
         assert (tmp_path / name).read_bytes() == (faces / "fetched" / name).read_bytes()
     assert json.loads((tmp_path / "source.json").read_text())["seed"] == 3
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def fewer(path: Path) -> None:
+    if path.suffix == ".parquet":
+        pd.read_parquet(path)[:-1].to_parquet(path, index=False)
+    else:
+        np.save(path, np.load(path)[:-1])
+
+
+def smaller(path: Path) -> None:
+    np.save(path, np.load(path)[:, :16, :16])
+
+
+def other_type(path: Path) -> None:
+    np.save(path, np.load(path).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "what"),
+    [
+        ("images.npy", cut, "breaks off"),
+        (
+            "images.npy",
+            fewer,
+            "it is uint8 (6, 32, 32, 3), and pool.json says uint8 (7, 32, 32, 3)",
+        ),
+        ("images.npy", smaller, "(7, 16, 16, 3)"),
+        ("images.npy", other_type, "it is float32"),
+        ("masks.npy", cut, "breaks off"),
+        ("masks.npy", fewer, "(6, 32, 32)"),
+        ("index.parquet", cut, "cannot be read as Parquet"),
+        ("index.parquet", fewer, "it has 6 rows, and pool.json says 7"),
+        ("twins_Wearing_Hat.npy", fewer, "(6, 32, 32, 3)"),
+        ("pool.json", cut, "it cannot be read"),
+    ],
+)
+def test_a_pool_whose_files_do_not_belong_together_is_named(
+    faces: Path, tmp_path: Path, name: str, spoil: Callable[[Path], None], what: str
+) -> None:
+    shutil.copytree(faces / "pool", tmp_path / "pool")
+    spoil(tmp_path / "pool" / name)
+    for opened in (
+        lambda: Pool.open(tmp_path / "pool"),
+        lambda: open_images(tmp_path / "pool" / "images.npy"),
+    ):
+        with pytest.raises(UserError) as error:
+            opened()
+        assert f"pool/{name} is no whole part of its pool: " in str(error.value)
+        assert what in str(error.value)
+
+
+def test_a_table_of_another_length_than_was_fetched(tmp_path: Path) -> None:
+    dataset = folder(tmp_path)
+    fewer(tmp_path / "fetched" / "attributes.parquet")
+    with pytest.raises(UserError, match=r"has 10 rows, and source\.json says 11"):
+        build(dataset, tmp_path)

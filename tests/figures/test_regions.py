@@ -386,7 +386,8 @@ def pool(folder: Path) -> tuple[dict[str, tuple[Path, ...]], np.ndarray]:
     np.save(folder / "masks.npy", bits)
     index = latents.assign(row=range(60), image_id=[f"i{i:03d}" for i in range(60)])
     index.to_parquet(folder / "index.parquet")
-    write_json({"mask_names": list(MASKS)}, folder / "pool.json")
+    meta = {"mask_names": list(MASKS), "n_images": 60, "size": 32}
+    write_json(meta, folder / "pool.json")
     files = {"images": ("images.npy",), "masks": ("masks.npy",), "index": ("index.parquet",),
              "pool": ("pool.json",)}  # fmt: skip
     rng = np.random.default_rng(0)

@@ -243,7 +243,8 @@ def _make_pool(made: Plan) -> None:
     masks = np.zeros((IMAGES, SIZE, SIZE), np.uint8)
     masks[:, 2:8, 6:18] = 1
     np.save(files.masks, masks)
-    write_json({"mask_names": ["Wearing_Hat"]}, files.pool)
+    meta = {"mask_names": ["Wearing_Hat"], "n_images": IMAGES, "size": SIZE}
+    write_json(meta, files.pool)
     i = np.arange(IMAGES)
     index = pd.DataFrame({"row": i, "image_id": [f"{k:03d}" for k in i], "Smiling": i % 2,
                           "Wearing_Hat": i // (IMAGES // 2)})  # fmt: skip

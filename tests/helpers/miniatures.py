@@ -49,6 +49,25 @@ def celeba(root: Path, n: int = 6, prefix: str = "img_align_celeba/", end: str =
     return root
 
 
+def kaggle(root: Path) -> Path:
+    """Write CelebA as Kaggle has it: lists with commas, a folder within a folder, no identities."""
+    root = celeba(root)
+    with zipfile.ZipFile(root / "img_align_celeba.zip") as archive:
+        archive.extractall(root / "img_align_celeba")
+    lines = (root / "list_attr_celeba.txt").read_text().splitlines()[2:]
+    rows = [",".join(line.split()) for line in lines]
+    head = ",".join(("image_id", *CELEBA))
+    (root / "list_attr_celeba.csv").write_text("\n".join([head, *rows]))
+    parts = (root / "list_eval_partition.txt").read_text().splitlines()
+    pairs = [",".join(line.split()) for line in parts]
+    (root / "list_eval_partition.csv").write_text("\n".join(["image_id,partition", *pairs]))
+    (root / "list_bbox_celeba.csv").write_text("image_id,x_1\n000001.jpg,1\n")
+    for name in ("img_align_celeba.zip", "list_attr_celeba.txt", "identity_CelebA.txt"):
+        (root / name).unlink()
+    (root / "list_eval_partition.txt").unlink()
+    return root
+
+
 def fairface(root: Path) -> Path:
     """Write six images as FairFace's official files have them, with both margins."""
     root.mkdir(parents=True, exist_ok=True)

@@ -183,11 +183,12 @@ def test_a_damaged_zip_is_refused_or_its_images_are_named(tmp_path: Path) -> Non
         assert any(
             part in message
             for part in (
-                "is no zip file: it breaks off, the download was not finished. Delete it",
-                "is no zip file: unknown content. Delete it and download it again",
+                "is no whole zip file: it breaks off, the download was not finished. Delete it",
+                "is a file of unknown content",
+                "is an empty file",
                 "is a damaged zip file (",
                 "listed images are not in",
-                "holds members that point outside of it",
+                "holds links, devices or members that point outside of it",
                 "images cannot be read, 0 tolerated",
             )
         )
@@ -282,7 +283,7 @@ def test_a_folder_in_place_of_the_table(tmp_path: Path) -> None:
     root = own(tmp_path, {"0.png": encoded(flat("L", 1))})
     (root / "attributes.csv").unlink()
     (root / "attributes.csv").mkdir()
-    assert "attributes.csv does not exist" in refused(lambda: pooled(root))
+    assert "attributes.csv is a folder without a Parquet file" in refused(lambda: pooled(root))
 
 
 class Tiny(torch.nn.Module):

@@ -41,7 +41,8 @@ def plan(tmp_path: Path) -> Plan:
     masks = np.zeros((N, SIZE, SIZE), np.uint8)
     masks[:, 4, 5] = 1
     np.save(pool.masks, masks)
-    pool.pool.write_text(json.dumps({"mask_names": ["Wearing_Necktie"]}))
+    meta = {"mask_names": ["Wearing_Necktie"], "n_images": N, "size": SIZE}
+    pool.pool.write_text(json.dumps(meta))
     pd.DataFrame({"row": range(N), "Wearing_Necktie": np.arange(N) % 2}).to_parquet(pool.index)
     return made
 

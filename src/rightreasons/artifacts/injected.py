@@ -13,6 +13,7 @@ from rightreasons.artifacts import ARTIFACTS, ArtifactParams, Stamp, stamps_of
 from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen
 from rightreasons.core.seeds import numpy_rng
+from rightreasons.data._pool_files import check_pool
 from rightreasons.data.versions import twice
 from rightreasons.learning.predictions import TaskImages
 
@@ -182,7 +183,14 @@ def open_images(
     -------
     ndarray, Carried or Injected
         uint8 (N, H, W, 3), or twice as many rows with an artifact.
+
+    Raises
+    ------
+    UserError
+        Where the files of the pool do not belong together.
     """
+    if (Path(path).parent / "pool.json").exists():
+        check_pool(Path(path).parent)
     images: Any = np.load(path, mmap_mode="r")
     if watched is not None:
         assert split is not None

@@ -41,7 +41,9 @@ def groups_picture(rows: pd.DataFrame, groups: Sequence[str]) -> bytes:
         figure = page(0.75 + 0.26 * len(groups))
         panels = figure.subplots(1, len(RATES), sharey=True, sharex=True)
         for axes, (metric, words) in zip(panels, RATES.items(), strict=True):
-            mine = rows[rows["metric"] == metric].set_index("group_code").reindex(range(len(groups)))
+            mine = (
+                rows[rows["metric"] == metric].set_index("group_code").reindex(range(len(groups)))
+            )
             _dots(axes, mine["value"], mine["ci_low"], mine["ci_high"])
             axes.set_title(words)
             axes.set_xlim(-0.02, 1.02)

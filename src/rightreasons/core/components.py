@@ -24,6 +24,7 @@ from types import ModuleType
 
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.registry import Registered, registered_by
+from rightreasons.core.user_paths import expanded
 
 #: The environment's variable with the packages of all files that were loaded: name=folder:...
 PACKAGES = "RIGHTREASONS_PACKAGES"
@@ -57,7 +58,7 @@ def load_components(
         nothing, or a name that is taken.
     """
     loaded = {}
-    for name in names:
+    for name in (expanded(name, "components") for name in names):
         if name.endswith(".py") or "/" in name or os.sep in name:
             path, key = _located(name, folders)
             loaded[key] = tuple(made for file in _files(path) for made in _load_file(file))

@@ -108,10 +108,18 @@ class Dataset(ABC):
         """
         return None
 
+    @classmethod
+    def masks_of(cls, params: Any) -> tuple[str, ...]:
+        """Return the names of the masks that a dataset with these parameters has.
+
+        By default the registered `masks`; a dataset whose parameters declare masks returns theirs.
+        """
+        return tuple(DATASETS[cls.kind].traits["masks"])
+
     @property
     def masks(self) -> tuple[str, ...]:
         """The names of the masks, in the order of their bits."""
-        return tuple(DATASETS[self.kind].traits["masks"])
+        return self.masks_of(self.params)
 
     def known_values(self, attribute: str) -> list[str] | None:
         """Return the values of an attribute, where they are known before `fetch`.
@@ -221,6 +229,28 @@ def create(
     """
     component = DATASETS[kind]
     return component.run(component.params(**(params or {})), name or kind, data_dir)
+
+
+def mask_names(kind: str, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of a dataset's masks, those that its parameters declare among them.
+
+    Parameters
+    ----------
+    kind
+        The name that the dataset is registered under.
+    params
+        Its parameters; a key `kind` is passed over.
+
+    Returns
+    -------
+    tuple of str
+        In the order of their bits.
+    """
+    component = DATASETS[kind]
+    known = {key: value for key, value in params.items() if key != "kind"}
+    run: Any = component.run
+    names: tuple[str, ...] = run.masks_of(component.params(**known))
+    return names
 
 
 def stage_params(kind: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,126 +1,159 @@
-"""The images of a zip, a tar.gz or a folder, found and checked without unpacking."""
+"""The images of a zip, a tar or a folder, found and checked without unpacking."""
 
 from __future__ import annotations
 
 import os
 import stat
 import zipfile
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
 
 from rightreasons.core.errors import UserError, reason
+from rightreasons.core.telling import tell
 from rightreasons.data import _tar
+from rightreasons.data._content import check_not_page, content_of, described
+from rightreasons.data._shown import listing
 
-#: How many names an error message shows.
-SHOWN = 10
+#: Suffixes of archives, which are not opened where they lie within others.
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+#: Folders that systems make beside people's files; so are all that begin with a dot.
+SYSTEM = {
+    "__MACOSX",
+    "@eaDir",
+    "@Recycle",
+    "@Recently-Snapshot",
+    "#recycle",
+    "#snapshot",
+    "$RECYCLE.BIN",
+    "RECYCLER",
+    "System Volume Information",
+    "lost+found",
+}
+#: How a zip's members may be packed: as they are, deflate, bzip2, LZMA.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
+class Images(Protocol):
+    """What encoded images are read from."""
+
+    def read(self, image_id: str, /) -> bytes:
+        """Return the encoded image. Raises KeyError, ValueError or OSError where it is missing."""
 
 
 class ImageArchive:
-    """Reads images by id from a zip or a folder; `prefix` + id is an image's place in it."""
+    """Reads images by id from a zip or a folder.
 
-    def __init__(self, path: Path, prefix: str = "") -> None:
+    Parameters
+    ----------
+    path
+        The zip or folder.
+    prefix
+        `prefix` + id is an image's place in it.
+    places
+        Id -> place of the images that lie elsewhere.
+    """
+
+    def __init__(
+        self, path: Path, prefix: str = "", places: Mapping[str, str] | None = None
+    ) -> None:
         self.path = path
         self.prefix = prefix
+        self.places = places or {}
         self._zip = None if path.is_dir() else zipfile.ZipFile(path)
 
     def read(self, image_id: str) -> bytes:
         """Return the encoded image. Raises KeyError or OSError where it is missing."""
-        member = self.prefix + image_id
+        member = self.places.get(image_id, self.prefix + image_id)
         if self._zip is not None:
             return self._zip.read(member)
         return (self.path / member).read_bytes()
 
 
 def members(path: Path) -> set[str]:
-    """Return the names of all files in a zip, tar.gz or folder, with / between folders.
+    """Return the names of all files in a zip, tar or folder, with / between folders.
 
-    Raises UserError for a file that is no such archive or broken, and for members outside of it
-    (absolute names, `..`, links, devices): such an archive is not what it claims to be.
+    Links to folders are followed, except those to a folder that they lie in.
+
+    Raises
+    ------
+    UserError
+        For a file that is no such archive, or broken, a folder that cannot be entered, and for
+        members outside of an archive (absolute names, `..`, links, devices): it is not what it
+        claims to be.
     """
     if path.is_dir():
-        return set(_walk(path))
-    check_not_html(path)
-    found = _tar.members(path) if _tar.is_tar(path) else _zip_members(path)
+        return _files_below(path)
+    check_not_page(path)
+    kind = content_of(path)
+    if kind not in ("zip", "tar"):
+        what, way = described(kind)
+        raise UserError(
+            f"{path} is {what}, where a folder, a zip or a tar of images is needed. {way}."
+        )
+    found = _tar.members(path) if kind == "tar" else _zip_members(path)
     if unsafe := [name for name, kind in found if kind == "other" or _outside(name)]:
         raise UserError(
-            f"{path} holds members that point outside of it: {listing(unsafe)}. "
-            "This is no official archive; get a fresh copy."
+            f"{path} holds links, devices or members that point outside of it: {listing(unsafe)}. "
+            "Get a fresh copy of an official archive; pack one of your own again without them."
         )
     return {name for name, kind in found if kind == "file"}
 
 
-def prefix_of(path: Path, image_ids: Sequence[str]) -> str:
-    """Return the folder inside an archive below which all listed images lie, '' for its top.
-
-    Raises UserError as `members` and `check_listed` do.
-    """
-    names = members(path)
-    prefix = find_prefix(names, image_ids)
-    check_listed(path, names, prefix, image_ids)
-    return prefix
+def is_system(name: str) -> bool:
+    """Return whether a file's place is hidden, or in a folder that a system has made."""
+    parts = name.split("/")
+    return any(part.startswith(".") for part in parts) or not SYSTEM.isdisjoint(parts)
 
 
-def find_prefix(names: set[str], image_ids: Sequence[str]) -> str:
-    """Return the folder inside an archive below which the listed images lie, '' for its top.
-
-    Among several candidates the one with most of the images counts, then the shortest.
-    """
-    probes = image_ids[:20]  # a listed image may be missing, but hardly the first twenty
-    first = next((i for i in probes if any(_ends(n, i) for n in names)), None)
-    if first is None:
-        return ""
-    found = [name.removesuffix(first) for name in names if _ends(name, first)]
-    return min(found, key=lambda p: (-sum(p + i in names for i in image_ids), len(p), p))
-
-
-def check_listed(path: Path, names: set[str], prefix: str, image_ids: Sequence[str]) -> None:
-    """Raise UserError if a listed image is not in the archive."""
-    for image_id in image_ids:
-        if ".." in PurePosixPath(image_id).parts or image_id.startswith("/"):
-            raise UserError(f"the image id {image_id!r} points outside of {path}.")
-    missing = [image_id for image_id in image_ids if prefix + image_id not in names]
-    if missing:
-        raise UserError(
-            f"{len(missing)} of the {len(image_ids)} listed images are not in {path}: "
-            f"{listing(missing)}. Complete the images, or, for a subset on purpose, keep only "
-            "its rows in the attribute list."
-        )
+def archives_in(names: set[str]) -> list[str]:
+    """Return those of the files that are archives by their names, sorted."""
+    return sorted(n for n in names if n.lower().endswith(ARCHIVES) and not is_system(n))
 
 
 def check_zip(path: Path) -> None:
-    """Raise UserError, with the likely cause, if a file is no zip."""
-    if zipfile.is_zipfile(path):
-        return
-    with path.open("rb") as file:
-        partial = file.read(2) == b"PK"
-    cause = "it breaks off, the download was not finished" if partial else "unknown content"
-    raise UserError(f"{path} is no zip file: {cause}. Delete it and download it again.")
-
-
-def check_not_html(path: Path) -> None:
-    """Raise UserError if a file is a web page: what a host sends when its quota is used up."""
-    with path.open("rb") as file:
-        start = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
+    """Raise UserError if a zip breaks off."""
+    if not zipfile.is_zipfile(path):
         raise UserError(
-            f"{path} is a web page, not the file of that name: probably the host's notice that "
-            "its download quota is used up or that you must sign in. Delete it, and download "
-            "the file in a browser or a day later."
+            f"{path} is no whole zip file: it breaks off, the download was not finished. Delete it "
+            "and download it again."
         )
 
 
-def listing(names: Iterable[str], shown: int = SHOWN) -> str:
-    """Return names for an error message: the first few, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
+def _files_below(folder: Path) -> set[str]:
+    """Return all files below a folder."""
+    cut: list[str] = []
+    names = set(_walk(folder, "", (_identity(folder),), cut))
+    if cut:
+        tell(f"{folder}: {len(cut)} links to a folder that they lie in left out: {listing(cut)}.")
+    return names
 
 
-def _walk(folder: Path) -> Iterable[str]:
-    for where, _, files in os.walk(folder):
-        inside = Path(where).relative_to(folder)
-        for name in files:
-            yield (inside / name).as_posix()
+def _walk(
+    folder: Path, inside: str, above: tuple[tuple[int, int], ...], cut: list[str]
+) -> Iterator[str]:
+    """Yield the files below `inside`; `above` are the folders on the way, `cut` gets loops."""
+    try:
+        with os.scandir(folder / inside) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                name = f"{inside}{entry.name}"
+                if not entry.is_dir():
+                    yield name
+                elif (here := _identity(folder / name)) in above:
+                    cut.append(name)
+                else:
+                    yield from _walk(folder, f"{name}/", (*above, here), cut)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder / inside} cannot be entered: "
+            f"{error.strerror or reason(error)}. Allow it, or move the folder elsewhere: nothing "
+            "is left out silently."
+        ) from error
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    known = folder.stat()
+    return known.st_dev, known.st_ino
 
 
 def _zip_members(path: Path) -> list[tuple[str, str]]:
@@ -128,11 +161,20 @@ def _zip_members(path: Path) -> list[tuple[str, str]]:
     check_zip(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            return [(info.filename, _kind(info)) for info in archive.infolist()]
+            infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise UserError(
             f"{path} is a damaged zip file ({reason(error)}). Delete it and download it again."
         ) from error
+    files = [info for info in infos if not info.is_dir()]
+    if files and all(info.flag_bits & 1 for info in files):
+        raise UserError(f"{path} is locked with a password. Unpack it, and name the folder.")
+    if files and not any(info.compress_type in _METHODS for info in files):
+        raise UserError(
+            f"{path} is packed in a way that Python cannot read, as some programs do with large "
+            "files (Deflate64, Zstandard). Unpack it, and name the folder."
+        )
+    return [(info.filename, _kind(info)) for info in infos]
 
 
 def _kind(info: zipfile.ZipInfo) -> str:
@@ -144,9 +186,3 @@ def _kind(info: zipfile.ZipInfo) -> str:
 def _outside(name: str) -> bool:
     parts = name.replace("\\", "/").split("/")
     return parts[0] == "" or ".." in parts or ":" in parts[0]
-
-
-def _ends(name: str, image_id: str) -> bool:
-    if name.startswith("__MACOSX/"):
-        return False
-    return name == image_id or name.endswith("/" + image_id)

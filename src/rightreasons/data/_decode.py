@@ -39,6 +39,32 @@ def decode_mask(mask: np.ndarray, data: bytes, size: int, pad: bool) -> np.ndarr
     return np.asarray(_square(ImageOps.exif_transpose(picture), size, pad)) >= 128
 
 
+def decode_boxes(
+    boxes: np.ndarray, fractions: bool, data: bytes, size: int, pad: bool
+) -> np.ndarray:
+    """Return where boxes lie in an encoded image, brought to the same square as by `decode`.
+
+    boxes: float (k, 4), left, upper, right and lower edges of the upright image, in fractions of it
+    or pixels; edges are rounded to whole pixels (halves up), what lies beyond the image is cut off.
+    The result is bool (size, size), True where they cover half of a pixel or more. Raises
+    ValueError for a box outside of the image.
+    """
+    with open_image(data) as image:
+        width, height = image.size
+        if image.getexif().get(_ORIENTATION, 1) >= 5:  # lies on its side
+            width, height = height, width
+    mask = np.zeros((height, width), np.uint8)
+    scale = np.array([width, height] * 2) if fractions else 1
+    for box in np.floor(boxes * scale + 0.5).astype(np.int64):
+        x0, y0, x1, y1 = np.clip(box, 0, [width, height] * 2)
+        if x1 <= x0 or y1 <= y0:
+            raise ValueError(
+                f"the box {tuple(box.tolist())} is outside of the image's {width} x {height} pixels"
+            )
+        mask[y0:y1, x0:x1] = 255
+    return np.asarray(_square(Image.fromarray(mask), size, pad)) >= 128
+
+
 def open_image(data: bytes) -> Image.Image:
     """Open an image; unlike Pillow's own, the error is the same each time."""
     try:

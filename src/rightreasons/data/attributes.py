@@ -25,6 +25,7 @@ import pandas as pd
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
 from rightreasons.data import KEYS
+from rightreasons.data._shown import listing
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"[^"]*"|'[^']*')|(?P<word>[\w.+-]+)|(?P<sign>==|!=|<=|>=|[<>()\[\],]))"""
@@ -310,10 +311,9 @@ def _column(name: str, expression: str, attributes: pd.DataFrame) -> pd.Series:
     if missing.any():
         ids = attributes["image_id"] if "image_id" in attributes else attributes.index.to_series()
         names = ids[missing].astype(str).tolist()
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         raise UserError(
             f"the attribute {name!r} is missing for {len(names)} images: "
-            f"{', '.join(names[:_SHOWN])}{more}. Fill it in, or leave these images out."
+            f"{listing(names, _SHOWN)}. Fill it in, or leave these images out."
         )
     return column
 

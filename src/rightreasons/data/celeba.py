@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from rightreasons.core.errors import UserError
+from rightreasons.core.errors import UserError, reason
+from rightreasons.core.telling import tell
 from rightreasons.data import DATASETS
-from rightreasons.data._archive import listing
 from rightreasons.data._files import Download, OfficialDataset, OfficialParams
-from rightreasons.data._tables import read_text
+from rightreasons.data._shown import listing
+from rightreasons.data._tables import first_lines, read_text
 
+LISTS = ("list_attr_celeba.txt", "identity_CelebA.txt", "list_eval_partition.txt")
 PARTITIONS = {0: "train", 1: "val", 2: "test"}
 
 
@@ -29,9 +31,10 @@ class CelebAParams(OfficialParams):
     page="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
 )
 class CelebA(OfficialDataset):
-    """The aligned images, as the official zip or unpacked, with the official lists beside them.
+    """The aligned images, as the official zip or unpacked, with the official lists or Kaggle's.
 
-    Attributes are 0/1; identity and partition (train, val, test) are known for every image. The
+    They are found in the layouts of the publishers' Drive, of torchvision and of Kaggle. Attributes
+    are 0/1; identity and partition (train, val, test) are known where their lists are there. The
     attribute list may be restricted to a subset; the other two lists may be longer than it.
     """
 
@@ -42,12 +45,22 @@ class CelebA(OfficialDataset):
         return ["0", "1"]
 
     def image_places(self) -> tuple[str, ...]:
-        """Return the zip, and the folder that it unpacks to."""
-        return "img_align_celeba.zip", "img_align_celeba"
+        """Return the zip, and the folders that it and its lossless version unpack to."""
+        return "img_align_celeba.zip", "img_align_celeba", "img_align_celeba_png"
 
     def annotation_names(self) -> tuple[str, ...]:
         """Return the lists of attributes, identities and partitions."""
-        return "list_attr_celeba.txt", "identity_CelebA.txt", "list_eval_partition.txt"
+        return LISTS
+
+    def other_names(self, name: str) -> tuple[str, ...]:
+        """Return the name of a list in Kaggle's copy."""
+        return (f"{Path(name).stem}.csv",)
+
+    def is_needed(self, name: str, found: dict[str, Path]) -> bool:
+        """Return whether a list must be there: not identities in Kaggle's copy, nor partitions."""
+        attributes, identities, _ = LISTS
+        kaggle = attributes in found and found[attributes].suffix == ".csv"
+        return name == attributes or (name == identities and not kaggle) or not self.params.root
 
     def downloads(self) -> dict[str, Download]:
         """Return torchvision's table of the official files and their checksums."""
@@ -56,22 +69,35 @@ class CelebA(OfficialDataset):
         return {name: Download(drive_id, md5) for drive_id, md5, name in Official.file_list}
 
     def annotations(self, files: list[Path]) -> pd.DataFrame:
-        """Return the three lists as one table."""
-        table = read_attributes(files[0])
-        for column, path in zip(("identity", "partition"), files[1:], strict=True):
-            table[column] = _lookup(table["image_id"], path)
+        """Return the lists as one table; what a list that is not there says is unknown."""
+        by_name = {path.stem: path for path in files}
+        attributes, identities, partitions = (by_name.get(Path(name).stem) for name in LISTS)
+        assert attributes is not None
+        table = read_attributes(attributes)
+        ids = table["image_id"]
+        table["identity"] = lookup(ids, identities) if identities else None
+        table["partition"] = lookup(ids, partitions) if partitions else None
+        if identities is None:
+            tell(
+                f"dataset {self.name}: {self.home} has no {LISTS[1]}, as Kaggle's copy: images of "
+                "one person can be in train and in test."
+            )
+        if partitions is None:
+            tell(f"dataset {self.name}: {self.home} has no {LISTS[2]}: partitions are unknown.")
+            return table
         try:
             table["partition"] = [PARTITIONS[int(code)] for code in table["partition"]]
         except (KeyError, ValueError) as error:
-            raise UserError(f"{files[2]}: a partition is 0, 1 or 2, not {error}.") from error
+            raise UserError(f"{partitions}: a partition is 0, 1 or 2, not {error}.") from error
         return table
 
 
 def read_attributes(path: Path) -> pd.DataFrame:
-    """Return CelebA's attribute list.
+    """Return CelebA's attribute list, the official one or Kaggle's.
 
-    Its first line is the number of images, its second the attributes, then one line per image
-    with -1 or 1 per attribute. Byte order marks and Windows line ends are accepted.
+    The official list's first line is the number of images, its second the attributes, then one line
+    per image with -1 or 1 per attribute. Kaggle's begins with `image_id` and the attributes.
+    Fields are separated by blanks or commas. Byte order marks and Windows line ends are accepted.
 
     Returns
     -------
@@ -83,20 +109,36 @@ def read_attributes(path: Path) -> pd.DataFrame:
     UserError
         Where the file has another layout, another number of rows than it says, or other values.
     """
-    first, _, rest = read_text(path).partition("\n")
-    header, _, body = rest.partition("\n")
-    names = ["image_id", *header.split()]
+    text = read_text(path).lstrip()
+    first, _, rest = text.partition("\n")
+    counted = first.strip().isdigit()
+    header, _, body = rest.partition("\n") if counted else (first, "", rest)
+    names = _fields(header)
+    has_key = names[:1] == ["image_id"]
+    names = ["image_id", *names[has_key:]]
+    row = body.partition("\n")[0]
+    if not (row.strip() and (counted or has_key)):
+        raise UserError(_layout(path))
+    if (fields := len(_fields(row))) != len(names):
+        raise UserError(
+            f"{_layout(path)} Its first row has {fields} fields, where an image and "
+            f"{len(names) - 1} attributes are {len(names)}: {row.strip()[:100]!r}."
+        )
     try:
         table = pd.read_csv(
-            StringIO(body), sep=r"\s+", names=names, dtype={"image_id": str}, index_col=False
+            StringIO(body),
+            sep="," if "," in row else r"\s+",
+            names=names,
+            index_col=False,
+            dtype={"image_id": str},
+            skipinitialspace=True,
         )
-        count = int(first)
     except (ValueError, pd.errors.ParserError) as error:
-        raise UserError(f"{path} has not the layout of list_attr_celeba.txt: {error}.") from error
-    if count != len(table):
+        raise UserError(f"{_layout(path)} ({reason(error)})") from error
+    if counted and int(first) != len(table):
         raise UserError(
-            f"{path} says it lists {count} images, but has {len(table)} rows: it was cut off, or "
-            "its first line was not changed with its rows."
+            f"{path} says it lists {int(first)} images, but has {len(table)} rows: it was cut off, "
+            "or its first line was not changed with its rows."
         )
     bad = ~table.drop(columns="image_id").isin([-1, 1]).all(axis=1)
     if bad.any():
@@ -106,11 +148,22 @@ def read_attributes(path: Path) -> pd.DataFrame:
     return table.assign(**{name: (table[name] == 1).astype("int8") for name in names[1:]})
 
 
-def _lookup(image_ids: pd.Series, path: Path) -> list[str]:
-    """Return what a list with one 'image value' per line says of each image."""
-    pairs = [line.split() for line in read_text(path).splitlines() if line]
+def lookup(image_ids: pd.Series, path: Path) -> list[str]:
+    """Return what a list with one 'image value' per line says of each image.
+
+    Raises
+    ------
+    UserError
+        For lines of another form, images that are listed twice, and images that it lacks.
+    """
+    pairs = [_fields(line) for line in read_text(path).splitlines() if line.strip()]
+    if pairs and pairs[0][0] == "image_id":  # Kaggle's header
+        pairs = pairs[1:]
     if broken := [number for number, pair in enumerate(pairs, 1) if len(pair) != 2]:
-        raise UserError(f"{path}, line {broken[0]}: expected an image and one value.")
+        raise UserError(
+            f"{path}, line {broken[0]}: expected an image and one value. "
+            f"{first_lines(path, '000001.jpg 2880')}."
+        )
     known = dict(pairs)
     if len(known) < len(pairs):
         names = pd.Series([name for name, _ in pairs])
@@ -119,3 +172,18 @@ def _lookup(image_ids: pd.Series, path: Path) -> list[str]:
     if missing := [image_id for image_id in image_ids if image_id not in known]:
         raise UserError(f"{path} lacks {len(missing)} images: {listing(missing)}.")
     return [known[image_id] for image_id in image_ids]
+
+
+def _fields(line: str) -> list[str]:
+    """Return the fields of a line, which are separated by commas or blanks."""
+    if "," in line:
+        return [field.strip() for field in line.split(",")]
+    return line.split()
+
+
+def _layout(path: Path) -> str:
+    expected = (
+        "the number of images, then a line with the attributes' names, then a line per image "
+        "(000001.jpg -1 1 ...); or Kaggle's header image_id,5_o_Clock_Shadow,..."
+    )
+    return f"{path} has not the layout of {LISTS[0]}. {first_lines(path, expected)}."

@@ -13,7 +13,7 @@ from rightreasons.core.errors import UserError
 from rightreasons.core.files import write_parquet
 from rightreasons.core.registry import suggestion
 from rightreasons.core.seeds import numpy_rng
-from rightreasons.data import DATASETS, Batch, Dataset, DatasetParams, create
+from rightreasons.data import DATASETS, Batch, Dataset, DatasetParams, create, mask_names
 from rightreasons.data._files import provenance, write_fetched
 from rightreasons.data.attributes import binary, parse
 from rightreasons.data.masked_folder import MaskedFolder
@@ -91,7 +91,9 @@ class CompositeParams(DatasetParams):
     @model_validator(mode="after")
     def _one_mask(self) -> CompositeParams:
         kind = str(self.foreground["kind"])
-        masks = DATASETS[kind].traits["masks"]
+        masks = mask_names(kind, self.foreground)
+        if not masks:
+            raise ValueError(f"foreground: this {kind} has no mask: declare one in `masks`")
         if self.mask is None and len(masks) > 1:
             raise ValueError(f"mask: {kind} has several: choose one of {', '.join(masks)}")
         if self.mask is not None and self.mask not in masks:
@@ -124,7 +126,8 @@ def filled(
     able = {
         one.name: one.params
         for one in DATASETS
-        if (one.traits["masks"] or not masked) and not one.traits["both"]
+        if not one.traits["both"]
+        and (one.traits["masks"] or not masked or "masks" in one.params.model_fields)
     }
     kind = given.get("kind")
     if not isinstance(kind, str) or kind not in able:

@@ -9,9 +9,10 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from rightreasons.core.errors import UserError
+from rightreasons.core.telling import tell
 from rightreasons.data import DATASETS
-from rightreasons.data._archive import listing
 from rightreasons.data._files import Download, OfficialDataset, OfficialParams
+from rightreasons.data._shown import listing
 from rightreasons.data._tables import read_table
 
 COLUMNS = ("file", "age", "gender", "race", "service_test")
@@ -59,7 +60,8 @@ class FairFace(OfficialDataset):
     """The official train and validation images of one margin.
 
     Attributes: age, gender, race as text ("20-29", "Female", "East Asian", ...) and service_test
-    as 0/1. image_id is the label file's ("train/1.jpg"); partition is train or val.
+    as 0/1, as far as the label files have them; an empty label is an error only where a task uses
+    it. image_id is the label file's ("train/1.jpg"); partition is train or val.
     """
 
     kind = "fairface"
@@ -77,6 +79,12 @@ class FairFace(OfficialDataset):
         """Return the label files."""
         return "fairface_label_train.csv", "fairface_label_val.csv"
 
+    def _images(self) -> Path | None:
+        """Return where the images are: also train/ and val/ beside the label files."""
+        found = super()._images()
+        unpacked = all((self.home / name).is_dir() for name in ("train", "val"))
+        return self.home if found is None and unpacked else found
+
     def downloads(self) -> dict[str, Download]:
         """Return the ids of the official files."""
         return DOWNLOADS
@@ -87,7 +95,10 @@ class FairFace(OfficialDataset):
             read_labels(path).assign(partition=partition)
             for path, partition in zip(files, ("train", "val"), strict=True)
         ]
-        return pd.concat(parts, ignore_index=True).assign(identity=None)
+        table = pd.concat(parts, ignore_index=True).assign(identity=None)
+        if lacking := [name for name in COLUMNS[1:] if name not in table]:
+            tell(f"dataset {self.name}: the label files have no {', '.join(lacking)}.")
+        return table
 
 
 def read_labels(path: Path) -> pd.DataFrame:
@@ -96,32 +107,25 @@ def read_labels(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        image_id, age, gender, race (text) and service_test (int8, 0/1).
+        image_id, and of age, gender, race and service_test the columns that there are.
 
     Raises
     ------
     UserError
-        For missing columns, no rows, empty fields, and values of service_test that are no truth
-        values.
+        For a file without images or without any of these columns, and for rows without an image.
     """
     table = read_table(path, COLUMNS)
-    if missing := [name for name in COLUMNS if name not in table]:
+    known = [name for name in COLUMNS[1:] if name in table]
+    if "file" not in table or not known:
         raise UserError(
-            f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}."
+            f"{path} lacks the columns {', '.join(n for n in COLUMNS if n not in table)}; it has "
+            f"{', '.join(map(str, table.columns))}."
         )
     if table.empty:
         raise UserError(f"{path} lists no images.")
-    empty = table[list(COLUMNS)].isna().any(axis=1)
-    if empty.any():
-        raise UserError(f"{path} has empty labels for {listing(table['file'][empty].map(str))}.")
-    flag = table["service_test"].str.lower().map({"true": 1, "false": 0})
-    if flag.isna().any():
+    if table["file"].isna().any():
         raise UserError(
-            f"{path}: service_test is True or False; not so for "
-            f"{listing(table['file'][flag.isna()])}."
+            f"{path}: no image in the rows "
+            f"{listing((table.index[table['file'].isna()] + 1).astype(str))}."
         )
-    return (
-        table[list(COLUMNS)]
-        .rename(columns={"file": "image_id"})
-        .assign(service_test=flag.astype("int8"))
-    )
+    return table[["file", *known]].rename(columns={"file": "image_id"})

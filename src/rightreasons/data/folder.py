@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 import pandas as pd
 from pydantic import Field, model_validator
 
 from rightreasons.core.errors import UserError
-from rightreasons.core.registry import suggestion
+from rightreasons.core.telling import tell
+from rightreasons.core.user_paths import expanded
 from rightreasons.data import DATASETS, KEYS
-from rightreasons.data._archive import listing, members
-from rightreasons.data._files import FileDataset, FileParams
-from rightreasons.data._tables import read_table
+from rightreasons.data._archive import archives_in, is_system
+from rightreasons.data._boxes import box_table
+from rightreasons.data._masked import MaskedDataset, MaskedParams
+from rightreasons.data._masks import MaskSource, keep_masks
+from rightreasons.data._name_patterns import fields_of, table_of_names
+from rightreasons.data._names import SUFFIXES
+from rightreasons.data._shown import listing
+from rightreasons.data._tables import key_column, read_table
 from rightreasons.data.attributes import values_of
 
-#: What is an image in class folders; a table names its images, whatever their suffix.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".jp2")
 
+class OwnParams(MaskedParams):
+    """Parameters of datasets of one's own: where images and table are."""
 
-class FolderParams(FileParams):
-    """Parameters of `folder`."""
-
-    images: str = Field("images", description="folder or zip with the images, below `root`")
+    images: str = Field("images", description="folder, zip or tar with the images, below `root`")
     attributes: str | None = Field(
         "attributes.csv",
-        description="CSV or Parquet file with one row per image, below `root`; none: the images "
-        "are sorted into folders by class",
+        description="CSV or Parquet file with one row per image, or a folder of Parquet files, "
+        "below `root`; none: the images are sorted into folders by class",
     )
     label: str = Field(
         "label",
         min_length=1,
         description="with `attributes: null`, the attribute that is the name of an image's folder",
+    )
+    name_pattern: str | None = Field(
+        None,
+        description="with `attributes: null`, attributes that names say: {age}_{gender}_{race}_{}; "
+        "none: the folder is the class",
     )
     id_column: str = Field(
         "image_id", description="its column with the images' paths inside `images`"
@@ -42,16 +48,38 @@ class FolderParams(FileParams):
     identity_column: str | None = Field(
         None, description="its column with who is shown; images of one identity stay in one split"
     )
-    partition_column: str | None = Field(None, description="its column with official partitions")
+    partition_column: str | None = Field(
+        None, description="its column with a split of your own, which designs can keep to"
+    )
 
     @model_validator(mode="after")
-    def _one_source(self) -> FolderParams:
-        columns = self.identity_column or self.partition_column
+    def _one_source(self) -> OwnParams:
+        columns = self.identity_column or self.partition_column or next(iter(self.boxes), None)
         if self.attributes is None and columns:
             raise ValueError(f"`attributes: null` leaves no table with a column {columns!r}")
+        if self.attributes is not None and self.name_pattern is not None:
+            raise ValueError("`name_pattern` is for `attributes: null`: names or a table say more")
+        fields = fields_of(self.name_pattern) if self.name_pattern is not None else []
+        if taken := {"row", "image_id"}.intersection(fields):
+            raise ValueError(f"name_pattern: the names {', '.join(taken)} are reserved")
         if self.label in KEYS:
             raise ValueError(f"label: the names {', '.join(KEYS)} are reserved")
         return self
+
+
+class FolderParams(OwnParams):
+    """Parameters of `folder`."""
+
+    masks: dict[str, MaskSource] = Field(
+        default_factory=dict,
+        description="masks of the images, by name: the folder, zip or tar with a file for each "
+        "image, or `files`, `ending`, `values` and `missing`",
+    )
+
+    @property
+    def mask_names(self) -> tuple[str, ...]:
+        """The names of masks and boxes, in the order of their bits."""
+        return (*self.masks, *self.boxes)
 
 
 @DATASETS.register(
@@ -62,36 +90,30 @@ class FolderParams(FileParams):
     licence="yours to state",
     page="docs/datasets.md",
 )
-class Folder(FileDataset):
+class Folder(MaskedDataset):
     """Images of your own, as a folder or an archive, with a CSV or Parquet table of attributes.
 
     Every further column is an attribute. Two-valued ones (0/1, -1/1, true/false) become 0/1, text
     is a category, other numbers stay. An empty field is missing, which is an error only where a
     task uses it. Without a table (`attributes: null`) there is one attribute, the name of the
-    folder that an image lies in.
+    folder that an image lies in. Masks in files and boxes in columns can be declared.
     """
 
     kind = "folder"
 
-    @property
-    def home(self) -> Path:
-        """The folder that paths are relative to: `root`, or <data folder>/<name>."""
-        root = self.params.root
-        return Path(root).expanduser() if root else self.data_dir / self.name
-
     def locate(self) -> tuple[Path, list[Path]]:
         """Return the images and the table, if any; a UserError says where they were expected."""
-        images = self._files_of("images")
+        images = self.file_of("images", self.params.images)
         if self.params.attributes is None:
             return images, []
-        table = self.home / self.params.attributes
+        table = self.home / expanded(self.params.attributes, "attributes")
         hint = ". For images in folders by class: attributes: null."
-        self._must_exist(table, "attributes", table.is_file(), hint)
+        self._must_exist(table, "attributes", table.exists(), hint)
         return images, [table]
 
-    def _files_of(self, key: str) -> Path:
+    def file_of(self, key: str, name: str) -> Path:
         """Return the folder or archive that a parameter names; a zip may go without its suffix."""
-        path: Path = self.home / getattr(self.params, key)
+        path: Path = self.home / expanded(name, key)
         if not path.exists() and path.with_name(path.name + ".zip").is_file():
             path = path.with_name(path.name + ".zip")
         self._must_exist(path, key, path.exists(), ".")
@@ -114,26 +136,46 @@ class Folder(FileDataset):
         return None if column is None else values_of(column.dropna())
 
     def annotations(self, files: list[Path]) -> pd.DataFrame:
-        """Return the table with the names of the key columns and cleaned attributes."""
+        """Return the table with the names of the key columns, attributes and boxes."""
         if not files:
             images, _ = self.locate()
-            return class_folders(images, members(images), self.params.label)
+            names = self.members(images)
+            if self.params.name_pattern is not None:
+                ids = image_names(images, names)
+                return table_of_names(images, ids, self.params.name_pattern)
+            return class_folders(images, names, self.params.label)
+        path = files[0]
         chosen = {
             "image_id": self.params.id_column,
             "identity": self.params.identity_column,
             "partition": self.params.partition_column,
         }
-        raw = read_table(files[0], [name for name in chosen.values() if name])
-        keys = {key: _column(raw, name, files[0]) for key, name in chosen.items()}
-        rest = raw.drop(columns=[name for name in chosen.values() if name])
+        named = [name for name in chosen.values() if name]
+        boxes = self.params.box_columns
+        raw = read_table(path, named, boxes)
+        keys = {key: key_column(raw, name, path) for key, name in chosen.items()}
+        for name in boxes:
+            key_column(raw, name, path)
+        rest = raw.drop(columns=named)
         if taken := [name for name in rest if name in KEYS]:
-            raise UserError(f"{files[0]}: the names {', '.join(taken)} are reserved; rename them.")
-        attributes = {str(name): clean(rest[name]) for name in rest}
-        table = pd.DataFrame({**keys, **attributes})
+            raise UserError(f"{path}: the names {', '.join(taken)} are reserved; rename them.")
+        table = pd.DataFrame({**keys, **{str(name): rest[name] for name in rest}})
         if table["image_id"].isna().any():
             rows = (table.index[table["image_id"].isna()] + 1).astype(str)
-            raise UserError(f"{files[0]}: no image id in the rows {listing(rows)}.")
+            raise UserError(f"{path}: no image id in the rows {listing(rows)}.")
+        self._boxes = box_table(table, self.params.boxes, str(path))
+        return table.drop(columns=boxes)
+
+    def keep(self, folder: Path, files: list[Path], table: pd.DataFrame) -> pd.DataFrame:
+        """Write where masks and boxes are."""
+        keep_masks(self, folder, table["image_id"], self.mask_sources())
+        self.keep_boxes(folder, table["image_id"])
         return table
+
+    def mask_sources(self) -> dict[str, MaskSource]:
+        """Return where the masks are, by name."""
+        sources: dict[str, MaskSource] = self.params.masks
+        return sources
 
 
 def class_folders(path: Path, names: Set[str], label: str) -> pd.DataFrame:
@@ -144,7 +186,8 @@ def class_folders(path: Path, names: Set[str], label: str) -> pd.DataFrame:
     path
         The archive or folder, for messages.
     names
-        All its files. What is hidden, or no image by its suffix, is passed over; the log says so.
+        All its files. What is hidden, made by a system, or no image by its suffix, is left out,
+        which is said.
     label
         The name of the attribute.
 
@@ -158,13 +201,9 @@ def class_folders(path: Path, names: Set[str], label: str) -> pd.DataFrame:
     UserError
         For images in no folder, and for fewer than two folders.
     """
-    ids = sorted(name for name in names if _is_image(PurePosixPath(name)))
-    if others := sorted(set(names) - set(ids)):
-        logging.info("%s: %d files are no images: %s", path, len(others), listing(others))
+    ids = image_names(path, names)
     classes = [PurePosixPath(name).parent.name for name in ids]
     wanted = f"With attributes: null, {path} needs a folder per class (cats/1.jpg, dogs/1.jpg)"
-    if not ids:
-        raise UserError(f"{wanted}; it holds no image.")
     if flat := [name for name, kind in zip(ids, classes, strict=True) if not kind]:
         raise UserError(
             f"{wanted}; {len(flat)} of its {len(ids)} images lie in none: {listing(flat)}. Sort "
@@ -179,37 +218,40 @@ def class_folders(path: Path, names: Set[str], label: str) -> pd.DataFrame:
     return pd.DataFrame({**keys, label: pd.array(classes, dtype="string")})
 
 
-def _is_image(path: PurePosixPath) -> bool:
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden
+def image_names(path: Path, names: Set[str]) -> list[str]:
+    """Return the images among all files of an archive, sorted; what is left out is told.
 
-
-def clean(column: pd.Series) -> pd.Series:
-    """Return an attribute in one of four forms.
-
-    Two values 0/1, -1/1 or true/false become int8 0/1 (Int8 where some are missing), other numbers
-    stay, all else becomes text without blanks at its ends. Missing values stay missing.
+    Raises
+    ------
+    UserError
+        Where there is none.
     """
-    known = column.dropna()
-    values = set(known.unique())
-    whole: Literal["Int8", "int8"] = "Int8" if len(known) < len(column) else "int8"
-    if values <= {True, False}:  # 0 and 1 are equal to these
-        return column.astype("boolean").astype(whole)
-    if values <= {-1, 1}:
-        return (column.astype("Int8") == 1).astype(whole)
-    if pd.api.types.is_numeric_dtype(column):
-        return column
-    return column.map(lambda value: str(value).strip(), na_action="ignore").astype("string")
-
-
-def _column(table: pd.DataFrame, name: str | None, path: Path) -> pd.Series | None:
-    if name is None:
-        return None
-    if name not in table:
-        known = [str(column) for column in table.columns]
-        hint = " The columns of a CSV are separated by commas." if len(known) == 1 else ""
+    ids = sorted(name for name in names if _is_image(name))
+    _tell_left_out(path, names, ids)
+    if not ids:
+        inner = archives_in(set(names))
+        why = f" It holds archives, which are not opened: {listing(inner)}." if inner else ""
         raise UserError(
-            f"{path} has no column {name!r}{suggestion(name, known)} "
-            f"Columns: {', '.join(known)}.{hint}"
+            f"With attributes: null, {path} needs a folder per class (cats/1.jpg, dogs/1.jpg), or "
+            f"names that say more (`name_pattern`); it holds no image.{why}"
         )
-    return table[name].astype("string")
+    return ids
+
+
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in SUFFIXES and not is_system(name)
+
+
+def _tell_left_out(path: Path, names: Set[str], ids: Sequence[str]) -> None:
+    """Say how many files are no images of class folders, and of which kinds."""
+    others = sorted(set(names) - set(ids))
+    system = [name for name in others if is_system(name)]
+    images = [n for n in system if PurePosixPath(n).suffix.lower() in SUFFIXES]
+    if others:
+        tell(f"{path}: {len(others)} files are no images and left out: {listing(others)}.")
+    if images:
+        made = sorted({part for n in images for part in n.split("/") if is_system(part)})
+        tell(
+            f"{path}: {len(images)} of them are images that are hidden or in folders that a system "
+            f"made: {listing(made)}."
+        )

@@ -10,9 +10,11 @@ import pandas as pd
 
 from rightreasons.core.errors import UserError
 from rightreasons.data import DATASETS, Batch, _tar
-from rightreasons.data._archive import ImageArchive, find_prefix, listing, members, prefix_of
+from rightreasons.data._archive import ImageArchive, Images, members
 from rightreasons.data._decode import decode_mask, open_image
 from rightreasons.data._files import Download, OfficialDataset, OfficialParams
+from rightreasons.data._names import find, find_prefix
+from rightreasons.data._shown import listing
 
 PAGE = "https://www.robots.ox.ac.uk/~vgg/data/pets/"
 DOWNLOADS = {
@@ -72,12 +74,14 @@ class Pets(OfficialDataset):
         parts = [read_list(lists[p], f"{files[0]}, {p}.txt", p) for p in PARTITIONS]
         return pd.concat(parts, ignore_index=True).assign(identity=None)
 
-    def keep(self, folder: Path, files: list[Path], table: pd.DataFrame) -> None:
+    def keep(self, folder: Path, files: list[Path], table: pd.DataFrame) -> pd.DataFrame:
         """Copy the images' trimaps into a zip."""
         names = [_trimap(image_id) for image_id in table["image_id"]]
-        prefix = prefix_of(files[0], [f"trimaps/{name}" for name in names])
-        inside = {f"{prefix}trimaps/{name}": name for name in names}
+        wanted = [f"trimaps/{name}" for name in names]
+        found = find(files[0], self.members(files[0]), wanted, noun="trimaps")
+        inside = {found.place(f"trimaps/{name}"): name for name in names}
         _tar.to_zip(files[0], inside, folder / TRIMAPS)
+        return table
 
     def load(self, folder: Path, rows: pd.DataFrame) -> Batch:
         """Decode some images and their masks; an image with an unreadable trimap is corrupt."""
@@ -97,7 +101,7 @@ class Pets(OfficialDataset):
                 batch.corrupt[position] = f"its trimap: {type(error).__name__}: {error}"
         return batch
 
-    def _trimaps(self, folder: Path) -> ImageArchive:
+    def _trimaps(self, folder: Path) -> Images:
         key = (folder / TRIMAPS, os.getpid())
         if key not in self._opened:
             self._opened[key] = ImageArchive(key[0])

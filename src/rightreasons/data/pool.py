@@ -11,7 +11,6 @@ A pool is a folder with
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import sys
@@ -36,6 +35,8 @@ from rightreasons.core.arrays import reserved
 from rightreasons.core.errors import UserError
 from rightreasons.core.files import whole, write_json, write_parquet
 from rightreasons.data import KEYS, Dataset
+from rightreasons.data._pool_files import check_fetched, check_pool, read_meta
+from rightreasons.data._shown import shown
 from rightreasons.runtime.lifeline import end_with, this_process
 
 #: Images per task of a worker: enough that passing tasks around costs nothing.
@@ -83,12 +84,13 @@ class Pool:
         Raises
         ------
         UserError
-            If `folder` holds none.
+            If `folder` holds none, or one whose files do not belong together.
         """
         folder = Path(folder)
         if not (folder / "pool.json").exists():
             raise UserError(f"{folder} holds no pool: it has no pool.json.")
-        return cls(folder, json.loads((folder / "pool.json").read_text()))
+        check_pool(folder)
+        return cls(folder, read_meta(folder))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -197,6 +199,7 @@ def build_pool(
     fetched, folder = Path(fetched), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     table = pd.read_parquet(fetched / "attributes.parquet")
+    check_fetched(fetched, len(table))
     size = dataset.params.size
     masked = len(table) if dataset.masks else 0
     with whole(folder / "images.npy") as images, whole(folder / "masks.npy") as masks:
@@ -360,11 +363,11 @@ def _refuse_corrupt(
     if len(corrupt) <= min(tolerance, len(table) - 1):
         return
     ids = table["image_id"]
-    shown = [f"{ids[row]} ({reason})" for row, reason in list(corrupt.items())[:NAMED]]
+    named = [f"{shown(ids[row])} ({reason})" for row, reason in list(corrupt.items())[:NAMED]]
     more = f"; and {len(corrupt) - NAMED} more" if len(corrupt) > NAMED else ""
     raise UserError(
         f"dataset {name}: {len(corrupt)} of {len(table)} images cannot be read, {tolerance} "
-        f"tolerated: {'; '.join(shown)}{more}. Replace the files, or raise tolerate_corrupt to "
+        f"tolerated: {'; '.join(named)}{more}. Replace the files, or raise tolerate_corrupt to "
         "leave these images out."
     )
 

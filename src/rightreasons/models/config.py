@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from rightreasons.core.sections import Section
+from rightreasons.core.user_paths import expanded
 from rightreasons.models.facts import HF, IMAGENET
 
 
@@ -99,10 +100,10 @@ class ModelConfig(Section):
     def path(self) -> Path | None:
         """Return the file of the weights, None where they have a name."""
         if self.weights == "none" and not self.train and self.architecture.startswith(HF):
-            folder = Path(self.architecture.removeprefix(HF)).expanduser()
+            folder = Path(expanded(self.architecture.removeprefix(HF)))
             names = ("model.safetensors", "pytorch_model.bin")
             there = [folder / name for name in names if (folder / name).is_file()]
             return there[0] if there else folder / names[0]
         if self.weights in ("none", *IMAGENET):
             return None
-        return Path(self.weights).expanduser()
+        return Path(expanded(self.weights))

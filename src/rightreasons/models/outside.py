@@ -12,6 +12,7 @@ from torch import nn
 
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.registry import suggestion
+from rightreasons.core.user_paths import expanded
 from rightreasons.models.classifier import Grouped, Rescaled, Resized, input_steps
 from rightreasons.models.facts import HF, TIMM
 from rightreasons.models.hf_folder import hf_config
@@ -134,7 +135,7 @@ def hf_trained(folder: str) -> nn.Module:
     need("transformers", HF + folder)
     import transformers
 
-    told, place = hf_config(folder), str(Path(folder).expanduser())
+    told, place = hf_config(folder), str(Path(expanded(folder)))
     try:
         with tensors_only():
             model, report = transformers.AutoModelForImageClassification.from_pretrained(
@@ -304,4 +305,4 @@ def readout_of(groups: torch.Tensor | None) -> nn.Module:
 
 def folder_of(architecture: str) -> Path:
     """Return the folder that `hf:FOLDER` names."""
-    return Path(architecture.removeprefix(HF)).expanduser()
+    return Path(expanded(architecture.removeprefix(HF)))

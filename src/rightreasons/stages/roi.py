@@ -61,11 +61,12 @@ class Roi(Section):
         import numpy as np
 
         from rightreasons.artifacts.injected import open_images
-        from rightreasons.core.files import read_json
+        from rightreasons.data._pool_files import check_pool, read_meta
         from rightreasons.regions.rois import task_roi
 
+        check_pool(files.pool.parent)
         masks = np.load(files.masks, mmap_mode="r")
-        names = read_json(files.pool)["mask_names"]
+        names = read_meta(files.pool.parent)["mask_names"]
         maps_of_roi = files.mean.parent if files.mean else None
         place = open_images(files.images, self.artifact) if self.artifact else None
         return task_roi(self.region, masks, names, rows, shape, maps_of_roi, place)

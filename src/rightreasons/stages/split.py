@@ -82,11 +82,13 @@ def split(job: SplitJob, running: Running) -> None:
 
     from rightreasons.core.files import write_json, write_parquet
     from rightreasons.core.seeds import numpy_rng
+    from rightreasons.data._pool_files import check_pool
     from rightreasons.splits import label, label_injected, one_version
     from rightreasons.splits._drawing import hold_out
     from rightreasons.splits._roles import BaseRoles
 
     running.ready()
+    check_pool(job.input.index.parent)
     design, group = DESIGNS[job.design.kind], job.group
     params = design.params.model_validate({**job.design.params, "levels": list(job.levels)})
     labelled = label_injected if job.injected else label

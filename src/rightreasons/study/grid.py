@@ -20,6 +20,7 @@ from rightreasons.study.sections import (
     TUNED,
     ArtifactRoi,
     AttributionRoi,
+    BoxesRoi,
     MaskRoi,
     StudyConfig,
 )
@@ -448,4 +449,4 @@ class Grid:
         if known is None and attribute in self.study.artifacts:
             return {"artifact": attribute}
         roi = known or next(iter(drawn), None)
-        return roi.model_dump() if isinstance(roi, MaskRoi) else roi
+        return roi.model_dump() if isinstance(roi, MaskRoi | BoxesRoi) else roi

@@ -13,7 +13,8 @@ from rightreasons.artifacts import ARTIFACTS
 from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.registry import Registry, suggestion
-from rightreasons.data import DATASETS
+from rightreasons.core.user_paths import expanded
+from rightreasons.data import DATASETS, mask_names
 from rightreasons.data.attributes import columns, parse
 from rightreasons.data.groups import attributes, parts
 from rightreasons.debias import METHODS
@@ -58,7 +59,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
             "--configfile: --configfile studies/STUDY.yaml CHANGES.yaml."
         )
     try:
-        config = StudyConfig.model_validate(raw)
+        config = StudyConfig.model_validate(_networks_written_out(raw))
     except ValidationError as error:
         raise UserError(explain(error, StudyConfig)) from None
     kinds = scanned()
@@ -86,7 +87,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     _check_original(filled["methods"], kinds["methods"])
     study = StudyConfig(**filled)
     check_tuning(study)
-    _check_masks(study, kinds["datasets"])
+    _check_masks(study)
     _check_multiverse(study)
     _check_probes(study)
     _check_expressions(study)
@@ -96,6 +97,28 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     _check_cells(study)
     check_models(study)
     return study
+
+
+def _networks_written_out(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a config whose networks' paths have ~ and variables filled in, as all others have."""
+    tasks = raw.get("tasks")
+    if isinstance(tasks, dict):
+        raw = {**raw, "tasks": {name: _network_written_out(one) for name, one in tasks.items()}}
+    return _network_written_out(raw)
+
+
+def _network_written_out(section: Any) -> Any:
+    """Return a section with the paths of its key `model` filled in; `prefix:~/x` too."""
+    model = section.get("model") if isinstance(section, dict) else None
+    if not isinstance(model, dict):
+        return section
+    filled = dict(model)
+    for key in ("weights", "architecture"):
+        if isinstance(value := model.get(key), str):
+            prefix, colon, path = value.partition(":~")
+            whole = prefix + ":" + expanded(f"~{path}", f"model.{key}") if colon else value
+            filled[key] = expanded(whole, f"model.{key}")
+    return {**section, "model": filled}
 
 
 def _check_own_keys(config: StudyConfig, task: str) -> None:
@@ -210,7 +233,7 @@ def _check_original(methods: dict[str, dict[str, Any]], registry: Registry) -> N
         )
 
 
-def _check_masks(study: StudyConfig, datasets: Registry) -> None:
+def _check_masks(study: StudyConfig) -> None:
     """Raise UserError for a mask that a dataset does not have, before anything is computed."""
     named: list[tuple[str, str, Any]] = [
         *((f"tasks.{name}.roi", task.dataset, task.roi) for name, task in study.tasks.items()),
@@ -226,7 +249,7 @@ def _check_masks(study: StudyConfig, datasets: Registry) -> None:
         ),
     ]
     for where, dataset, roi in named:
-        masks = datasets[study.datasets[dataset]["kind"]].traits["masks"]
+        masks = mask_names(study.datasets[dataset]["kind"], study.datasets[dataset])
         if isinstance(roi, MaskRoi) and roi.mask not in masks:
             raise UserError(
                 f"config: {where}.mask = {roi.mask!r}: {dataset} has no such mask"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rightreasons.core.job import Group
-from rightreasons.data import DATASETS
+from rightreasons.data import mask_names
 from rightreasons.metrics import METRICS, answering
 from rightreasons.metrics.variants import variants
 from rightreasons.stages.roi import Roi
@@ -145,7 +145,8 @@ class MultiversePlan:
         chosen, own = self.plan.study.tasks[task], self.plan.roi(task)
         found = {OWN_ROI: Place(roi=own)}
         found |= {f"margin_{m:g}": Place(roi=own, margin=m) for m in self.chosen.margin}
-        known = DATASETS[self.plan.study.datasets[chosen.dataset]["kind"]].traits["masks"]
+        dataset = self.plan.study.datasets[chosen.dataset]
+        known = mask_names(dataset["kind"], dataset)
         mask = Roi(region={"mask": chosen.protected})
         if self.chosen.masks and chosen.protected in known and mask != own:
             found["mask"] = Place(roi=mask)

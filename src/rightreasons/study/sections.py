@@ -17,8 +17,10 @@ from pydantic import (
     model_validator,
 )
 
+from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
 from rightreasons.core.sections import Section
+from rightreasons.core.user_paths import expanded
 from rightreasons.data.groups import joined
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.models.config import ModelConfig
@@ -60,14 +62,28 @@ def _check_folder(name: str) -> str:
     return name
 
 
+def _expanded(name: str) -> str:
+    """Return a folder with ~ and variables filled in, as `core.user_paths` does."""
+    try:
+        return _check_folder(expanded(_check_folder(name)))
+    except UserError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+
+
 Name = Annotated[str, AfterValidator(_check_name)]
-Folder = Annotated[str, AfterValidator(_check_folder)]
+Folder = Annotated[str, AfterValidator(_expanded)]
 
 
 class MaskRoi(Section):
     """A region of interest from the dataset's own pixel masks."""
 
     mask: str = Field(description="name of the dataset's mask, one region per image")
+
+
+class BoxesRoi(Section):
+    """A region of interest from boxes that the dataset declares: the mask of their name."""
+
+    boxes: str = Field(description="name of the dataset's boxes, one region per image")
 
 
 Rectangle = Annotated[list[Fraction], Field(min_length=4, max_length=4)]
@@ -100,16 +116,18 @@ def _has_area(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
         roi = check(given)
     except ValidationError:
         roi = [0, 0, 0, 0]
+    if isinstance(roi, BoxesRoi):
+        return MaskRoi(mask=roi.boxes)
     if isinstance(roi, list) and not (roi[0] < roi[2] and roi[1] < roi[3]):
         raise ValueError(
             "allowed are a rectangle [x0, y0, x1, y1] in fractions of the image, "
-            "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, and for a task "
+            "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, {boxes: NAME}, and for a task "
             "{artifact: NAME} and {attribution: {attribute: NAME, quantile: 0 to 1}}"
         )
     return roi
 
 
-KnownRoi = Rectangle | MaskRoi
+KnownRoi = Rectangle | MaskRoi | BoxesRoi
 
 
 class WatchedConfig(Section):
@@ -151,11 +169,11 @@ class TaskConfig(Section):
         "an intersection ([race, gender])",
         json_schema_extra=_or_several,
     )
-    roi: Annotated[Rectangle | MaskRoi | AttributionRoi | ArtifactRoi, WrapValidator(_has_area)] = (
-        Field(
-            description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, "
-            "the top quantile of an attribution map, or where an artifact lies"
-        )
+    roi: Annotated[
+        Rectangle | MaskRoi | BoxesRoi | AttributionRoi | ArtifactRoi, WrapValidator(_has_area)
+    ] = Field(
+        description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, "
+        "the top quantile of an attribution map, or where an artifact lies"
     )
     watched: WatchedConfig | None = Field(
         None,
@@ -477,8 +495,12 @@ class StudyConfig(Section):
         "(mine/) and names of modules; paths are looked for in the working directory, then beside "
         "the config",
     )
-    results: Folder = Field("results", description="folder of all studies' results")
-    data: Folder = Field("data", description="folder for downloaded or hand-dropped data")
+    results: Folder = Field(
+        "results", description="folder of all studies' results; ~ and $VARIABLES are filled in"
+    )
+    data: Folder = Field(
+        "data", description="folder for downloaded or hand-dropped data, written likewise"
+    )
     datasets: dict[Name, dict[str, Any]] = Field(
         min_length=1, description="datasets (name: parameters; `kind` defaults to the name)"
     )
