@@ -33,6 +33,18 @@ def test_decisions_are_counted_by_where_they_go() -> None:
     assert effect.sways
 
 
+def test_what_turns_most_of_what_it_can_turn_rules() -> None:
+    effect = one({(0, 0): 5, (0, 1): 45, (1, 0): 1, (1, 1): 49})
+    assert effect.turned == pytest.approx(0.9)
+    assert effect.rules
+    other = one({(1, 1): 5, (1, 0): 45, (0, 1): 1, (0, 0): 49})
+    assert other.turned == pytest.approx(0.9)
+    assert other.shift == -effect.shift
+    weak = one({(0, 0): 200, (0, 1): 60, (1, 1): 240})
+    assert weak.sways
+    assert not weak.rules
+
+
 def test_the_test_is_the_sign_test_of_the_changed_ones() -> None:
     effect = one({(0, 1): 8, (1, 0): 1, (0, 0): 20})
     tail = sum(math.comb(9, k) for k in range(2)) / 2**9

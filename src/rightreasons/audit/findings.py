@@ -11,7 +11,7 @@ import pandas as pd
 
 from rightreasons.audit import pictures
 from rightreasons.audit.document import Document, Part, Picture, Points, Section, Table, Text
-from rightreasons.audit.marks import LEAST, Effect
+from rightreasons.audit.marks import LEAST, MOST, Effect
 from rightreasons.audit.results import Audited
 from rightreasons.audit.study import BY, FACE_MARKS, OWN, PLAIN
 from rightreasons.study.plan import Plan
@@ -20,13 +20,7 @@ from rightreasons.study.plan import Plan
 FEW = 30
 #: Most example images.
 EXAMPLES = 6
-RATES = {
-    "accuracy": "accuracy",
-    "selection_rate": "decided {one}",
-    "tpr": "of {one}, decided {one}",
-    "fpr": "of {zero}, decided {one}",
-    "auroc": "AUROC",
-}
+RATES = {**pictures.RATES, "auroc": "AUROC"}
 OVERALL = {
     "accuracy": "Accuracy",
     "lowest_group_accuracy": "Accuracy of the group that has the lowest",
@@ -146,10 +140,11 @@ def _verdicts(effects: list[Effect], classes: list[str]) -> Iterator[str]:
     plain = next((effect for effect in effects if effect.mark == PLAIN), None)
     for effect in swaying:
         to = classes[1] if effect.shift > 0 else classes[0]
+        how = "as a shortcut does" if effect.rules else "to some degree"
         text = (
-            f"“{effect.mark}”, laid over the images, pushes decisions to {to}: it changes "
-            f"{percent(effect.changed)} of them, {effect.towards} to {classes[1]} and "
-            f"{effect.away} to {classes[0]}."
+            f"“{effect.mark}”, laid over the images, sways the model {how}: of the decisions that "
+            f"it can turn to “{to}” it turns {percent(effect.turned)} "
+            f"{interval(effect.turned_low, effect.turned_high)}."
         )
         if plain is not None and effect.mark == "watermark":
             text += f" A plain patch in the same place changes {percent(plain.changed)}." + (
@@ -173,9 +168,7 @@ def _groups(it: Audited) -> Iterator[Part]:
             alt=f"Rates of {len(it.groups)} groups with intervals; the numbers are in the table.",
             caption=f"Each group with its 95 % interval; 1 is {one}, 0 is {zero}.",
         )
-    shown = {name: words.format(one=one, zero=zero) for name, words in RATES.items()}
-    if len(it.classes) > 2:
-        shown = {"accuracy": "accuracy"}
+    shown = RATES if len(it.classes) == 2 else {"accuracy": RATES["accuracy"]}
     table = []
     for number, name in enumerate(it.groups):
         mine = rows[rows["group_code"] == number].drop_duplicates("metric").set_index("metric")
@@ -184,7 +177,7 @@ def _groups(it: Audited) -> Iterator[Part]:
     yield Table(
         ("group", "images", *shown.values()),
         tuple(table),
-        "In brackets the 95 % interval: Wilson's of shares, the bootstrap's of the AUROC. What "
+        f"Decided 1 is decided “{one}”. In brackets the 95 % interval: Wilson's of shares, the bootstrap's of the AUROC. What "
         "rests on no image is missing.",
     )
     overall = it.report.overall.set_index("metric")
@@ -282,7 +275,8 @@ def _sways(it: Audited) -> Iterator[Part]:
         "Each mark was laid over every test image, and the model was asked again. What it then "
         "decides otherwise, it decides because of the mark alone. A mark sways the model where it "
         f"pushes decisions one way in {percent(LEAST)} of images or more, for certain (the 95 % "
-        "interval of the shift lies beyond, and McNemar's test by Holm is below 0.05)."
+        "interval of the shift lies beyond, and McNemar's test by Holm is below 0.05). It does as a "
+        f"shortcut does where it turns, for certain, {percent(MOST)} or more of what it can turn."
     )
     yield Picture(
         pictures.marks_picture(it.effects),
@@ -294,20 +288,20 @@ def _sways(it: Audited) -> Iterator[Part]:
             effect.mark,
             f"{effect.n:,}",
             f"{percent(effect.changed)} {interval(effect.changed_low, effect.changed_high)}",
-            str(effect.towards),
-            str(effect.away),
+            f"{effect.towards} / {effect.away}",
+            f"{share(effect.turned)} {interval(effect.turned_low, effect.turned_high)}",
             f"{effect.shift:+.2f} {interval(effect.shift_low, effect.shift_high)}",
             _seen(it, effect.mark),
-            "yes" if effect.sways else "no",
+            "as a shortcut" if effect.rules else "some" if effect.sways else "no",
         )
         for effect in it.effects
     ]
-    head = ("mark", "images", "decisions changed", f"to {one}", f"to {zero}", "shift",
+    head = ("mark", "images", "decisions changed", "to 1 / to 0", "of what it can turn", "shift",
             "shown by maps", "sways")  # fmt: skip
     yield Table(
         head,
         tuple(rows),
-        "Shown by maps: of the highest pixels of maps of marked images, the share that lies on the "
+        f"1 is “{one}”. Shown by maps: of the highest pixels of maps of marked images, the share that lies on the "
         "mark, for the explainer that shows most, beside the mark's share of the image. "
         f"“{PLAIN}” covers what the watermark covers, and says nothing.",
     )

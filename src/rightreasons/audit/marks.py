@@ -13,8 +13,10 @@ from rightreasons.statistics.paired import holm
 
 Z = 1.959964
 ALPHA = 0.05
-#: A net shift of decisions below this is not called reliance, however certain it is.
+#: A net shift of decisions below this is not called swaying, however certain it is.
 LEAST = 0.05
+#: A mark that turns at least this share of the decisions that it can turn does as a shortcut does.
+MOST = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class Effect:
     shift, shift_low, shift_high
         Share of decisions for target 1 with the mark, less that without, with the 95 % interval of
         Agresti and Min (2005) for matched pairs.
+    turned, turned_low, turned_high
+        Of the decisions that it can turn the way that it mostly does, the share that it turns, with
+        Wilson's 95 % interval; missing where there are none.
     p
         McNemar's exact test that it turns as many one way as the other, by Holm over all marks.
     """
@@ -48,6 +53,9 @@ class Effect:
     shift: float
     shift_low: float
     shift_high: float
+    turned: float
+    turned_low: float
+    turned_high: float
     p: float
 
     @property
@@ -56,6 +64,11 @@ class Effect:
         nearest = min(abs(self.shift_low), abs(self.shift_high))
         certain = self.shift_low * self.shift_high > 0 and self.p < ALPHA
         return bool(certain and nearest >= LEAST)
+
+    @property
+    def rules(self) -> bool:
+        """Whether it sways the model and turns, for certain, most of what it can turn."""
+        return self.sways and self.turned_low >= MOST
 
 
 def effects(predictions: pd.DataFrame, marks: Sequence[str]) -> list[Effect]:
@@ -107,8 +120,11 @@ def _effect(mark: str, rows: pd.DataFrame) -> Effect:
     changed = towards + away
     low, high = wilson(changed, n) if n else (np.nan, np.nan)
     shift, shift_low, shift_high = paired_shift(towards, away, n)
+    turned, could = (towards, (~before).sum()) if towards >= away else (away, before.sum())
+    turned_low, turned_high = wilson(turned, could) if could else (np.nan, np.nan)
     return Effect(
         mark, n, changed / n if n else np.nan, float(low), float(high), towards, away,
         float(shift), float(shift_low), float(shift_high),
+        turned / could if could else np.nan, float(turned_low), float(turned_high),
         float(binomtest(towards, changed).pvalue) if changed else 1.0,
     )  # fmt: skip
