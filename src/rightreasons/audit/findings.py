@@ -18,6 +18,8 @@ from rightreasons.study.plan import Plan
 
 #: Groups with fewer images of a class are named among what cannot be said.
 FEW = 30
+#: A mark on more of the image than this is everywhere: maps cannot show where.
+WIDE = 0.9
 #: Most example images.
 EXAMPLES = 6
 RATES = {**pictures.RATES, "auroc": "AUROC"}
@@ -147,11 +149,7 @@ def _verdicts(effects: list[Effect], classes: list[str]) -> Iterator[str]:
             f"{interval(effect.turned_low, effect.turned_high)}."
         )
         if plain is not None and effect.mark == "watermark":
-            text += f" A plain patch in the same place changes {percent(plain.changed)}." + (
-                " So what is written there counts, and not that the place is covered."
-                if not plain.sways
-                else " Covering the place does a part of that, too."
-            )
+            text += f" A plain patch in the same place turns {percent(plain.turned)}."
         yield text
     if not swaying:
         yield (
@@ -177,8 +175,8 @@ def _groups(it: Audited) -> Iterator[Part]:
     yield Table(
         ("group", "images", *shown.values()),
         tuple(table),
-        f"Decided 1 is decided “{one}”. In brackets the 95 % interval: Wilson's of shares, the bootstrap's of the AUROC. What "
-        "rests on no image is missing.",
+        f"Decided 1 is decided “{one}”. In brackets the 95 % interval: Wilson's of shares, the "
+        "bootstrap's of the AUROC. What rests on no image is missing.",
     )
     overall = it.report.overall.set_index("metric")
     yield Table(
@@ -256,16 +254,13 @@ def _examples(it: Audited, roi: np.ndarray | None) -> Picture:
     pool = np.load(it.plan.pool(group.dataset).output.images, mmap_mode="r")
     cells = rows.groupby(["target", "protected"]).cumcount()
     chosen = rows.assign(turn=cells).sort_values(["turn", "target", "protected"]).index[:EXAMPLES]
-    words = [
-        f"{it.classes[rows.loc[i, 'target']]}\n{it.groups[rows.loc[i, 'protected']]}"
-        for i in chosen
-    ]
+    words = [f"{rows.loc[i, 'target']}, {it.groups[rows.loc[i, 'protected']]}" for i in chosen]
     return Picture(
         pictures.examples_picture(
             pool[rows.loc[chosen, "row"]], np.abs(maps[chosen.to_numpy()]), words, roi
         ),
         alt=f"{len(chosen)} images above their maps by {name}.",
-        caption=f"Images of every class and group, and their maps by {name}.",
+        caption=f"Images of classes (1 is {it.classes[1]}) and groups, and their maps by {name}.",
     )
 
 
@@ -275,8 +270,8 @@ def _sways(it: Audited) -> Iterator[Part]:
         "Each mark was laid over every test image, and the model was asked again. What it then "
         "decides otherwise, it decides because of the mark alone. A mark sways the model where it "
         f"pushes decisions one way in {percent(LEAST)} of images or more, for certain (the 95 % "
-        "interval of the shift lies beyond, and McNemar's test by Holm is below 0.05). It does as a "
-        f"shortcut does where it turns, for certain, {percent(MOST)} or more of what it can turn."
+        "interval of the shift lies beyond, and McNemar's test by Holm is below 0.05). It does as "
+        f"a shortcut does where it turns, for certain, {percent(MOST)} or more of what it can turn."
     )
     yield Picture(
         pictures.marks_picture(it.effects),
@@ -286,23 +281,22 @@ def _sways(it: Audited) -> Iterator[Part]:
     rows = [
         (
             effect.mark,
-            f"{effect.n:,}",
             f"{percent(effect.changed)} {interval(effect.changed_low, effect.changed_high)}",
             f"{effect.towards} / {effect.away}",
             f"{share(effect.turned)} {interval(effect.turned_low, effect.turned_high)}",
-            f"{effect.shift:+.2f} {interval(effect.shift_low, effect.shift_high)}",
             _seen(it, effect.mark),
             "as a shortcut" if effect.rules else "some" if effect.sways else "no",
         )
         for effect in it.effects
     ]
-    head = ("mark", "images", "decisions changed", "to 1 / to 0", "of what it can turn", "shift",
-            "shown by maps", "sways")  # fmt: skip
+    head = ("mark", "decisions changed", "to 1 / to 0", "of what it can turn", "shown by maps",
+            "sways")  # fmt: skip
     yield Table(
         head,
         tuple(rows),
-        f"1 is “{one}”. Shown by maps: of the highest pixels of maps of marked images, the share that lies on the "
-        "mark, for the explainer that shows most, beside the mark's share of the image. "
+        f"1 is “{one}”. Shown by maps: of the highest pixels of maps of marked images, the share "
+        "that lies on the mark, for the explainer that shows most, beside the mark's share of the "
+        f"image. {it.effects[0].n:,} images, each without and with the mark. "
         f"“{PLAIN}” covers what the watermark covers, and says nothing.",
     )
 
@@ -312,6 +306,8 @@ def _seen(it: Audited, mark: str) -> str:
     real = rows[[not it.is_control(name) for name in rows.index]]["value"].dropna()
     if real.empty:
         return "missing"
+    if it.region_share(BY + mark) > WIDE:
+        return "it is everywhere"
     best = real.idxmax()
     return f"{share(real[best])} of {share(it.region_share(BY + mark))} ({best})"
 

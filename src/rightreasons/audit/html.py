@@ -18,8 +18,8 @@ dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: 1rem 0 .3rem; font-size: .92rem; }
 th, td { padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid #e4e4e4;
          font-variant-numeric: tabular-nums; vertical-align: top; }
-th { border-bottom: 1px solid #888; } th:first-child, td:first-child { text-align: left; white-space: normal; }
-td { white-space: nowrap; }
+th { border-bottom: 1px solid #888; } td { white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; white-space: normal; }
 .wide { overflow-x: auto; } .note, figcaption, footer { color: #555; font-size: .86rem; }
 figure { margin: 1.2rem 0; } img { height: auto; max-width: 100%; }
 @media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; }

@@ -105,7 +105,7 @@ def _table(pdf: FPDF, table: Table) -> None:
     pdf.set_text_color(*BLACK)
     pdf.set_draw_color(200, 200, 200)
     lengths = [max(len(row[i]) for row in (table.columns, *table.rows)) for i in _places(table)]
-    widths = tuple(min(max(length, 6), 34) for length in lengths)
+    widths = tuple(min(max(length, 8), 34) for length in lengths)
     with pdf.table(
         col_widths=widths,
         text_align=("LEFT", *["RIGHT"] * (len(widths) - 1)),
