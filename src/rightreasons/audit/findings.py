@@ -7,17 +7,17 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from rightreasons.audit import pictures
 from rightreasons.audit.document import Document, Part, Picture, Points, Section, Table, Text
 from rightreasons.audit.marks import LEAST, MOST, Effect
-from rightreasons.audit.results import Audited
+from rightreasons.audit.results import Audited, Number, interval, percent, share
 from rightreasons.audit.study import BY, FACE_MARKS, OWN, PLAIN
 from rightreasons.study.plan import Plan
 
 #: Groups with fewer images of a class are named among what cannot be said.
 FEW = 30
+MISSING = Number(np.nan, np.nan, np.nan, 0)
 #: A mark on more of the image than this is everywhere: maps cannot show where.
 WIDE = 0.9
 #: Most example images.
@@ -64,21 +64,6 @@ def document_of(plan: Plan, *, show_images: bool = False) -> Document:
     )
 
 
-def share(value: float) -> str:
-    """Return a share as text with two digits, "missing" where there is none."""
-    return "missing" if np.isnan(value) else f"{value:.2f}"
-
-
-def percent(value: float) -> str:
-    """Return a share in percent, with a digit more below one."""
-    return f"{100 * value:.1f} %" if 0 < abs(value) < 0.01 else f"{100 * value:.0f} %"
-
-
-def interval(low: float, high: float) -> str:
-    """Return an interval as text, empty where there is none."""
-    return "" if np.isnan(low) or np.isnan(high) else f"[{low:.2f}, {high:.2f}]"
-
-
 def _task(plan: Plan) -> Any:
     return plan.study.tasks[OWN]
 
@@ -102,19 +87,17 @@ def _facts(it: Audited) -> Iterator[tuple[str, str]]:
 
 
 def _short(it: Audited) -> Iterator[str]:
-    overall = it.report.overall.set_index("metric")
-    right, odds = overall.loc["accuracy"], overall.loc["equalized_odds"]
+    right, odds = it.overall["accuracy"], it.overall["equalized_odds"]
     yield (
-        f"The model is right in {percent(right['value'])} of {int(right['n']):,} images "
-        f"(95 % interval {interval(right['ci_low'], right['ci_high'])})."
+        f"The model is right in {percent(right.value)} of {right.n:,} images (95 % interval "
+        f"{interval(right.low, right.high)})."
     )
-    if np.isnan(odds["value"]):
+    if np.isnan(odds.value):
         yield "Groups cannot be compared: fewer than two of them have images of both classes."
     else:
         yield (
-            "True or false positives differ between groups by up to "
-            f"{share(odds['value'])} {interval(odds['ci_low'], odds['ci_high'])} (equalized odds)."
-            + _gap_of_chance(odds)
+            f"True or false positives differ between groups by up to {odds} (equalized odds)."
+            + " So small a difference can be chance." * (odds.low < LEAST)
         )
     if it.region is not None and len(it.groups) == 2:
         yield _of_region(it)
@@ -122,18 +105,11 @@ def _short(it: Audited) -> Iterator[str]:
         yield from _verdicts(it.effects, it.classes)
 
 
-def _gap_of_chance(odds: pd.Series) -> str:
-    if odds["ci_low"] >= LEAST:
-        return ""
-    return " So small a difference can be chance."
-
-
 def _of_region(it: Audited) -> str:
-    rows = it.of_maps(OWN, "rrf")
-    real = [name for name in rows.index if not it.is_control(name)]
-    area = it.region_share(OWN)
-    parts = [f"{name} {share(rows.loc[name, 'value'])}" for name in real]
-    return f"The region is {share(area)} of the image; of the relevance it has: {', '.join(parts)}."
+    found = it.of_maps(OWN, "rrf")
+    parts = [f"{name} {share(one.value)}" for name, one in found.items() if not it.is_control(name)]
+    area = share(it.region_share(OWN))
+    return f"The region is {area} of the image; of the relevance it has: {', '.join(parts)}."
 
 
 def _verdicts(effects: list[Effect], classes: list[str]) -> Iterator[str]:
@@ -169,38 +145,22 @@ def _groups(it: Audited) -> Iterator[Part]:
     shown = RATES if len(it.classes) == 2 else {"accuracy": RATES["accuracy"]}
     table = []
     for number, name in enumerate(it.groups):
-        mine = rows[rows["group_code"] == number].drop_duplicates("metric").set_index("metric")
-        cells = [_cell(mine, metric) for metric in shown]
-        table.append((name, f"{int(mine.loc['accuracy', 'n']):,}", *cells))
+        mine = it.rates(number)
+        cells = (str(mine.get(metric, MISSING)) for metric in shown)
+        table.append((name, f"{mine['accuracy'].n:,}", *cells))
     yield Table(
         ("group", "images", *shown.values()),
         tuple(table),
         f"Decided 1 is decided “{one}”. In brackets the 95 % interval: Wilson's of shares, the "
         "bootstrap's of the AUROC. What rests on no image is missing.",
     )
-    overall = it.report.overall.set_index("metric")
+    found = {words: it.overall[metric] for metric, words in OVERALL.items() if metric in it.overall}
     yield Table(
         ("", "value", "95 % interval"),
-        tuple(
-            (
-                words,
-                share(overall.loc[metric, "value"]),
-                interval(overall.loc[metric, "ci_low"], overall.loc[metric, "ci_high"]),
-            )
-            for metric, words in OVERALL.items()
-            if metric in overall.index
-        ),
+        tuple((words, share(n.value), interval(n.low, n.high)) for words, n in found.items()),
         "The largest of several differences is too large on average: with many small groups read "
         "it beside its interval.",
     )
-
-
-def _cell(rows: pd.DataFrame, name: str) -> str:
-    """Return value and interval of the row of a name."""
-    if name not in rows.index:
-        return "missing"
-    row = rows.loc[name]
-    return f"{share(row['value'])} {interval(row['ci_low'], row['ci_high'])}".strip()
 
 
 def _looks(it: Audited, show_images: bool) -> Iterator[Part]:
@@ -227,9 +187,9 @@ def _region_table(it: Audited) -> Table:
     metrics = {"rrf": "relevance in the region", "top_fraction": "top pixels in the region"}
     tables = {name: it.of_maps(OWN, name) for name in metrics}
     rows = []
-    for name in tables["rrf"].index:
+    for name in tables["rrf"]:
         words = f"{name} (sees no model)" if it.is_control(name) else name
-        rows.append((words, *(_cell(tables[metric], name) for metric in metrics)))
+        rows.append((words, *(str(table.get(name, MISSING)) for table in tables.values())))
     return Table(
         ("explainer", *metrics.values()),
         tuple(rows),
@@ -244,7 +204,8 @@ def _rectangle(it: Audited) -> np.ndarray | None:
         return None
     from rightreasons.regions.rois import rectangle_mask
 
-    mask: np.ndarray = rectangle_mask(it.region, it.map_set.maps.shape[2:])
+    height, width = it.map_set.maps.shape[2:]
+    mask: np.ndarray = rectangle_mask(it.region, height=height, width=width)
     return mask
 
 
@@ -302,13 +263,14 @@ def _sways(it: Audited) -> Iterator[Part]:
 
 
 def _seen(it: Audited, mark: str) -> str:
-    rows = it.of_maps(BY + mark, "top_fraction")
-    real = rows[[not it.is_control(name) for name in rows.index]]["value"].dropna()
-    if real.empty:
+    found = it.of_maps(BY + mark, "top_fraction")
+    real = {name: one.value for name, one in found.items() if not it.is_control(name)}
+    real = {name: value for name, value in real.items() if not np.isnan(value)}
+    if not real:
         return "missing"
     if it.region_share(BY + mark) > WIDE:
         return "it is everywhere"
-    best = real.idxmax()
+    best = max(real, key=lambda name: real[name])
     return f"{share(real[best])} of {share(it.region_share(BY + mark))} ({best})"
 
 

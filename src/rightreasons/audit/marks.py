@@ -84,7 +84,9 @@ def effects(predictions: pd.DataFrame, marks: Sequence[str]) -> list[Effect]:
     """
     found = [_effect(mark, predictions[predictions["mark"] == mark]) for mark in marks]
     found = [one for one in found if one.n]
-    adjusted = holm(np.array([one.p for one in found])) if found else []
+    if not found:
+        return []
+    adjusted = holm(np.array([one.p for one in found]))
     return [
         Effect(**{**one.__dict__, "p": float(p)}) for one, p in zip(found, adjusted, strict=True)
     ]

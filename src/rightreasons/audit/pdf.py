@@ -80,7 +80,7 @@ def _words(
 
 def _known(pdf: FPDF, text: str) -> str:
     """Return text with a box in place of each character that the font does not have."""
-    there = pdf.fonts[FONT.lower()].cmap
+    there = getattr(pdf.fonts[FONT.lower()], "cmap", {})
     return "".join(c if ord(c) in there or c == "\n" else "\u25a1" for c in text)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,41 @@ from rightreasons.metrics.by_group import GroupReport, of_predictions
 from rightreasons.metrics.measures import MapSet
 from rightreasons.study.plan import Plan
 from rightreasons.tables.schema import read_table
+
+
+class Number(NamedTuple):
+    """A number with its 95 % interval, and the images that it rests on; NaN where missing."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        """Return value and interval as the report shows them."""
+        return f"{share(self.value)} {interval(self.low, self.high)}".strip()
+
+
+def share(value: float) -> str:
+    """Return a share as text with two digits, "missing" where there is none."""
+    return "missing" if np.isnan(value) else f"{value:.2f}"
+
+
+def percent(value: float) -> str:
+    """Return a share in percent, with a digit more below one."""
+    return f"{100 * value:.1f} %" if 0 < abs(value) < 0.01 else f"{100 * value:.0f} %"
+
+
+def interval(low: float, high: float) -> str:
+    """Return an interval as text, empty where there is none."""
+    return "" if np.isnan(low) or np.isnan(high) else f"[{low:.2f}, {high:.2f}]"
+
+
+def numbers(rows: pd.DataFrame, key: str) -> dict[str, Number]:
+    """Return rows with value, ci_low, ci_high and n by what is in the column `key`."""
+    columns = (rows[name].astype(float) for name in ("value", "ci_low", "ci_high", "n"))
+    values = zip(rows[key].astype(str), *columns, strict=True)
+    return {name: Number(value, low, high, int(n)) for name, value, low, high, n in values}
 
 
 @dataclass(frozen=True)
@@ -72,6 +108,17 @@ class Audited:
             replicates=self.plan.study.measure.replicates,
         )
 
+    @cached_property
+    def overall(self) -> dict[str, Number]:
+        """What is said of all groups together, by metric."""
+        return numbers(self.report.overall, "metric")
+
+    def rates(self, group: int) -> dict[str, Number]:
+        """Return a group's rates by metric; of several classes, those of the first."""
+        rows = self.report.groups
+        mine = rows[rows["group_code"] == group].drop_duplicates("metric")
+        return numbers(mine, "metric")
+
     @property
     def marks(self) -> list[str]:
         """The marks that were laid over the images."""
@@ -95,13 +142,13 @@ class Audited:
     @cached_property
     def cells(self) -> pd.DataFrame:
         """The table `cell_metrics`."""
-        return read_table(self.plan.paths.table("cell_metrics"))
+        return read_table(Path(self.plan.paths.table("cell_metrics")))
 
-    def of_maps(self, task: str, metric: str) -> pd.DataFrame:
-        """Return a metric of maps by explainer: value, ci_low, ci_high, n."""
+    def of_maps(self, task: str, metric: str) -> dict[str, Number]:
+        """Return a metric of maps by explainer."""
         rows = self.cells
         which = (rows["task"] == task) & (rows["method"] == METHOD) & (rows["metric"] == metric)
-        return rows[which & rows["explainer"].notna()].set_index("explainer")
+        return numbers(rows[which & rows["explainer"].notna()], "explainer")
 
     def region_share(self, task: str) -> float:
         """Return the region's share of the image, mean over the explained images."""

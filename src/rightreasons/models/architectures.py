@@ -273,7 +273,7 @@ def from_file(
 
 def located(path: Path | str, architecture: str) -> Path:
     """Return the path of a file of weights; a UserError where there is none."""
-    here = Path(expanded(path))
+    here = Path(expanded(str(path)))
     if not here.exists():
         raise UserError(
             f"model.weights: no file {str(path)!r}. Allowed: none, {', '.join(IMAGENET)}, or the "
