@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,6 @@ from rightreasons.core.job import Group
 from rightreasons.metrics.by_group import GroupReport, of_predictions
 from rightreasons.metrics.measures import MapSet
 from rightreasons.study.plan import Plan
-from rightreasons.tables.schema import read_table
 
 
 class Number(NamedTuple):
@@ -139,15 +137,10 @@ class Audited:
         roi: Any = self.plan.study.tasks[OWN].model_dump(mode="json")["roi"]
         return None if roi == WHOLE else roi
 
-    @cached_property
-    def cells(self) -> pd.DataFrame:
-        """The table `cell_metrics`."""
-        return read_table(Path(self.plan.paths.table("cell_metrics")))
-
     def of_maps(self, task: str, metric: str) -> dict[str, Number]:
         """Return a metric of maps by explainer."""
-        rows = self.cells
-        which = (rows["task"] == task) & (rows["method"] == METHOD) & (rows["metric"] == metric)
+        rows = pd.read_parquet(self.plan.measure_files(self.group(task)).cell_metrics)
+        which = (rows["method"] == METHOD) & (rows["metric"] == metric)
         return numbers(rows[which & rows["explainer"].notna()], "explainer")
 
     def region_share(self, task: str) -> float:
