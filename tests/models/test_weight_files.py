@@ -17,15 +17,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from rightreasons.core.errors import UserError
+from rightreasons.models.fitting import Wanted, chosen_fit
 from rightreasons.models.tensors import read_tensors
-from rightreasons.models.weight_files import (
-    Foreign,
-    Tensor,
-    Wanted,
-    chosen_fit,
-    look_into,
-    state_dicts,
-)
+from rightreasons.models.weight_files import Foreign, Tensor, look_into, state_dicts
 
 
 def network() -> nn.Sequential:

@@ -18,9 +18,10 @@ from rightreasons.core.user_paths import expanded
 from rightreasons.models import efficientnet_lite, outside
 from rightreasons.models.classifier import Classifier
 from rightreasons.models.facts import GRID, HF, IMAGENET, TIMM, check_name
+from rightreasons.models.fitting import Wanted, chosen_fit
 from rightreasons.models.outside import folder_of, input_of
 from rightreasons.models.tensors import read_tensors
-from rightreasons.models.weight_files import Tensor, Wanted, WeightsFile, chosen_fit, look_into
+from rightreasons.models.weight_files import Tensor, WeightsFile, look_into
 
 N_CLASSES = 2
 #: Modules that torchvision's networks have beside the way to their outputs.

@@ -23,19 +23,12 @@ from rightreasons.models.architectures import (
 )
 from rightreasons.models.classifier import Classifier
 from rightreasons.models.facts import HF, IMAGENET, TIMM, is_program
+from rightreasons.models.fitting import Fit, Wanted, chosen_fit
 from rightreasons.models.hf_folder import hf_input, hf_outputs
 from rightreasons.models.outside import input_of, read_out, readout_of, two_logits
 from rightreasons.models.programs import Program, read_program
 from rightreasons.models.tensors import read_tensors
-from rightreasons.models.weight_files import (
-    Fit,
-    Tensor,
-    Wanted,
-    WeightsFile,
-    chosen_fit,
-    look_into,
-    state_dicts,
-)
+from rightreasons.models.weight_files import Tensor, WeightsFile, look_into, state_dicts
 
 if TYPE_CHECKING:
     from rightreasons.models.config import ModelConfig
