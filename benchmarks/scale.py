@@ -37,6 +37,7 @@ from rightreasons.core.files import write_json, write_parquet
 from rightreasons.core.job import Group, Running
 from rightreasons.core.seeds import numpy_rng
 from rightreasons.metrics import METRICS
+from rightreasons.metrics.by_group import GROUPS, OF_GROUP
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_tables import TablePlan
@@ -164,6 +165,7 @@ def make(asked: tuple[Any, Shape, Group]) -> int:
     pq.write_table(table, measures.image_metrics)
     write_parquet(cell_metrics(shape, key, rng), measures.cell_metrics)
     write_parquet(map_tests(shape, key, rng), measures.tests)
+    write_parquet(of_groups(key, shape, rng), measures.groups)
     return table.num_rows
 
 
@@ -236,6 +238,17 @@ def _words(places: Array, words: Any) -> pa.Array:
     return pa.DictionaryArray.from_arrays(places, pa.array(words, pa.large_string())).cast(
         pa.large_string()
     )
+
+
+def of_groups(key: dict[str, Any], shape: Shape, rng: np.random.Generator) -> pd.DataFrame:
+    """Return random metrics of two groups of every method."""
+    rows = [
+        (method, code, ("no", "yes")[code], None, metric, *rng.uniform(size=3), 100)
+        for method in METHODS[: shape.methods]
+        for code in (0, 1)
+        for metric in OF_GROUP
+    ]
+    return pd.DataFrame(rows, columns=["method", *GROUPS]).assign(**key)
 
 
 def cell_metrics(shape: Shape, key: dict[str, Any], rng: np.random.Generator) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from rightreasons.contracts.samples import sample
 from rightreasons.contracts.states import unmoved
 from rightreasons.core.errors import UserError
 from rightreasons.data import DATASETS, KEYS, Batch, Dataset, DatasetParams, create
+from rightreasons.data.attributes import values_of
 from rightreasons.data.pool import Pool, build_pool, build_twins
 
 NAMES = chosen(DATASETS)
@@ -100,6 +101,14 @@ def test_fetching_again_gives_the_same_table(made: Made, tmp_path: Path) -> None
     made.dataset.fetch(tmp_path)
     again = pd.read_parquet(tmp_path / "attributes.parquet")
     pd.testing.assert_frame_equal(again, made.table)
+
+
+def test_values_that_are_known_before_fetch_are_those_that_there_are(made: Made) -> None:
+    for attribute in made.table.columns.difference(list(KEYS)):
+        known = made.dataset.known_values(str(attribute))
+        if known is not None:
+            assert set(values_of(made.table[attribute].dropna())) <= set(known), attribute
+            assert len(set(known)) == len(known)
 
 
 def test_images_and_masks_have_the_size_and_type_of_a_pool(made: Made) -> None:

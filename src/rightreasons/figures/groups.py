@@ -10,6 +10,7 @@ from pydantic import Field
 
 from rightreasons.figures import FIGURES, Given, Params
 from rightreasons.figures._cells import over_seeds
+from rightreasons.figures._labels import ARROWS
 from rightreasons.figures._style import (
     GREY,
     Style,
@@ -23,6 +24,7 @@ from rightreasons.figures._style import (
     spread,
     title_above,
 )
+from rightreasons.metrics.by_group import OF_GROUP
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,14 +38,8 @@ own over images). The grey line is the first method's value over all images. Of 
 than two classes a panel shows the class whose groups are farthest apart. A group without test
 images has no numbers.
 """
-#: Metric, its panel's name, and the direction of better.
-PANELS = (
-    ("accuracy", "Accuracy", "↑ better"),
-    ("selection_rate", "Selection rate", ""),
-    ("tpr", "True pos. rate", "↑ better"),
-    ("fpr", "False pos. rate", "↓ better"),
-    ("auroc", "AUROC", "↑ better"),
-)
+#: What orders the groups, and says how many images they have.
+FIRST = next(iter(OF_GROUP))
 #: Characters of a group's name, and of a class's in a panel's name.
 NAME, CLASS = 50, 14
 
@@ -81,12 +77,14 @@ def groups(given: Given, params: GroupsParams) -> Figure:
     rows = rows[rows["group_code"].isin(shown["group_code"])]
     tall = max(0.2, 0.09 * len(styles))
     figure = page(len(shown) * tall + 1.35)
-    panels = [panel for panel in PANELS if (rows["metric"] == panel[0]).any()]
+    known = set(rows["metric"])
+    panels = [metric for metric in OF_GROUP if metric in known]
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axes, (metric, name, better) in zip(grid, panels, strict=True):
+    for axes, metric in zip(grid, panels, strict=True):
         part, of_class = _one_class(rows[rows["metric"] == metric])
-        _draw(axes, part, shown, styles)
-        panel_title(axes, name, of_class or better)
+        _draw(axes, part, shown, styles, OF_GROUP[metric].share)
+        arrow = ARROWS.get(OF_GROUP[metric].better)
+        panel_title(axes, OF_GROUP[metric].title, of_class or (f"{arrow} better" if arrow else ""))
     grid[0].set_yticks(range(len(shown)), [_label(*one) for one in _named(shown)], fontsize=7)
     design = given.study.designs[given.design]
     at = f"{design.symbol} = {given.strongest:g}" if len(design.levels) > 1 else given.design
@@ -101,7 +99,7 @@ def _shown(rows: pd.DataFrame, first: str, most: int) -> tuple[pd.DataFrame, int
 
     By their number; where there are too many, those in which the first method is least accurate.
     """
-    own = rows[(rows["method"] == first) & (rows["metric"] == "accuracy")]
+    own = rows[(rows["method"] == first) & (rows["metric"] == FIRST)]
     mean = own.groupby(["group_code", "group_name"], as_index=False)[["value", "n"]].mean()
     kept = mean.sort_values("value", kind="stable").head(most).sort_values("group_code")
     return kept.reset_index(drop=True), len(mean)
@@ -117,14 +115,16 @@ def _one_class(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return rows[rows["class_name"] == name], f"class {_short(name, CLASS)}"
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, shown: pd.DataFrame, styles: dict[str, Style]) -> None:
-    """Draw one panel: a marker with its interval per group and method."""
+def _draw(
+    axes: Axes, rows: pd.DataFrame, shown: pd.DataFrame, styles: dict[str, Style], share: bool
+) -> None:
+    """Draw one panel: a marker with its interval per group and method, and the mean of a share."""
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     for place in range(0, len(shown), 2):
         axes.axhspan(place - 0.5, place + 0.5, color="#F4F4F4", zorder=-1, lw=0)
     first = rows[(rows["method"] == next(iter(styles))) & rows["value"].notna()]
-    if len(first) and first["n"].sum() and rows["metric"].iloc[0] != "auroc":
+    if share and first["n"].sum():
         axes.axvline(np.average(first["value"], weights=first["n"]), color=GREY, lw=0.7, zorder=0)
     places = {code: place for place, code in enumerate(shown["group_code"])}
     for (method, style), shift in zip(styles.items(), spread(len(styles), 0.28), strict=True):

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,14 @@ import pandas as pd
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Params
 from rightreasons.core.seeds import numpy_rng
-from rightreasons.metrics._groups import extremes
+from rightreasons.metrics._class_counts import (
+    class_counts,
+    diagonal,
+    difference,
+    most,
+    overall,
+    rates,
+)
 from rightreasons.metrics._intensity import ratio
 from rightreasons.metrics.auroc import auroc
 from rightreasons.statistics.bootstrap import (
@@ -46,8 +54,34 @@ Array = np.ndarray
 #: Columns of a report's tables.
 GROUPS = ("group_code", "group_name", "class_name", "metric", "value", "ci_low", "ci_high", "n")
 OVERALL = ("metric", "value", "ci_low", "ci_high", "n")
-#: Share of the decisions that are not the commonest, below which a model is of no use.
-RAREST = 0.05
+
+
+class OfGroup(NamedTuple):
+    """A metric of one group.
+
+    Attributes
+    ----------
+    title
+        Its name in figures.
+    better
+        Which values are: "higher", "lower" or "none".
+    share
+        Whether it is a share of images, so that the mean weighted by them is that of all images.
+    """
+
+    title: str
+    better: str
+    share: bool = True
+
+
+#: The metrics of one group, in their order; the first has one value per group.
+OF_GROUP = {
+    "accuracy": OfGroup("Accuracy", "higher"),
+    "selection_rate": OfGroup("Selection rate", "none"),
+    "tpr": OfGroup("True pos. rate", "higher"),
+    "fpr": OfGroup("False pos. rate", "lower"),
+    "auroc": OfGroup("AUROC", "higher", share=False),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,97 +194,6 @@ def of_predictions(
         seed=seed,
         replicates=replicates,
     )
-
-
-def class_counts(target: Array, decided: Array, group: Array, groups: int) -> Array:
-    """Return the expected counts of images, float64 (C, K, C), by target, group and decision.
-
-    Parameters
-    ----------
-    target, group : (N,)
-        Numbers of classes and groups.
-    decided : (N, C)
-        How often each class is decided.
-    groups
-        K.
-    """
-    classes = decided.shape[1]
-    cell = target * groups + group
-    counts = [np.bincount(cell, weights=one, minlength=classes * groups) for one in decided.T]
-    return np.stack(counts, axis=-1).reshape(classes, groups, classes)
-
-
-def rates(counts: Array) -> dict[str, tuple[Array, Array]]:
-    """Return hits and images of each rate of each group, both (..., K, P).
-
-    Parameters
-    ----------
-    counts : (..., C, K, C)
-        By target, group and decision.
-
-    Returns
-    -------
-    dict
-        accuracy, whose P is 1, and selection_rate, tpr and fpr of P classes: class 1 of two, each
-        of more.
-    """
-    classes = counts.shape[-1]
-    judged = slice(1, 2) if classes == 2 else slice(None)
-    of_class = np.moveaxis(counts.sum(axis=-1), -2, -1)  # (..., K, C)
-    each = of_class.sum(axis=-1, keepdims=True)
-    right = np.stack([counts[..., c, :, c] for c in range(classes)], axis=-1)
-    decided = counts.sum(axis=-3)
-    return {
-        "accuracy": (right.sum(axis=-1, keepdims=True), each),
-        "selection_rate": (decided[..., judged], np.broadcast_to(each, decided[..., judged].shape)),
-        "tpr": (right[..., judged], of_class[..., judged]),
-        "fpr": ((decided - right)[..., judged], (each - of_class)[..., judged]),
-    }
-
-
-def overall(counts: Array) -> dict[str, Array]:
-    """Return what is said of all groups together, each (...), by metric.
-
-    Parameters
-    ----------
-    counts : (..., C, K, C)
-        By target, group and decision.
-
-    Returns
-    -------
-    dict
-        accuracy; lowest_group_accuracy (of the groups); worst_group_accuracy (of target x group,
-        Sagawa et al. 2020), of which cell_balanced_accuracy is the mean; accuracy_gap. For
-        demographic parity (selection rates), equal opportunity (true positive rates) and equalized
-        odds (both rates) the largest difference and the smallest ratio between groups;
-        average_abs_odds_difference, the mean of the differences in both rates. empty_cells, the
-        cells of target x group without images; collapsed_prediction, 1 where all decisions but the
-        commonest are rarer than 5 %.
-    """
-    found = rates(counts)
-    by = {name: ratio(hits, images) for name, (hits, images) in found.items()}
-    accuracy, (right, each) = by["accuracy"][..., 0], found["accuracy"]
-    cells = ratio(_diagonal(counts), counts.sum(axis=-1))
-    tpr, fpr = _difference(by["tpr"]), _difference(by["fpr"])
-    decided = counts.sum(axis=(-3, -2))
-    rarer = 1 - ratio(decided.max(axis=-1), decided.sum(axis=-1))
-    odds = np.minimum(_quotient(by["tpr"]), _quotient(by["fpr"]))
-    return {
-        "accuracy": ratio(right.sum(axis=(-2, -1)), each.sum(axis=(-2, -1))),
-        "lowest_group_accuracy": _lowest(accuracy),
-        "worst_group_accuracy": _lowest(cells.reshape(*cells.shape[:-2], -1)),
-        "cell_balanced_accuracy": _mean(cells.reshape(*cells.shape[:-2], -1)),
-        "accuracy_gap": _difference(by["accuracy"])[..., 0],
-        "demographic_parity_difference": _most(_difference(by["selection_rate"])),
-        "demographic_parity_ratio": _lowest(_quotient(by["selection_rate"])),
-        "equal_opportunity_difference": _most(tpr),
-        "equal_opportunity_ratio": _lowest(_quotient(by["tpr"])),
-        "equalized_odds": _most(np.maximum(tpr, fpr)),
-        "equalized_odds_ratio": _lowest(odds),
-        "average_abs_odds_difference": _most((tpr + fpr) / 2),
-        "empty_cells": (counts.sum(axis=-1) == 0).sum(axis=(-2, -1)).astype(np.float64),
-        "collapsed_prediction": (rarer < RAREST).astype(np.float64),
-    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,7 +318,7 @@ def _overall_rows(
     if areas:
         points["auroc_gap"] = _gap_of(np.array([[one.found.value] for one in areas]), areas)[0]
         samples["auroc_gap"] = _gap_of(np.stack([one.sample for one in areas]), areas)
-    total, right = counts.sum(axis=-1), _diagonal(counts)
+    total, right = counts.sum(axis=-1), diagonal(counts)
     lowest = {
         "lowest_group_accuracy": (right.sum(axis=0), total.sum(axis=0)),
         "worst_group_accuracy": (right.ravel(), total.ravel()),
@@ -392,39 +335,5 @@ def _overall_rows(
 def _gap_of(values: Array, areas: Sequence[_Area]) -> Array:
     """Return the largest difference (B,) between groups of areas (A, B), over all classes."""
     judged = np.array([one.judged for one in areas])
-    gaps = [_difference(values[judged == one].T[..., None])[..., 0] for one in np.unique(judged)]
-    return _most(np.stack(gaps, axis=-1))
-
-
-def _diagonal(counts: Array) -> Array:
-    """Return the counts (..., C, K) of right decisions."""
-    return np.stack([counts[..., c, :, c] for c in range(counts.shape[-1])], axis=-2)
-
-
-def _difference(rates: Array) -> Array:
-    """Return the largest difference (..., P) between groups of rates (..., K, P)."""
-    low, high = extremes(np.moveaxis(rates, -2, -1))
-    return high - low
-
-
-def _quotient(rates: Array) -> Array:
-    """Return the smallest ratio (..., P) between groups of rates (..., K, P)."""
-    return ratio(*extremes(np.moveaxis(rates, -2, -1)))
-
-
-def _lowest(values: Array) -> Array:
-    """Return the smallest known value (...) of (..., K), missing where none is known."""
-    known = ~np.isnan(values)
-    low = np.where(known, values, np.inf).min(axis=-1)
-    return np.where(known.any(axis=-1), low, np.nan)
-
-
-def _mean(values: Array) -> Array:
-    """Return the mean of the known values (...) of (..., K)."""
-    known = ~np.isnan(values)
-    return ratio(np.where(known, values, 0).sum(axis=-1), known.sum(axis=-1))
-
-
-def _most(values: Array) -> Array:
-    """Return the largest known value (...) of (..., K), missing where none is known."""
-    return -_lowest(-values)
+    gaps = [difference(values[judged == one].T[..., None])[..., 0] for one in np.unique(judged)]
+    return most(np.stack(gaps, axis=-1))
