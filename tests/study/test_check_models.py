@@ -238,6 +238,7 @@ def test_what_a_trained_network_needs(tmp_path: Path, model: dict[str, Any], sai
         ({"seeds": [0, 1]}, "with 2 seeds: the network is the same for each"),
         ({"methods": {"vanilla": {}, "finetune": {}}}, "methods.finetune: not with `model.train"),
         ({"methods": {"vanilla": {}, "mmd": {}}}, "methods.mmd: not with `model.train: false`"),
+        ({"measure": {"witnesses": True}}, "measure.witnesses: the networks that region ranks"),
     ],
 )
 def test_what_a_trained_network_does_not_allow(

@@ -119,6 +119,12 @@ def test_what_never_uses_the_attribute_takes_any_number_of_groups() -> None:
     assert loaded(study__methods=chosen)
 
 
+def test_a_predictor_of_the_attribute_tells_two_groups_apart() -> None:
+    with pytest.raises(UserError, match=r"measure.witnesses: .* faces has 7"):
+        loaded(study__measure={"witnesses": True})
+    assert loaded(study__measure={"witnesses": True}, protected="race == Black")
+
+
 @pytest.mark.parametrize("method", USING)
 def test_a_method_that_uses_the_attribute_needs_two_groups(method: str) -> None:
     with pytest.raises(UserError, match=f"the method {method} needs two") as error:

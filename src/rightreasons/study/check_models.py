@@ -159,6 +159,11 @@ def _check_trained(study: StudyConfig, grid: Grid, task: str, model: ModelConfig
                 f"{design}: levels say how training images are drawn, and nothing is trained. Name "
                 "one level."
             )
+    if study.measure.witnesses:
+        raise UserError(
+            f"measure.witnesses: the networks that region ranks are compared with are trained as "
+            f"the task's own is, and {task} trains none (model.train: false). Leave it out."
+        )
     if is_program(model.architecture) and study.sanity.images:
         raise UserError(
             f"sanity: {model.architecture} ({task}) has no layers that could be made random. Set "

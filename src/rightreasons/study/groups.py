@@ -80,6 +80,12 @@ def check_groups(study: StudyConfig) -> None:
                 '`in`: race in [Black, "East Asian"].'
             )
         if count > 2:
+            if study.measure.witnesses:
+                raise UserError(
+                    f"measure.witnesses: the predictor of the protected attribute tells two groups "
+                    f"apart, and {task} has {count}. Compare one with the others (protected: "
+                    "race == Black), or leave it out."
+                )
             _check_designs(grid, task, "protected")
             _check_takers(grid, task, where)
         if many_classes(study, task):
