@@ -63,6 +63,7 @@ NAVIGATION = {
         "docs/metrics",
         "docs/statistics",
         "docs/datasets",
+        "docs/audit",
         "docs/foreign_models",
         "docs/artifacts",
         "results/README",
