@@ -13,7 +13,8 @@ import pytest
 
 from rightreasons.core.files import write_parquet
 from rightreasons.core.job import Files, Job, Running
-from rightreasons.runtime.job import cut_files, run
+from rightreasons.runtime.damage import damaged
+from rightreasons.runtime.job import run
 
 
 class Tables(Files):
@@ -62,14 +63,14 @@ def read(job: TablesJob, running: Running) -> None:
 @pytest.mark.parametrize("cut", [0, 2, 4, 100, -1])
 def test_a_cut_table_is_named(tmp_path: Path, cut: int) -> None:
     given = Tables(one=table(tmp_path / "a.parquet"), more=(table(tmp_path / "b.parquet", cut),))
-    assert cut_files(given) == [str(tmp_path / "b.parquet")]
-    with pytest.raises(SystemExit, match=r"^error: \S+/b\.parquet: no whole Parquet file"):
+    assert damaged(given) == [str(tmp_path / "b.parquet")]
+    with pytest.raises(SystemExit, match=r"^error: \S+/b\.parquet: damaged, no whole file"):
         run(read, TablesJob, process(given, tmp_path))
     assert "Traceback" in (tmp_path / "log").read_text()
 
 
 def test_whole_tables_and_what_is_not_there_are_no_cut_ones(tmp_path: Path) -> None:
     given = Tables(one=table(tmp_path / "a.parquet"), more=(tmp_path / "none.parquet",))
-    assert cut_files(given) == []
+    assert damaged(given) == []
     with pytest.raises(FileNotFoundError):
         run(read, TablesJob, process(given, tmp_path))

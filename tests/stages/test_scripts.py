@@ -16,6 +16,7 @@ from rightreasons.core.errors import UserError
 from rightreasons.core.job import Chosen, Job
 from rightreasons.metrics import WITNESSES
 from rightreasons.stages.files import Maps, Measures, Model, Trained
+from rightreasons.stages.measure import open_predictions
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.rules import STAGES, Rules
@@ -219,6 +220,30 @@ def test_maps_explain_the_class_that_the_config_asks_for(
     assert (predicted != index["target"]).any()  # else this test could not fail
     expected = index["target"].to_numpy() if chosen == "true" else predicted
     assert (index["explained_class"] == expected).all()
+
+
+@pytest.mark.parametrize(("column", "said"), [("score", "2 of"), ("logit_1", "2 of")])
+def test_a_prediction_that_is_missing_is_named_and_not_left_out(
+    rules: Rules, column: str, said: str, tmp_path: Path
+) -> None:
+    group = rules.plan.grid.group(*GROUP.values())
+    table = pd.read_parquet(rules.plan.model_files(group, "vanilla").predictions)
+    table.loc[[3, 5], column] = np.nan
+    path = tmp_path / "predictions.parquet"
+    table.to_parquet(path)
+    with pytest.raises(UserError, match=rf"{path}: {said} .* first {table.image_id[3]}"):
+        open_predictions(path)
+
+
+def test_maps_with_nan_are_named_and_not_averaged(rules: Rules, tmp_path: Path) -> None:
+    job = rules.job("measure", GROUP)
+    maps = np.load(job.input.maps[0])
+    maps[0, 1, 2, 3] = np.nan
+    np.save(tmp_path / "maps.npy", maps)
+    given = job.input.model_copy(update={"maps": (tmp_path / "maps.npy", *job.input.maps[1:])})
+    changes = {"input": given, "output": Measures.below(tmp_path)}
+    with pytest.raises(SystemExit, match=r"^error: the maps of vanilla by \w+: map 1 .* NaN"):
+        run_script(rules, "measure", changes, **GROUP)
 
 
 def test_intensity_has_the_scale_that_the_config_asks_for(rules: Rules, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import derive
 from rightreasons.metrics import (
     METRICS,
@@ -60,8 +61,20 @@ class MapSet:
 
     @classmethod
     def open(cls, maps: str | Path, index: str | Path) -> MapSet:
-        """Open the files of one job of `explain`."""
-        return cls(np.load(maps, mmap_mode="r"), pd.read_parquet(index))
+        """Open the files of one job of `explain`.
+
+        Raises
+        ------
+        UserError
+            Where they do not belong together.
+        """
+        array, rows = np.load(maps, mmap_mode="r"), pd.read_parquet(index)
+        if array.ndim != 4 or array.shape[0] * array.shape[1] != len(rows):
+            raise UserError(
+                f"{maps} holds {array.shape} (explainers, images, rows, columns), and {index} is "
+                f"about {len(rows)} maps. They do not belong together: delete both and run again."
+            )
+        return cls(array, rows)
 
     def explainers(self) -> Iterator[tuple[str, np.ndarray, pd.DataFrame]]:
         """Yield each explainer's name, maps (N, H, W) and rows of the index."""
@@ -282,7 +295,10 @@ def of_models(
     made = {}
     for model, explainer in progress(_in_turn(opened, original), "maps"):
         array, rows = opened[model, explainer]
-        view = region_view(array, roi, scale=scale)
+        try:
+            view = region_view(array, roi, scale=scale)
+        except UserError as error:
+            raise UserError(f"the maps of {model} by {explainer}: {error}") from None
         if model == original:
             views = {explainer: view}
         pair: dict[str, Any] = {"view": view, "vanilla": views[explainer]}

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError
 from rightreasons.core.files import cannot_write
-from rightreasons.core.job import Files, Job, Running
+from rightreasons.core.job import Job, Running
+from rightreasons.runtime.damage import damaged
 from rightreasons.runtime.lifeline import SNAKEMAKE, end_with
 
 J = TypeVar("J", bound=Job)
@@ -58,30 +59,12 @@ def run(work: Callable[[J, Running], None], kind: type[J], snakemake: Any) -> No
         sys.exit(f"error: {error}")
     except BaseException as error:
         logging.info(traceback.format_exc())
-        if isinstance(error, Exception) and (cut := cut_files(job.input)):
-            sys.exit(f"error: {', '.join(cut)}: no whole Parquet file. Delete it and start again.")
+        if isinstance(error, Exception) and (broken := damaged(job.input)):
+            sys.exit(
+                f"error: {', '.join(broken)}: damaged, no whole file. Delete it and run again."
+            )
         raise
     logging.info("done in %.1f s, %.2f s of the processor", time.perf_counter() - started, used())
-
-
-def cut_files(files: Files) -> list[str]:
-    """Return those of the Parquet files that are no whole ones, as a disk or a copy left them."""
-    paths = [
-        path
-        for named in files.named().values()
-        for path in ([named] if isinstance(named, str) else named)
-    ]
-    return [path for path in paths if path.endswith(".parquet") and not _is_whole(Path(path))]
-
-
-def _is_whole(path: Path) -> bool:
-    """Return whether a Parquet file has its mark at both ends; one that is gone is no cut one."""
-    if not path.is_file():
-        return True
-    with path.open("rb") as file:
-        first = file.read(4)
-        file.seek(-min(4, path.stat().st_size), 2)
-        return first == file.read(4) == b"PAR1" and path.stat().st_size > 8
 
 
 def begin_log(path: Path) -> None:

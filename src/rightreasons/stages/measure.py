@@ -15,6 +15,8 @@ from rightreasons.stages.files import Measures
 from rightreasons.stages.roi import Roi, RoiInput
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from rightreasons.metrics.measures import MapSet
 
 
@@ -109,7 +111,7 @@ def measure(job: MeasureJob, running: Running) -> None:
     images = open_images(job.input.images, job.artifact, job.watched, split)
     predictions = zip(job.methods, job.input.predictions, strict=True)
     tables = measure_group(
-        {method: pd.read_parquet(path) for method, path in predictions},
+        {method: open_predictions(path) for method, path in predictions},
         maps,
         job.methods,
         roi,
@@ -128,6 +130,29 @@ def measure(job: MeasureJob, running: Running) -> None:
         write_parquet(table.assign(**key), getattr(job.output, name))
     means = mean_maps(maps, job.methods, images, roi, original=job.original)
     write_arrays(job.output.mean_maps, **means)
+
+
+def open_predictions(path: Path) -> pd.DataFrame:
+    """Return a model's predictions.
+
+    Raises
+    ------
+    UserError
+        Where an image has no output: it would be left out of every number, or be counted as 0.
+    """
+    import pandas as pd
+
+    from rightreasons.core.errors import UserError
+
+    table = pd.read_parquet(path)
+    known = ("target", "protected", "score", "chance", "decision")
+    outputs = [name for name in table if name in known or name.startswith(("logit_", "score_"))]
+    if (missing := table[outputs].isna().any(axis=1)).any():
+        raise UserError(
+            f"{path}: {int(missing.sum())} of {len(table)} images have no output, first "
+            f"{table.loc[missing, 'image_id'].iloc[0]}. Delete the file and run again."
+        )
+    return table
 
 
 def map_sets(job: MeasureJob) -> dict[str, list[MapSet]]:
