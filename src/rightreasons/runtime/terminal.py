@@ -148,7 +148,10 @@ class Display(logging.Handler):
             if rule not in ("all", "total"):
                 self.stages.setdefault(stage_of(rule), Progress()).total += count
         jobs = {name: stage.total for name, stage in self.stages.items()}
-        cost, self.weights = self.costs(jobs)
+        try:
+            cost, self.weights = self.costs(jobs)
+        except Exception as error:  # an estimate is never worth a run
+            cost, self.weights = f"cost unknown ({type(error).__name__}: {error})", {}
         count = sum(jobs.values())
         self.print(f"{self.study}: {count} job{'s' * (count > 1)}{cost and f', {cost}'}")
 

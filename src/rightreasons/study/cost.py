@@ -11,18 +11,22 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from rightreasons.core.job import Group
 from rightreasons.core.search import Passes
 from rightreasons.debias import METHODS
+from rightreasons.metrics import WITNESSES
 from rightreasons.probes import PROBES
+from rightreasons.splits import DESIGNS
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_figures import FigurePlan
 from rightreasons.study.plan_multiverse import MultiversePlan
 from rightreasons.study.plan_tables import TablePlan
 from rightreasons.study.plan_tuning import TuningPlan
+from rightreasons.study.plan_witness import WitnessPlan
 from rightreasons.study.rules import STAGES
 
 TABLE = Path(__file__).with_name("costs.csv")
@@ -105,6 +109,7 @@ class Estimate:
         self._datasets()
         for group in self.grid.groups():
             self._group(group)
+        self._witnesses()
         self._tuning()
         self._reports()
 
@@ -150,7 +155,8 @@ class Estimate:
         kind = self.study.datasets[group.dataset]["kind"]
         named = (f"{kind} {attribute}" for attribute in (task.target, task.protected))
         rare = [known("frequency", name, default=0.5) for name in named]
-        least = math.prod(min(share, 1 - share) for share in rare)
+        natural = DESIGNS[design.get("kind", group.design)].traits["many_groups"]
+        least = 1.0 if natural else math.prod(min(share, 1 - share) for share in rare)
         most = {"train": 4 / (1 + level) if level < 1 else 2.0}
         found = {}
         for role, share in design.get("shares", {"train": 0.5, "test": 0.5}).items():
@@ -161,8 +167,9 @@ class Estimate:
     def pass_seconds(self, task: str) -> float:
         """Return the seconds that an image takes, there and back, through the network of a task."""
         model = self.study.task_model(task)
-        default = known("pass", "resnet50", self.size(task))
-        return known("pass", model.architecture, self.size(task), default)
+        size = (model.input and model.input.size) or self.size(task)
+        default = known("pass", "resnet50", size)
+        return known("pass", model.architecture, size, default)
 
     def size(self, task: str) -> int:
         """Return the side of a task's images in pixels."""
@@ -220,7 +227,7 @@ class Estimate:
         architecture = self.study.task_model(task).architecture
         weights = known("weights", architecture, default=100.0)
         seen = sum(roles.get(role, 0) for role in ("select", "test")) * known("share", "forward")
-        training = roles["train"] * self.study.task_training(task).epochs
+        training = self.training(group, roles)
         self._add("split")
         self._add("train", passes=training + seen, per_pass=per_pass, megabytes=weights, torch=True)
         for method in self.grid.methods(task):
@@ -230,6 +237,24 @@ class Estimate:
             elif self.grid.changes(method) == "decision":
                 self._add("debias")
         self._maps(group, roles, per_pass)
+
+    def training(self, group: Group, roles: Mapping[str, int]) -> int:
+        """Return the image passes that train a group's network, none where it is not trained."""
+        epochs = self.study.task_training(group.task).epochs
+        return roles.get("train", 0) * epochs * self.study.task_model(group.task).train
+
+    def _witnesses(self) -> None:
+        """Add the networks of the region-rank audit: training, predictions and maps."""
+        for group, _ in product(WitnessPlan(self.plan).groups(), WITNESSES):
+            roles, per_pass = self.roles(group), self.pass_seconds(group.task)
+            seen = roles["test"] * known("share", "forward")
+            passes = self.training(group, roles) + seen
+            self._add("witness", passes=passes, per_pass=per_pass, torch=True)
+            asked = self.study.explain
+            images = roles["test"] if asked.images == "all" else min(asked.images, roles["test"])
+            for name in self.grid.sets(group.task):
+                each = sum(map(map_passes, asked.sets[name].values()))
+                self._add("witness", passes=images * each, per_pass=per_pass, torch=True)
 
     def _maps(self, group: Group, roles: Mapping[str, int], per_pass: float) -> None:
         task, size, asked = group.task, self.size(group.task), self.study.explain
@@ -311,7 +336,7 @@ class Estimate:
         for group in plan.groups():
             roles, per_pass = self.roles(group), self.pass_seconds(group.task)
             epochs = self.study.task_training(group.task).epochs
-            budget = tuning.budget or max(roles["train"] * epochs, 12_000)
+            budget = tuning.budget or max(roles.get("train", 0) * epochs, 12_000)
             for method in self.grid.tuned(group.task):
                 changes = self.grid.changes(method) == "weights"
                 passes = tuning.trials * budget * TRIAL * changes
