@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from rightreasons.core.job import Chosen, Group
 from rightreasons.core.roles import Roles
@@ -106,6 +106,10 @@ class StudyFacts(Section):
         Quantile of a map above which it is compared with a known ROI.
     page_images
         The most images in a page of dots.
+    tables
+        The folder of the study's tables, as queries name it.
+    image_pages
+        The explorer's pages of images: their files' names without ending, and what they are of.
     """
 
     seeds: tuple[int, ...]
@@ -115,6 +119,8 @@ class StudyFacts(Section):
     datasets: dict[str, DatasetFacts]
     quantile: float
     page_images: int
+    tables: str = ""
+    image_pages: dict[str, str] = Field(default_factory=dict)
 
 
 def _not_asked_for(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

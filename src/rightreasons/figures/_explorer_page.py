@@ -1,0 +1,347 @@
+"""The explorer as HTML: each view as Bokeh's widgets, tables and plots, all in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rightreasons.figures._explorer_glue import GLUE
+from rightreasons.figures._explorer_view import (
+    ALL,
+    DOWN,
+    UP,
+    Column,
+    View,
+    condition,
+    encoded,
+    label,
+    options_of,
+    query,
+    shown,
+    start,
+    values_of,
+)
+
+if TYPE_CHECKING:
+    from bokeh.models import ColumnDataSource, DataTable, LayoutDOM
+    from bokeh.models.widgets import TableColumn
+    from bokeh.plotting import figure
+
+ROW, HEAD, TALLEST = 25, 32, 660  # px
+PICTURE_ROW = 104
+#: Bokeh's elements lie in shadow roots: what has the focus is outlined there, too.
+FOCUS = (
+    ":host(:focus-within) {outline: 2px solid #0072B2; outline-offset: 1px;} "
+    ":focus-visible {outline: 2px solid #0072B2;}"
+)
+STYLE = """
+body { font: 14px/1.45 system-ui, sans-serif; margin: 1em 1.5em 4em; color: #222; background: #fff; }
+h1 { font-size: 1.5em; margin: 0; } h2 { font-size: 1.2em; margin: 2em 0 .2em; }
+p { max-width: 62em; margin: .3em 0 .8em; }
+nav a { margin-right: 1.2em; } a:focus-visible { outline: 2px solid #0072B2; }
+"""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A view as Bokeh's models.
+
+    Attributes
+    ----------
+    rows
+        What is shown of the view's rows.
+    more
+        What is shown of its further rows.
+    layout
+        Controls, plot, table and query.
+    """
+
+    view: View
+    layout: LayoutDOM
+
+
+class Sources:
+    """What a view's plot is drawn from: the rows that are shown, and its further rows."""
+
+    def __init__(self, view: View, pictures: Sequence[str] = ()) -> None:
+        from bokeh.models import ColumnDataSource
+
+        chosen = start(view)
+        data, self.words = encoded(view, view.rows)
+        self.all = ColumnDataSource(data)
+        first = shown(view, chosen)
+        self.pictures = ColumnDataSource({"uri": list(pictures)})
+        for column in view.columns:
+            if column.look == "picture":
+                first[column.name] = [
+                    "" if pd.isna(place) else pictures[int(place)] for place in first[column.name]
+                ]
+        self.shown = ColumnDataSource(_as_data(first))
+        self.more: dict[str, tuple[ColumnDataSource, ColumnDataSource, Any]] = {}
+        for name, rows in view.more.items():
+            data, words = encoded(view, rows)
+            kept = rows
+            for column, option in chosen.options.items():
+                if column in rows:
+                    kept = kept[kept[column].map(label, na_action=None) == option]
+            self.more[name] = (ColumnDataSource(data), ColumnDataSource(_as_data(kept)), words)
+
+
+def _as_data(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return columns for Bokeh: numbers as arrays, everything else as lists."""
+    data: dict[str, Any] = {}
+    for name in rows:
+        values = rows[name]
+        if pd.api.types.is_float_dtype(values.dtype) or pd.api.types.is_integer_dtype(values.dtype):
+            data[name] = values.to_numpy(float, na_value=float("nan"))
+        else:
+            data[name] = [
+                value if isinstance(value, list) else (None if pd.isna(value) else value)
+                for value in values.tolist()
+            ]
+    return data
+
+
+def built(
+    view: View,
+    sources: Sources,
+    plots: Sequence[LayoutDOM] = (),
+    colors: Mapping[str, str] | None = None,
+) -> LayoutDOM:
+    """Return a view's controls, plots, table and query, tied together.
+
+    Parameters
+    ----------
+    view
+        The view.
+    sources
+        What its plots were drawn from.
+    plots
+        Shown above the table, side by side.
+    colors
+        By method: marked in the table, which is the plots' legend.
+    """
+    from bokeh.layouts import column, row
+    from bokeh.models import CustomJS, NumericInput, PreText, Select
+
+    chosen, sheet = start(view), [FOCUS]
+    selects = [
+        Select(
+            title=choice.title,
+            value=chosen.options[choice.column],
+            options=options_of(view, choice, _before(view, chosen.options, choice.column)),
+            stylesheets=sheet,
+            width=_wide_enough(choice.axis or [label(v) for v in values_of(view, choice)]),
+        )
+        for choice in view.choices
+    ]
+    sort = Select(title="Sort by", value=view.sort[0], options=list(view.sort), stylesheets=sheet,
+                  width=_wide_enough(view.sort))  # fmt: skip
+    direction = Select(title="Order", value=UP, options=[UP, DOWN], stylesheets=sheet, width=130)
+    ends = {}
+    if view.bounds:
+        ends = {
+            name: NumericInput(title=f"{view.bounds} {words}", mode="float", value=None, width=100,
+                               stylesheets=sheet)
+            for name, words in (("low", "from"), ("high", "to"))
+        }  # fmt: skip
+    table = _table(view, sources.shown, colors or {})
+    count = PreText(text=f"{len(sources.shown.data[view.columns[0].name])} of {len(view.rows)} rows",
+                    disable_math=True)  # fmt: skip
+    text = PreText(text=query(view, chosen), disable_math=True, width=1000,
+                   styles={"background": "#f3f3f3", "padding": "0 .8em", "user-select": "text"})  # fmt: skip
+    glue = CustomJS(
+        args={
+            "all": sources.all,
+            "shown": sources.shown,
+            "pictures": sources.pictures,
+            "more": list(sources.more.values()),
+            "selects": selects,
+            "sort": sort,
+            "direction": direction,
+            "low": ends.get("low"),
+            "high": ends.get("high"),
+            "table": table,
+            "count": count,
+            "query": text,
+            "size": len(view.rows),
+            "view": _told(view, sources.words),
+        },
+        code=GLUE,
+    )
+    controls = [*selects, *ends.values(), sort, direction]
+    for control in controls:
+        control.js_on_change("value", glue)
+    rows: list[LayoutDOM] = [row(*controls, styles={"flex-wrap": "wrap"})]
+    rows += [row(*plots)] if plots else []
+    return column(*rows, count, table, text)
+
+
+def _told(view: View, words: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """Return what the glue has to know of a view."""
+    choices = []
+    for choice in view.choices:
+        if choice.axis:
+            labels = list(choice.axis)
+            sql = [choice.sql[name] for name in labels]
+        else:
+            values = values_of(view, choice)
+            labels = [label(value) for value in values]
+            sql = [condition(choice, value) for value in values]
+        choices.append({
+            "column": choice.column,
+            "labels": labels,
+            "every": ALL if choice.every else "",
+            "axis": list(choice.axis.values()) or None,
+            "sql": sql,
+        })  # fmt: skip
+    pictures = [c.name for c in view.columns if c.look == "picture"]
+    return {
+        "choices": choices,
+        "words": dict(words),
+        "sql": view.sql,
+        "first": [list(key) for key in view.first],
+        "ties": [[name, False] for name in view.ties],
+        "known": list(view.known),
+        "bounds": view.bounds,
+        "pictures": pictures,
+        "down": DOWN,
+        "row": PICTURE_ROW if pictures else ROW,
+        "head": HEAD,
+        "tallest": TALLEST,
+    }
+
+
+def _before(view: View, options: Mapping[str, str], column: str) -> dict[str, str]:
+    names = [choice.column for choice in view.choices]
+    return {name: options[name] for name in names[: names.index(column)]}
+
+
+def _wide_enough(labels: Any) -> int:
+    return max(110, min(340, 40 + 8 * max(map(len, labels), default=0)))
+
+
+def _table(view: View, source: ColumnDataSource, colors: Mapping[str, str]) -> DataTable:
+    from bokeh.models import DataTable
+
+    pictures = any(column.look == "picture" for column in view.columns)
+    row = PICTURE_ROW if pictures else ROW
+    count = len(source.data[view.columns[0].name])
+    return DataTable(
+        source=source,
+        columns=[_table_column(column, colors) for column in view.columns],
+        width=sum(column.width for column in view.columns) + 20,
+        height=min(HEAD + max(1, count) * row, TALLEST),
+        row_height=row,
+        index_position=None,
+        selectable=False,
+        reorderable=False,
+        autosize_mode="none",
+        stylesheets=[FOCUS],
+    )
+
+
+def _table_column(column: Column, colors: Mapping[str, str]) -> TableColumn:
+    from bokeh.models.widgets import HTMLTemplateFormatter, NumberFormatter, StringFormatter
+    from bokeh.models.widgets import TableColumn as Head
+
+    look: Any
+    if column.look in ("number", "whole"):
+        digits = "0.000" if column.look == "number" else "0"
+        look = NumberFormatter(format=digits, text_align="right", nan_format="–", null_format="–")
+    elif column.look == "picture":
+        side = f"height:{PICTURE_ROW - 8}px;image-rendering:pixelated"
+        # <%- escapes; pictures are the page's own.
+        look = HTMLTemplateFormatter(
+            template=f'<% if (value) {{ %><img alt="{escape(column.title)}" src="<%- value %>" '
+            f'style="{side}"><% }} %>'
+        )
+    elif column.name == "method" and colors:
+        look = HTMLTemplateFormatter(
+            template='<span style="color:<%- color %>">●</span> <%- value %>'
+        )
+    else:
+        look = StringFormatter(nan_format="–", null_format="–")
+    return Head(field=column.name, title=escape(column.title), formatter=look, width=column.width)
+
+
+def page_html(title: str, intro: str, views: Sequence[tuple[View, LayoutDOM]], links: str) -> str:
+    """Return the whole page: a heading, a nav, and a section per view.
+
+    Parameters
+    ----------
+    title, intro
+        Plain text.
+    views
+        Each view and its layout.
+    links
+        HTML of links to other pages; may be empty.
+    """
+    from bokeh.embed import components
+    from bokeh.resources import INLINE
+
+    script, divs = components([layout for _, layout in views], wrap_script=True)
+    nav = "".join(f'<a href="#{view.key}">{escape(view.title)}</a>' for view, _ in views)
+    sections = "\n".join(
+        f'<section id="{view.key}"><h2>{escape(view.title)}</h2>\n<p>{escape(view.about)}</p>\n'
+        f"{div}\n</section>"
+        for (view, _), div in zip(views, divs, strict=True)
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n{INLINE.render()}\n</head>\n"
+        f"<body>\n<h1>{escape(title)}</h1>\n<p>{escape(intro)}</p>\n"
+        f"<nav>{nav}{links}</nav>\n{sections}\n{script}\n</body>\n</html>\n"
+    )
+
+
+def point_plot(
+    source: ColumnDataSource,
+    x: str,
+    y: str,
+    *,
+    titles: tuple[str, str],
+    tooltips: Sequence[tuple[str, str]],
+    bars: Mapping[str, tuple[str, str]],
+    full: str = "",
+    width: int = 620,
+) -> figure:
+    """Return points with bars, coloured by the source's column `color`.
+
+    Parameters
+    ----------
+    source
+        The rows that are shown.
+    x, y
+        Columns.
+    titles
+        Of the axes.
+    tooltips
+        What the mouse over a point tells.
+    bars
+        For "x" and "y" the columns of an interval's ends.
+    full
+        A column of alphas: 1 for a full point, 0 for a hollow one.
+    width
+        In pixels.
+    """
+    from bokeh.models import HoverTool
+    from bokeh.plotting import figure
+
+    plot = figure(width=width, height=360, tools="pan,wheel_zoom,box_zoom,reset")
+    plot.toolbar.logo = None
+    for way, (low, high) in bars.items():
+        ends = {"x0": x, "x1": x, "y0": low, "y1": high}
+        if way == "x":
+            ends = {"x0": low, "x1": high, "y0": y, "y1": y}
+        plot.segment(**ends, source=source, color="color", alpha=0.45, line_width=1.5)
+    dots = plot.scatter(
+        x, y, source=source, size=9, color="color", fill_alpha=full or 0.75, line_width=1.5
+    )
+    plot.add_tools(HoverTool(renderers=[dots], tooltips=list(tooltips)))
+    plot.xaxis.axis_label, plot.yaxis.axis_label = titles
+    return plot

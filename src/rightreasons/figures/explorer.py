@@ -1,0 +1,150 @@
+"""The explorer: a study's tables in one page, with the query behind every view."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from rightreasons.figures import FIGURES, Given, Params
+from rightreasons.figures._explorer_page import Sources, built, page_html, point_plot
+from rightreasons.figures._explorer_tables import (
+    heading,
+    leaderboard_view,
+    levels_view,
+    models_view,
+    runtimes_view,
+    yardstick_view,
+)
+from rightreasons.figures._explorer_view import View
+from rightreasons.metrics import ranking, utility
+
+if TYPE_CHECKING:
+    from bokeh.models import LayoutDOM
+
+CAPTION = """
+All tables in one page: the leaderboard, every metric by level and method, fairness against
+reliance, the yardstick and the run times, each with the query that gives its numbers. It opens from
+disk and needs no network. Everything is compared with ``{original}``.
+"""
+INTRO = (
+    "Choose, sort, and read the query below each view: it gives the same numbers from the study's "
+    "tables. Run it where the study was run, with DuckDB."
+)
+
+
+# Not in Snakemake's report: it embeds HTML as an address, which Chromium refuses above 2 MB.
+@FIGURES.register(
+    "explorer",
+    title="A page to explore all results, with the query behind every number",
+    paper="Own",
+    caption=CAPTION,
+    category="0 Leaderboard",
+    label="explorer",
+    tables=("leaderboard", "cell_metrics"),
+    marks=("yardstick", "runtimes"),
+    controls=True,
+    formats=("html",),
+    stem="explorer/index",
+    in_report=False,
+)
+def explorer(given: Given, params: Params) -> dict[str, str]:
+    """Write the page of all tables; pages of images lie beside it."""
+    folder, tables = given.study.tables, given.tables
+    views: list[tuple[View, LayoutDOM]] = []
+    if len(board := tables["leaderboard"]):
+        views.append(_board(leaderboard_view(board, folder), given))
+    if len(cells := tables["cell_metrics"].dropna(subset=["value"])):
+        views.append(_levels(levels_view(cells, folder), given))
+        views.append(_models(models_view(cells, folder), given))
+    if len(yardstick := tables.get("yardstick", pd.DataFrame())):
+        views.append(_plain(yardstick_view(yardstick, folder)))
+    if len(runtimes := tables.get("runtimes", pd.DataFrame())):
+        views.append(_plain(runtimes_view(runtimes, folder)))
+    links = "".join(
+        f'<a href="{escape(name)}.html">Images of {escape(title)}</a>'
+        for name, title in given.study.image_pages.items()
+    )
+    return {"html": page_html("Explorer", INTRO, views, links)}
+
+
+def _plain(view: View) -> tuple[View, LayoutDOM]:
+    return view, built(view, Sources(view))
+
+
+def _colored(view: View, given: Given) -> tuple[View, dict[str, str]]:
+    """Return the view with each row's colour, and the colours by method."""
+    from dataclasses import replace
+
+    from rightreasons.figures._style import method_styles
+
+    styles = method_styles(view.rows["method"], given.roles)
+    colors = {method: style.color for method, style in styles.items()}
+    more = {
+        name: rows.assign(color=rows["method"].map(colors)) for name, rows in view.more.items()
+    }
+    rows = view.rows.assign(color=view.rows["method"].map(colors))
+    return replace(view, rows=rows, more=more), colors
+
+
+def _board(view: View, given: Given) -> tuple[View, LayoutDOM]:
+    """Return the leaderboard with its points: fairness against utility."""
+    from dataclasses import replace
+
+    view, colors = _colored(view, given)
+    view = replace(view, rows=view.rows.assign(full=view.rows["takes_part"].astype(float)))
+    sources = Sources(view)
+    fair, kept = ranking().name, utility().name
+    plot = point_plot(
+        sources.shown,
+        kept,
+        fair,
+        titles=(heading(kept), heading(fair)),
+        tooltips=[("method", "@method"), (fair, f"@{fair}{{0.000}}"), (kept, f"@{kept}{{0.000}}")],
+        bars={"x": (f"{kept}_low", f"{kept}_high"), "y": (f"{fair}_low", f"{fair}_high")},
+        full="full",
+    )
+    return view, built(view, sources, [plot], colors)
+
+
+def _levels(view: View, given: Given) -> tuple[View, LayoutDOM]:
+    """Return every metric by level: a line per method."""
+    view, colors = _colored(view, given)
+    sources = Sources(view)
+    plot = point_plot(
+        sources.shown,
+        "level",
+        "mean",
+        titles=("level", "mean over seeds"),
+        tooltips=[
+            ("method", "@method"),
+            ("level", "@level"),
+            ("mean", "@mean{0.000} [@low{0.000}, @high{0.000}]"),
+        ],
+        bars={"y": ("low", "high")},
+        width=760,
+    )
+    plot.multi_line("xs", "ys", source=sources.more["lines"][1], color="color", line_width=1.5)
+    return view, built(view, sources, [plot], colors)
+
+
+def _models(view: View, given: Given) -> tuple[View, LayoutDOM]:
+    """Return every model as a point."""
+    view, colors = _colored(view, given)
+    sources = Sources(view)
+    plot = point_plot(
+        sources.shown,
+        "x",
+        "y",
+        titles=("sideways", "upwards"),
+        tooltips=[
+            ("model", "@method, seed @seed"),
+            ("cell", "@task, @design @level"),
+            ("sideways", "@x{0.000}"),
+            ("upwards", "@y{0.000}"),
+        ],
+        bars={},
+        width=760,
+    )
+    return view, built(view, sources, [plot], colors)
