@@ -25,6 +25,7 @@ view.choices.forEach((choice, k) => {
   const at = labels.indexOf(select.value);
   if (axis) {
     axes[column] = axis[at];
+    if (titled[column]) titled[column].axis_label = select.value;
     text = text.replace(`{${column}}`, () => choice.sql[at]);
   } else if (!(every && select.value == every)) {
     codes[column] = at;

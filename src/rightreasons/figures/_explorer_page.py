@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from bokeh.plotting import figure
 
 ROW, HEAD, TALLEST = 25, 32, 660  # px
-PICTURE_ROW = 104
+PICTURE_ROW, TALLEST_PICTURES = 104, 960
 #: Bokeh's elements lie in shadow roots: what has the focus is outlined there, too.
 FOCUS = (
     ":host(:focus-within) {outline: 2px solid #0072B2; outline-offset: 1px;} "
@@ -44,24 +43,6 @@ h1 { font-size: 1.5em; margin: 0; } h2 { font-size: 1.2em; margin: 2em 0 .2em; }
 p { max-width: 62em; margin: .3em 0 .8em; }
 nav a { margin-right: 1.2em; } a:focus-visible { outline: 2px solid #0072B2; }
 """
-
-
-@dataclass(frozen=True)
-class Built:
-    """A view as Bokeh's models.
-
-    Attributes
-    ----------
-    rows
-        What is shown of the view's rows.
-    more
-        What is shown of its further rows.
-    layout
-        Controls, plot, table and query.
-    """
-
-    view: View
-    layout: LayoutDOM
 
 
 class Sources:
@@ -111,6 +92,9 @@ def built(
     sources: Sources,
     plots: Sequence[LayoutDOM] = (),
     colors: Mapping[str, str] | None = None,
+    *,
+    axes: Mapping[str, Any] | None = None,
+    beside: bool = False,
 ) -> LayoutDOM:
     """Return a view's controls, plots, table and query, tied together.
 
@@ -124,6 +108,10 @@ def built(
         Shown above the table, side by side.
     colors
         By method: marked in the table, which is the plots' legend.
+    axes
+        Axes of the plots that are called as the chosen option of an axis is.
+    beside
+        Whether the table stands beside the plots.
     """
     from bokeh.layouts import column, row
     from bokeh.models import CustomJS, NumericInput, PreText, Select
@@ -169,6 +157,7 @@ def built(
             "count": count,
             "query": text,
             "size": len(view.rows),
+            "titled": dict(axes or {}),
             "view": _told(view, sources.words),
         },
         code=GLUE,
@@ -177,6 +166,8 @@ def built(
     for control in controls:
         control.js_on_change("value", glue)
     rows: list[LayoutDOM] = [row(*controls, styles={"flex-wrap": "wrap"})]
+    if beside:
+        return column(*rows, row(*plots, column(count, table)), text)
     rows += [row(*plots)] if plots else []
     return column(*rows, count, table, text)
 
@@ -212,7 +203,7 @@ def _told(view: View, words: Mapping[str, list[Any]]) -> dict[str, Any]:
         "down": DOWN,
         "row": PICTURE_ROW if pictures else ROW,
         "head": HEAD,
-        "tallest": TALLEST,
+        "tallest": TALLEST_PICTURES if pictures else TALLEST,
     }
 
 
@@ -235,7 +226,7 @@ def _table(view: View, source: ColumnDataSource, colors: Mapping[str, str]) -> D
         source=source,
         columns=[_table_column(column, colors) for column in view.columns],
         width=sum(column.width for column in view.columns) + 20,
-        height=min(HEAD + max(1, count) * row, TALLEST),
+        height=min(HEAD + max(1, count) * row, TALLEST_PICTURES if pictures else TALLEST),
         row_height=row,
         index_position=None,
         selectable=False,
@@ -250,8 +241,8 @@ def _table_column(column: Column, colors: Mapping[str, str]) -> TableColumn:
     from bokeh.models.widgets import TableColumn as Head
 
     look: Any
-    if column.look in ("number", "whole"):
-        digits = "0.000" if column.look == "number" else "0"
+    digits = {"number": "0.000", "level": "0.[000]", "whole": "0"}.get(column.look)
+    if digits:
         look = NumberFormatter(format=digits, text_align="right", nan_format="–", null_format="–")
     elif column.look == "picture":
         side = f"height:{PICTURE_ROW - 8}px;image-rendering:pixelated"

@@ -36,8 +36,15 @@ def heading(metric: str) -> str:
     return f"{short_name(metric)} {arrow}".strip()
 
 
-def leaderboard_view(board: pd.DataFrame, folder: str) -> View:
-    """Return the leaderboard of every task, design and level, with one explainer's maps."""
+def leaderboard_view(board: pd.DataFrame, folder: str, explainers: Sequence[str] = ()) -> View:
+    """Return the leaderboard of every task, design and level, with one explainer's maps.
+
+    Strong levels come first among the options, and of the explainers those named.
+    """
+    place = {name: i for i, name in enumerate(explainers)}
+    order = board["explainer"].map(place).fillna(len(place))
+    board = board.assign(_strength=-board["level"].abs(), _order=order)
+    board = board.sort_values(["_strength", "_order"], kind="stable")
     fair, kept = ranking().name, utility().name
     others = [m for m in headline("leaderboard") if m not in (fair, kept) and m in board]
     others = [metric for metric in others if board[metric].notna().any()]
@@ -53,8 +60,9 @@ def leaderboard_view(board: pd.DataFrame, folder: str) -> View:
         **{metric: heading(metric) for metric in (fair, kept, *others)},
         **{f"{m}_{end}": end for m in (fair, kept) for end in ("low", "high")},
     }  # fmt: skip
-    widths = {"method": 150, "uses_protected": 130, "control_of": 130}
-    widths |= {f"{m}_{end}": 60 for m in (fair, kept) for end in ("low", "high")}
+    widths = {"method": 150, **dict.fromkeys((fair, kept), 130), **dict.fromkeys(others, 110),
+               "uses_protected": 130, "control_of": 130}
+    widths |= {f"{m}_{end}": 55 for m in (fair, kept) for end in ("low", "high")}  # fmt: skip
     return View(
         key="leaderboard",
         title="Leaderboard",
@@ -84,7 +92,7 @@ def levels_view(cells: pd.DataFrame, folder: str) -> View:
     lines = lines.reset_index().rename(columns={"level": "xs", "mean": "ys"})
     titles = {"level": "level", "method": "method", "mean": "mean", "low": "low", "high": "high",
               "seeds": "seeds"}  # fmt: skip
-    looks = {"method": "text", "seeds": "whole"}
+    looks = {"level": "level", "method": "text", "seeds": "whole"}
     return View(
         key="levels",
         title="Every metric by level and method",
@@ -145,7 +153,7 @@ def means_over_seeds(cells: pd.DataFrame) -> pd.DataFrame:
 def models_view(cells: pd.DataFrame, folder: str) -> View:
     """Return every model as a point: one number of it against another."""
     wide, conditions = _wide(cells)
-    fair = [key for key in conditions if key in _fairness()]
+    fair = [key for key in conditions if key in _fairness() and key not in _reliance()]
     reliance = [key for key in conditions if key not in fair]
     x = Choice("x", "Sideways", axis={key: key for key in reliance},
                sql={key: conditions[key] for key in reliance})  # fmt: skip
@@ -179,7 +187,7 @@ def models_view(cells: pd.DataFrame, folder: str) -> View:
         columns=(
             Column("task", "task", width=180),
             Column("design", "design", width=130),
-            Column("level", "level", "number"),
+            Column("level", "level", "level"),
             Column("seed", "seed", "whole"),
             Column("method", "method", width=150),
             Column("x", "sideways", "number"),
@@ -309,7 +317,8 @@ def _means_query(folder: str, counts: Sequence[int]) -> str:
 
 def _wide(cells: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return a row per model, a column per metric (of an explainer), and each column's condition."""
-    shown = list(dict.fromkeys([*_fairness(), *_reliance(), utility().name, *headline("figures")]))
+    shown = [*_reliance(), *_fairness(), utility().name, *headline("figures")]
+    shown = list(dict.fromkeys(shown))
     known = cells[cells["metric"].isin(shown) & cells["value"].notna()]
     explainer = known["explainer"].astype(object)
     names = known["metric"].astype(str)

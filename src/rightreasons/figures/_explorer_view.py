@@ -56,7 +56,7 @@ class Column:
     title
         Its head.
     look
-        "text", "number" (three digits), "whole", or "picture".
+        "text", "number" (three digits), "level" (as many as needed), "whole", or "picture".
     width
         In pixels.
     """

@@ -36,6 +36,8 @@ class TaskFacts(Section):
         The second attribute whose reliance is measured, and the artifact that it is; None without.
     methods
         Its methods, in the study's order.
+    explained
+        For each method, matched controls among them, the one whose maps it has.
     sets
         Its sets of explainers.
     explainers, shown
@@ -51,6 +53,7 @@ class TaskFacts(Section):
     watched: str | None = None
     watched_artifact: Chosen | None = None
     methods: tuple[str, ...]
+    explained: dict[str, str] = Field(default_factory=dict)
     sets: tuple[str, ...]
     explainers: tuple[str, ...]
     shown: tuple[str, ...]
@@ -108,8 +111,6 @@ class StudyFacts(Section):
         The most images in a page of dots.
     tables
         The folder of the study's tables, as queries name it.
-    image_pages
-        The explorer's pages of images: their files' names without ending, and what they are of.
     """
 
     seeds: tuple[int, ...]
@@ -120,7 +121,6 @@ class StudyFacts(Section):
     quantile: float
     page_images: int
     tables: str = ""
-    image_pages: dict[str, str] = Field(default_factory=dict)
 
 
 def _not_asked_for(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -17,7 +18,7 @@ from rightreasons.figures._explorer_tables import (
     runtimes_view,
     yardstick_view,
 )
-from rightreasons.figures._explorer_view import View
+from rightreasons.figures._explorer_view import View, start
 from rightreasons.metrics import ranking, utility
 
 if TYPE_CHECKING:
@@ -52,9 +53,11 @@ INTRO = (
 def explorer(given: Given, params: Params) -> dict[str, str]:
     """Write the page of all tables; pages of images lie beside it."""
     folder, tables = given.study.tables, given.tables
+    shown = [name for task in given.study.tasks.values() for name in task.shown]
+    shown = list(dict.fromkeys(shown))
     views: list[tuple[View, LayoutDOM]] = []
     if len(board := tables["leaderboard"]):
-        views.append(_board(leaderboard_view(board, folder), given))
+        views.append(_board(leaderboard_view(board, folder, shown), given))
     if len(cells := tables["cell_metrics"].dropna(subset=["value"])):
         views.append(_levels(levels_view(cells, folder), given))
         views.append(_models(models_view(cells, folder), given))
@@ -63,10 +66,21 @@ def explorer(given: Given, params: Params) -> dict[str, str]:
     if len(runtimes := tables.get("runtimes", pd.DataFrame())):
         views.append(_plain(runtimes_view(runtimes, folder)))
     links = "".join(
-        f'<a href="{escape(name)}.html">Images of {escape(title)}</a>'
-        for name, title in given.study.image_pages.items()
+        f'<a href="{escape(page)}">Images of {escape(name)}</a>'
+        for name, page in image_pages(given).items()
     )
     return {"html": page_html("Explorer", INTRO, views, links)}
+
+
+def image_pages(given: Given) -> dict[str, str]:
+    """Return what each page of images is of, and its file beside this one."""
+    stem = Path(FIGURES["explorer_images"].traits["stem"]).name
+    pairs = given.tables["cell_metrics"][["task", "design"]].drop_duplicates()
+    return {
+        f"{task}, {design}": f"{stem}-{task}-{design}.html"
+        for task, design in pairs.itertuples(index=False, name=None)
+        if task in given.study.tasks and given.study.tasks[task].shown
+    }
 
 
 def _plain(view: View) -> tuple[View, LayoutDOM]:
@@ -123,10 +137,10 @@ def _levels(view: View, given: Given) -> tuple[View, LayoutDOM]:
             ("mean", "@mean{0.000} [@low{0.000}, @high{0.000}]"),
         ],
         bars={"y": ("low", "high")},
-        width=760,
+        width=700,
     )
     plot.multi_line("xs", "ys", source=sources.more["lines"][1], color="color", line_width=1.5)
-    return view, built(view, sources, [plot], colors)
+    return view, built(view, sources, [plot], colors, beside=True)
 
 
 def _models(view: View, given: Given) -> tuple[View, LayoutDOM]:
@@ -137,7 +151,7 @@ def _models(view: View, given: Given) -> tuple[View, LayoutDOM]:
         sources.shown,
         "x",
         "y",
-        titles=("sideways", "upwards"),
+        titles=tuple(start(view).options[name] for name in ("x", "y")),
         tooltips=[
             ("model", "@method, seed @seed"),
             ("cell", "@task, @design @level"),
@@ -145,6 +159,6 @@ def _models(view: View, given: Given) -> tuple[View, LayoutDOM]:
             ("upwards", "@y{0.000}"),
         ],
         bars={},
-        width=760,
     )
-    return view, built(view, sources, [plot], colors)
+    axes = {"x": plot.xaxis[0], "y": plot.yaxis[0]}
+    return view, built(view, sources, [plot], colors, axes=axes)
