@@ -278,7 +278,7 @@ def images_view(given: Given, rows: pd.DataFrame, known: int) -> View:
             Column("value", "metric", "number", 70),
         ),
         sort=("value", "score", "twin_score", "image_id"),
+        down=True,
         ties=("image_id",),
         bounds="value",
     )  # fmt: skip
-

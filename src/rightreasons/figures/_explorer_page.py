@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 ROW, HEAD, TALLEST = 25, 32, 660  # px
 PICTURE_ROW, TALLEST_PICTURES = 104, 960
+QUIET = 'Bokeh.logger.set_level("warn");'
+SCRIPTS = ("bokeh", "bokeh-widgets", "bokeh-tables")
 #: Bokeh's elements lie in shadow roots: what has the focus is outlined there, too.
 FOCUS = (
     ":host(:focus-within) {outline: 2px solid #0072B2; outline-offset: 1px;} "
@@ -129,7 +131,13 @@ def built(
     ]
     sort = Select(title="Sort by", value=view.sort[0], options=list(view.sort), stylesheets=sheet,
                   width=_wide_enough(view.sort))  # fmt: skip
-    direction = Select(title="Order", value=UP, options=[UP, DOWN], stylesheets=sheet, width=130)
+    direction = Select(
+        title="Order",
+        value=DOWN if view.down else UP,
+        options=[UP, DOWN],
+        stylesheets=sheet,
+        width=130,
+    )
     ends = {}
     if view.bounds:
         ends = {
@@ -273,18 +281,24 @@ def page_html(title: str, intro: str, views: Sequence[tuple[View, LayoutDOM]], l
         HTML of links to other pages; may be empty.
     """
     from bokeh.embed import components
-    from bokeh.resources import INLINE
+    from bokeh.resources import Resources
 
+    # No formulas and no WebGL: half of Bokeh's weight.
+    raw = Resources(mode="inline", components=list(SCRIPTS)).js_raw
+    # Bokeh's own line for this tells the browser's console that it did so.
+    raw = [*(js for js in raw if "set_log_level(" not in js[:30]), QUIET]
+    scripts = "\n".join(f"<script>{js}</script>" for js in raw)
     script, divs = components([layout for _, layout in views], wrap_script=True)
-    nav = "".join(f'<a href="#{view.key}">{escape(view.title)}</a>' for view, _ in views)
+    several = len(views) > 1
+    nav = "".join(f'<a href="#{view.key}">{escape(view.title)}</a>' for view, _ in views if several)
     sections = "\n".join(
-        f'<section id="{view.key}"><h2>{escape(view.title)}</h2>\n<p>{escape(view.about)}</p>\n'
-        f"{div}\n</section>"
+        f'<section id="{view.key}">{f"<h2>{escape(view.title)}</h2>" * several}\n'
+        f"<p>{escape(view.about)}</p>\n{div}\n</section>"
         for (view, _), div in zip(views, divs, strict=True)
     )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n{INLINE.render()}\n</head>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n{scripts}\n</head>\n"
         f"<body>\n<h1>{escape(title)}</h1>\n<p>{escape(intro)}</p>\n"
         f"<nav>{nav}{links}</nav>\n{sections}\n{script}\n</body>\n</html>\n"
     )

@@ -43,12 +43,15 @@ def leaderboard_view(board: pd.DataFrame, folder: str, explainers: Sequence[str]
     """
     place = {name: i for i, name in enumerate(explainers)}
     order = board["explainer"].map(place).fillna(len(place))
-    board = board.assign(_strength=-board["level"].abs(), _order=order)
-    board = board.sort_values(["_strength", "_order"], kind="stable")
+    pair = board.groupby(["task", "design"], sort=False, observed=True).ngroup()
+    board = board.assign(_pair=pair, _strength=-board["level"].abs(), _order=order)
+    board = board.sort_values(["_pair", "_strength", "_order"], kind="stable")
     fair, kept = ranking().name, utility().name
     others = [m for m in headline("leaderboard") if m not in (fair, kept) and m in board]
     others = [metric for metric in others if board[metric].notna().any()]
-    numbers = [name for metric in (fair, kept) for name in (metric, f"{metric}_low", f"{metric}_high")]
+    numbers = [
+        name for metric in (fair, kept) for name in (metric, f"{metric}_low", f"{metric}_high")
+    ]
     words = ["method", "takes_part", "front", "alike"]
     counts = ["n_seeds", "n_collapsed"]
     names = [*words, *numbers, *others, *counts, "uses_protected", "control_of"]
@@ -60,8 +63,13 @@ def leaderboard_view(board: pd.DataFrame, folder: str, explainers: Sequence[str]
         **{metric: heading(metric) for metric in (fair, kept, *others)},
         **{f"{m}_{end}": end for m in (fair, kept) for end in ("low", "high")},
     }  # fmt: skip
-    widths = {"method": 150, **dict.fromkeys((fair, kept), 130), **dict.fromkeys(others, 110),
-               "uses_protected": 130, "control_of": 130}
+    widths = {
+        "method": 150,
+        **dict.fromkeys((fair, kept), 130),
+        **dict.fromkeys(others, 110),
+        "uses_protected": 130,
+        "control_of": 130,
+    }
     widths |= {f"{m}_{end}": 55 for m in (fair, kept) for end in ("low", "high")}  # fmt: skip
     return View(
         key="leaderboard",
@@ -288,6 +296,7 @@ def runtimes_view(table: pd.DataFrame, folder: str) -> View:
             Column("memory", "MiB", "whole"),
         ),
         sort=("seconds", "longest", "memory", "stage"),
+        down=True,
         ties=tuple(keys),
     )
 
@@ -353,9 +362,7 @@ def _reliance() -> list[str]:
 def _ordered(metrics: Iterable[str]) -> list[str]:
     """Return metrics as figures show them, fairness first, then the others by name."""
     shown = list(dict.fromkeys([*_fairness(), *headline("figures")]))
-    return sorted(
-        metrics, key=lambda m: (shown.index(m) if m in shown else len(shown), str(m))
-    )
+    return sorted(metrics, key=lambda m: (shown.index(m) if m in shown else len(shown), str(m)))
 
 
 def _first(values: pd.Series, wanted: str) -> list[str]:

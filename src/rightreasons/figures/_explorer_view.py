@@ -87,6 +87,8 @@ class View:
         The table below.
     sort
         Columns that rows can be sorted by; the first one at the start.
+    down
+        Whether the largest comes first at the start.
     first
         Columns that are sorted by before that, each with whether the largest comes first.
     ties
@@ -107,6 +109,7 @@ class View:
     sql: str
     columns: tuple[Column, ...]
     sort: tuple[str, ...]
+    down: bool = False
     first: tuple[tuple[str, bool], ...] = ()
     ties: tuple[str, ...] = ()
     more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -163,7 +166,7 @@ def start(view: View) -> Chosen:
     options: dict[str, str] = {}
     for choice in view.choices:
         options[choice.column] = options_of(view, choice, options)[0]
-    return Chosen(options, view.sort[0])
+    return Chosen(options, view.sort[0], view.down)
 
 
 def options_of(view: View, choice: Choice, before: Mapping[str, str]) -> list[str]:
@@ -190,9 +193,7 @@ def shown(view: View, chosen: Chosen) -> pd.DataFrame:
     keys = [*view.first, (chosen.sort, chosen.descending), *((name, False) for name in view.ties)]
     unique = dict(reversed(keys))  # the first one of a column counts
     for name in reversed(list(dict.fromkeys(name for name, _ in keys))):
-        rows = rows.sort_values(
-            name, ascending=not unique[name], kind="stable", na_position="last"
-        )
+        rows = rows.sort_values(name, ascending=not unique[name], kind="stable", na_position="last")
     return rows.reset_index(drop=True)
 
 
@@ -232,9 +233,7 @@ def _kept(view: View, rows: pd.DataFrame, options: Mapping[str, str]) -> pd.Data
     return rows
 
 
-def encoded(
-    view: View, rows: pd.DataFrame
-) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def encoded(view: View, rows: pd.DataFrame) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return rows as columns of numbers, and the words that the numbers of some columns stand for.
 
     A column of choices or of text is there as places in its list of words, so that no text is in

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,12 +29,13 @@ if TYPE_CHECKING:
 CAPTION = """
 All tables in one page: the leaderboard, every metric by level and method, fairness against
 reliance, the yardstick and the run times, each with the query that gives its numbers. It opens from
-disk and needs no network. Everything is compared with ``{original}``.
+disk and needs no network. The first of the methods is ``{original}``.
 """
 INTRO = (
     "Choose, sort, and read the query below each view: it gives the same numbers from the study's "
-    "tables. Run it where the study was run, with DuckDB."
+    "tables. Run it in the folder where the study was run, with DuckDB."
 )
+Colors = dict[str, str]
 
 
 # Not in Snakemake's report: it embeds HTML as an address, which Chromium refuses above 2 MB.
@@ -51,25 +54,35 @@ INTRO = (
     in_report=False,
 )
 def explorer(given: Given, params: Params) -> dict[str, str]:
-    """Write the page of all tables; pages of images lie beside it."""
-    folder, tables = given.study.tables, given.tables
-    shown = [name for task in given.study.tasks.values() for name in task.shown]
-    shown = list(dict.fromkeys(shown))
-    views: list[tuple[View, LayoutDOM]] = []
-    if len(board := tables["leaderboard"]):
-        views.append(_board(leaderboard_view(board, folder, shown), given))
-    if len(cells := tables["cell_metrics"].dropna(subset=["value"])):
-        views.append(_levels(levels_view(cells, folder), given))
-        views.append(_models(models_view(cells, folder), given))
-    if len(yardstick := tables.get("yardstick", pd.DataFrame())):
-        views.append(_plain(yardstick_view(yardstick, folder)))
-    if len(runtimes := tables.get("runtimes", pd.DataFrame())):
-        views.append(_plain(runtimes_view(runtimes, folder)))
+    """Write the page of all tables; the pages of images lie beside it."""
     links = "".join(
         f'<a href="{escape(page)}">Images of {escape(name)}</a>'
         for name, page in image_pages(given).items()
     )
-    return {"html": page_html("Explorer", INTRO, views, links)}
+    laid = [(view, laid_out(view, colors)) for view, colors in views_of(given)]
+    return {"html": page_html("Explorer", INTRO, laid, links)}
+
+
+def views_of(given: Given) -> list[tuple[View, Colors]]:
+    """Return the views that the study has rows for, each with the colours of its methods."""
+    folder, tables = given.study.tables, given.tables
+    shown = [name for task in given.study.tasks.values() for name in task.shown]
+    found: list[tuple[View, Colors]] = []
+    if len(board := tables["leaderboard"]):
+        found.append(_colored(leaderboard_view(board, folder, list(dict.fromkeys(shown))), given))
+    if len(cells := tables["cell_metrics"].dropna(subset=["value"])):
+        found += [_colored(view(cells, folder), given) for view in (levels_view, models_view)]
+    if len(yardstick := tables.get("yardstick", pd.DataFrame())):
+        found.append((yardstick_view(yardstick, folder), {}))
+    if len(runtimes := tables.get("runtimes", pd.DataFrame())):
+        found.append((runtimes_view(runtimes, folder), {}))
+    return found
+
+
+def laid_out(view: View, colors: Colors) -> LayoutDOM:
+    """Return a view's controls, plot, table and query."""
+    draw: Callable[[View, Colors], LayoutDOM] | None = LAYOUTS.get(view.key)
+    return draw(view, colors) if draw else built(view, Sources(view))
 
 
 def image_pages(given: Given) -> dict[str, str]:
@@ -83,30 +96,19 @@ def image_pages(given: Given) -> dict[str, str]:
     }
 
 
-def _plain(view: View) -> tuple[View, LayoutDOM]:
-    return view, built(view, Sources(view))
-
-
-def _colored(view: View, given: Given) -> tuple[View, dict[str, str]]:
+def _colored(view: View, given: Given) -> tuple[View, Colors]:
     """Return the view with each row's colour, and the colours by method."""
-    from dataclasses import replace
-
     from rightreasons.figures._style import method_styles
 
     styles = method_styles(view.rows["method"], given.roles)
     colors = {method: style.color for method, style in styles.items()}
-    more = {
-        name: rows.assign(color=rows["method"].map(colors)) for name, rows in view.more.items()
-    }
+    more = {name: rows.assign(color=rows["method"].map(colors)) for name, rows in view.more.items()}
     rows = view.rows.assign(color=view.rows["method"].map(colors))
     return replace(view, rows=rows, more=more), colors
 
 
-def _board(view: View, given: Given) -> tuple[View, LayoutDOM]:
-    """Return the leaderboard with its points: fairness against utility."""
-    from dataclasses import replace
-
-    view, colors = _colored(view, given)
+def _board(view: View, colors: Colors) -> LayoutDOM:
+    """Return the leaderboard below its points: fairness against utility."""
     view = replace(view, rows=view.rows.assign(full=view.rows["takes_part"].astype(float)))
     sources = Sources(view)
     fair, kept = ranking().name, utility().name
@@ -119,12 +121,11 @@ def _board(view: View, given: Given) -> tuple[View, LayoutDOM]:
         bars={"x": (f"{kept}_low", f"{kept}_high"), "y": (f"{fair}_low", f"{fair}_high")},
         full="full",
     )
-    return view, built(view, sources, [plot], colors)
+    return built(view, sources, [plot], colors)
 
 
-def _levels(view: View, given: Given) -> tuple[View, LayoutDOM]:
-    """Return every metric by level: a line per method."""
-    view, colors = _colored(view, given)
+def _levels(view: View, colors: Colors) -> LayoutDOM:
+    """Return every metric by level, a line per method, beside its table."""
     sources = Sources(view)
     plot = point_plot(
         sources.shown,
@@ -140,18 +141,17 @@ def _levels(view: View, given: Given) -> tuple[View, LayoutDOM]:
         width=700,
     )
     plot.multi_line("xs", "ys", source=sources.more["lines"][1], color="color", line_width=1.5)
-    return view, built(view, sources, [plot], colors, beside=True)
+    return built(view, sources, [plot], colors, beside=True)
 
 
-def _models(view: View, given: Given) -> tuple[View, LayoutDOM]:
+def _models(view: View, colors: Colors) -> LayoutDOM:
     """Return every model as a point."""
-    view, colors = _colored(view, given)
-    sources = Sources(view)
+    sources, options = Sources(view), start(view).options
     plot = point_plot(
         sources.shown,
         "x",
         "y",
-        titles=tuple(start(view).options[name] for name in ("x", "y")),
+        titles=(options["x"], options["y"]),
         tooltips=[
             ("model", "@method, seed @seed"),
             ("cell", "@task, @design @level"),
@@ -160,5 +160,7 @@ def _models(view: View, given: Given) -> tuple[View, LayoutDOM]:
         ],
         bars={},
     )
-    axes = {"x": plot.xaxis[0], "y": plot.yaxis[0]}
-    return view, built(view, sources, [plot], colors, axes=axes)
+    return built(view, sources, [plot], colors, axes={"x": plot.xaxis[0], "y": plot.yaxis[0]})
+
+
+LAYOUTS = {"leaderboard": _board, "levels": _levels, "models": _models}

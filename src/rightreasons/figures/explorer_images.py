@@ -13,6 +13,7 @@ from rightreasons.figures._explorer_images import (
     size_of_page,
 )
 from rightreasons.figures._explorer_page import Sources, built, page_html
+from rightreasons.figures._explorer_view import View
 
 CAPTION = """
 Test images of task ``{task}`` and design ``{design}`` with their maps, region and twins: choose
@@ -48,16 +49,18 @@ class ImagesParams(Params):
 )
 def explorer_images(given: Given, params: ImagesParams) -> dict[str, str]:
     """Write the page of one seed, with at most as many images and maps as the study says."""
-    facts = given.facts
+    view, pictures = view_of(given, params.maps)
+    layout = built(view, Sources(view, pictures))
+    back = '<a href="index.html">All tables</a>'
+    return {"html": page_html(view.title, INTRO, [(view, layout)], back)}
+
+
+def view_of(given: Given, most_maps: int) -> tuple[View, list[str]]:
+    """Return the browser of images, and the pictures that its rows name by their places."""
+    facts, groups = given.facts, {group.level: group for group in given.groups}
     pairs = len(set(facts.explained.values())) * len(facts.shown)
-    levels, images = size_of_page(
-        [group.level for group in given.groups], pairs, given.study.page_images, params.maps
-    )
-    groups = {group.level: group for group in given.groups}
+    levels, images = size_of_page(list(groups), pairs, given.study.page_images, most_maps)
     pictures = Pictures()
     parts = [level_rows(given, groups[level], images, pictures) for level in levels]
     rows = pd.concat([part for part, _ in parts], ignore_index=True)
-    view = images_view(given, rows, max(known for _, known in parts))
-    layout = built(view, Sources(view, pictures.uris))
-    back = '<a href="index.html">Explorer: all tables</a>'
-    return {"html": page_html(view.title, INTRO, [(view, layout)], back)}
+    return images_view(given, rows, max(known for _, known in parts)), pictures.uris

@@ -191,7 +191,9 @@ class FigurePlan:
     def _drawing(self, picture: Picture, places: dict[Path, int]) -> Drawing:
         """Return one picture's description; its files get places of their own."""
         needs = picture.figure.traits["files"]
-        groups = self._groups(picture) if {"mean_maps", "dots", "maps", "browser"} & set(needs) else []
+        groups = (
+            self._groups(picture) if {"mean_maps", "dots", "maps", "browser"} & set(needs) else []
+        )
         wanted: dict[str, list[Path]] = {}
         for need in needs:
             wanted |= getattr(self, f"_{need}")(picture, groups)
