@@ -12,6 +12,7 @@ demo: environment
 	  || $(SNAKEMAKE) --report results/demo/report.html
 	@cat results/demo/report/leaderboard.txt
 	@echo
+	@echo "Explorer: results/demo/report/explorer/index.html   (open this first)"
 	@echo "Tables:  results/demo/tables/*.parquet   (described in results/README.md)"
 	@echo "Figures: results/demo/report/figures/, pages: results/demo/report/*.html"
 	@echo "Report:  results/demo/report.html"

@@ -20,7 +20,7 @@ from given import given as made_given
 from rightreasons.core.job import Group
 from rightreasons.figures import FIGURES, Given
 from rightreasons.figures._cells import metric_rows, over_seeds
-from rightreasons.figures._explorer_images import dimmed, size_of_page
+from rightreasons.figures._explorer_images import dimmed, of_every_cell, size_of_page
 from rightreasons.figures._explorer_page import Sources, built, page_html
 from rightreasons.figures._explorer_tables import means_over_seeds
 from rightreasons.figures._explorer_view import (
@@ -219,6 +219,16 @@ def test_each_row_has_its_own_pictures(planned: FigurePlan) -> None:
     assert (same["map"] == same["original"]).all()
 
 
+def test_each_cell_has_its_first_images_whatever_its_values() -> None:
+    index = pd.DataFrame({"image_id": list("abcdefghij"), "row": range(10),
+                          "target": [0, 1, 0, 1, 0, 0, 1, 0, 0, 1],
+                          "protected": [0, 0, 2, 2, 0, 2, 2, 1, 0, 0]})  # fmt: skip
+    # cells: (0, 0) a e i; (0, 1) b j; (1, 0) h; (2, 0) c f; (2, 1) d g
+    assert "".join(of_every_cell(index, 10)["image_id"]) == "aebjhcfdg"
+    assert "".join(of_every_cell(index, 9)["image_id"]) == "abhcd"
+    assert "".join(of_every_cell(index, 1)["image_id"]) == "abhcd"
+
+
 def test_a_region_of_another_size_is_fitted_to_the_image() -> None:
     region = np.zeros((2, 2), bool)
     region[1, 0] = True
@@ -302,8 +312,8 @@ def hostile() -> View:
 
 def hostile_page() -> str:
     view = hostile()
-    return page_html(f"Page {EVIL}", EVIL, [(view, built(view, Sources(view), (), {"plain": "red"}))],
-                     "")  # fmt: skip
+    layout = built(view, Sources(view), (), {"plain": "red"})
+    return page_html(f"Page {EVIL}", EVIL, [(view, layout)], "")
 
 
 def test_text_of_the_users_is_never_html() -> None:
@@ -468,8 +478,8 @@ FOCUS = """
 let e = document.activeElement, host = null;
 while (e?.shadowRoot?.activeElement) { host = e; e = e.shadowRoot.activeElement; }
 const outlined = x => x && getComputedStyle(x).outlineStyle != "none";
-return [e.tagName, e.labels?.[0]?.textContent ?? e.textContent, Boolean(outlined(e) || outlined(host)),
-        e === document.body];
+const seen = Boolean(outlined(e) || outlined(host));
+return [e.tagName, e.labels?.[0]?.textContent ?? e.textContent, seen, e === document.body];
 """
 
 

@@ -11,7 +11,7 @@ from rightreasons.core.job import Group
 from rightreasons.figures import Given
 from rightreasons.figures._explorer_tables import table_file
 from rightreasons.figures._explorer_view import Choice, Column, View, quoted
-from rightreasons.figures._page_data import choose_images, maps_of_images
+from rightreasons.figures._page_data import maps_of_images
 from rightreasons.figures._pictures import image_uri, map_uri
 from rightreasons.metrics import headline
 from rightreasons.metrics.measures import MapSet
@@ -64,6 +64,23 @@ def size_of_page(
     order = [strong[0], *strong[-1:], *strong[1:-1]]
     kept = dict.fromkeys(order[: max(1, most_maps // (pairs * images))])
     return [level for level in strong if level in kept], images
+
+
+def of_every_cell(index: pd.DataFrame, images: int) -> pd.DataFrame:
+    """Return as many images of each protected x target cell, the first of each, cell by cell.
+
+    Parameters
+    ----------
+    index
+        image_id, row (of the pool), target, protected, and watched where an attribute is; a row per
+        image with a map, of one explainer.
+    images
+        The most images; each cell has at least one.
+    """
+    known = index.filter(["image_id", "row", "target", "protected", "watched"])
+    cells = known.groupby(["protected", "target"], sort=True)
+    chosen = cells.head(max(1, images // max(1, cells.ngroups)))
+    return chosen.sort_values(["protected", "target"], kind="stable").reset_index(drop=True)
 
 
 def models_maps(given: Given, group: Group) -> dict[str, list[MapSet]]:
@@ -123,11 +140,10 @@ def level_rows(
         How many images have maps.
     """
     facts, sets = given.facts, models_maps(given, group)
-    own = {group.level: sets[given.roles.original]}
-    known = sets[given.roles.original][0].maps.shape[1]
-    chosen = choose_images(own, images)
+    first = sets[given.roles.original][0]
+    known, shape = first.maps.shape[1], first.maps.shape[2:]
+    chosen = of_every_cell(next(first.explainers())[2], images)
     names = chosen["image_id"].tolist()
-    shape = sets[given.roles.original][0].maps.shape[2:]
     roi = np.broadcast_to(given.roi(chosen["row"].to_numpy(), shape), (len(names), *shape))
     shown = _shown(given, chosen, roi, pictures)
     maps = {
@@ -228,7 +244,7 @@ def images_view(given: Given, rows: pd.DataFrame, known: int) -> View:
     first = headline("images")[0]
     fixed = {*SHARED, "target", "protected", "decided", "decision", "score", "twin_decision",
              "twin_score", "image", "region", "twin", "map", "original"}  # fmt: skip
-    metrics = sorted(set(rows) - fixed, key=lambda name: (name != first, name))
+    metrics = sorted(set(map(str, rows)) - fixed, key=lambda name: (name != first, name))
     looks = {"image": "image", "region": "region", "twin": "twin", "map": "map",
              "original": f"map of {given.roles.original}"}  # fmt: skip
     numbers = ["image_id", "target", "protected", "decision", "score", "twin_decision",
@@ -240,9 +256,9 @@ def images_view(given: Given, rows: pd.DataFrame, known: int) -> View:
         title=f"Images of {given.task}, {given.design}",
         about=f"Test images with a map each, seed {given.groups[0].seed}: as they are, with the "
         "region of interest alone, their twins (the protected attribute switched) where there are "
-        f"any, and their maps (red: for the class, blue: against it, black: outline of the region). "
-        f"Target: {given.facts.target}. Protected: {given.facts.protected}. The page holds "
-        f"{counted} of the {known} images with maps at a level; the query gives all of them.",
+        "any, and their maps (red: for the class, blue: against it, black: outline of the "
+        f"region). Target: {given.facts.target}. Protected: {given.facts.protected}. The page "
+        f"holds {counted} of the {known} images with maps at a level; the query gives all of them.",
         rows=rows,
         choices=(
             Choice("level", "Level"),

@@ -26,21 +26,27 @@ from rightreasons.figures._explorer_view import (
 )
 
 if TYPE_CHECKING:
-    from bokeh.models import ColumnDataSource, DataTable, LayoutDOM
-    from bokeh.models.widgets import TableColumn
+    from bokeh.models import ColumnDataSource, LayoutDOM
+    from bokeh.models.widgets import DataTable, TableColumn
     from bokeh.plotting import figure
 
 ROW, HEAD, TALLEST = 25, 32, 660  # px
 PICTURE_ROW, TALLEST_PICTURES = 104, 960
 QUIET = 'Bokeh.logger.set_level("warn");'
-SCRIPTS = ("bokeh", "bokeh-widgets", "bokeh-tables")
+SCRIPTS: list[Any] = ["bokeh", "bokeh-widgets", "bokeh-tables"]
 #: Bokeh's elements lie in shadow roots: what has the focus is outlined there, too.
 FOCUS = (
     ":host(:focus-within) {outline: 2px solid #0072B2; outline-offset: 1px;} "
     ":focus-visible {outline: 2px solid #0072B2;}"
 )
+GREY_BOX: dict[str, str | None] = {
+    "background": "#f3f3f3",
+    "padding": "0 .8em",
+    "user-select": "text",
+}
 STYLE = """
-body { font: 14px/1.45 system-ui, sans-serif; margin: 1em 1.5em 4em; color: #222; background: #fff; }
+body { font: 14px/1.45 system-ui, sans-serif; margin: 1em 1.5em 4em; }
+body { color: #222; background: #fff; }
 h1 { font-size: 1.5em; margin: 0; } h2 { font-size: 1.2em; margin: 2em 0 .2em; }
 p { max-width: 62em; margin: .3em 0 .8em; }
 nav a { margin-right: 1.2em; } a:focus-visible { outline: 2px solid #0072B2; }
@@ -57,27 +63,25 @@ class Sources:
         data, self.words = encoded(view, view.rows)
         self.all = ColumnDataSource(data)
         first = shown(view, chosen)
+        self.count = len(first)
         self.pictures = ColumnDataSource({"uri": list(pictures)})
-        for column in view.columns:
-            if column.look == "picture":
-                first[column.name] = [
-                    "" if pd.isna(place) else pictures[int(place)] for place in first[column.name]
-                ]
+        for name in (column.name for column in view.columns if column.look == "picture"):
+            first[name] = ["" if pd.isna(p) else pictures[int(p)] for p in first[name]]
         self.shown = ColumnDataSource(_as_data(first))
         self.more: dict[str, tuple[ColumnDataSource, ColumnDataSource, Any]] = {}
         for name, rows in view.more.items():
             data, words = encoded(view, rows)
             kept = rows
-            for column, option in chosen.options.items():
-                if column in rows:
-                    kept = kept[kept[column].map(label, na_action=None) == option]
+            for choice, option in chosen.options.items():
+                if choice in rows:
+                    kept = kept[kept[choice].map(label, na_action=None) == option]
             self.more[name] = (ColumnDataSource(data), ColumnDataSource(_as_data(kept)), words)
 
 
 def _as_data(rows: pd.DataFrame) -> dict[str, Any]:
     """Return columns for Bokeh: numbers as arrays, everything else as lists."""
     data: dict[str, Any] = {}
-    for name in rows:
+    for name in map(str, rows):
         values = rows[name]
         if pd.api.types.is_float_dtype(values.dtype) or pd.api.types.is_integer_dtype(values.dtype):
             data[name] = values.to_numpy(float, na_value=float("nan"))
@@ -116,61 +120,26 @@ def built(
         Whether the table stands beside the plots.
     """
     from bokeh.layouts import column, row
-    from bokeh.models import CustomJS, NumericInput, PreText, Select
+    from bokeh.models import CustomJS
+    from bokeh.models.widgets import PreText
 
-    chosen, sheet = start(view), [FOCUS]
-    selects = [
-        Select(
-            title=choice.title,
-            value=chosen.options[choice.column],
-            options=options_of(view, choice, _before(view, chosen.options, choice.column)),
-            stylesheets=sheet,
-            width=_wide_enough(choice.axis or [label(v) for v in values_of(view, choice)]),
-        )
-        for choice in view.choices
-    ]
-    sort = Select(title="Sort by", value=view.sort[0], options=list(view.sort), stylesheets=sheet,
-                  width=_wide_enough(view.sort))  # fmt: skip
-    direction = Select(
-        title="Order",
-        value=DOWN if view.down else UP,
-        options=[UP, DOWN],
-        stylesheets=sheet,
-        width=130,
-    )
-    ends = {}
-    if view.bounds:
-        ends = {
-            name: NumericInput(title=f"{view.bounds} {words}", mode="float", value=None, width=100,
-                               stylesheets=sheet)
-            for name, words in (("low", "from"), ("high", "to"))
-        }  # fmt: skip
-    table = _table(view, sources.shown, colors or {})
-    count = PreText(text=f"{len(sources.shown.data[view.columns[0].name])} of {len(view.rows)} rows",
-                    disable_math=True)  # fmt: skip
-    text = PreText(text=query(view, chosen), disable_math=True, width=1000,
-                   styles={"background": "#f3f3f3", "padding": "0 .8em", "user-select": "text"})  # fmt: skip
+    chosen, controls = start(view), _controls(view)
+    table = _table(view, sources, colors or {})
+    count = PreText(text=f"{sources.count} of {len(view.rows)} rows", disable_math=True)
+    text = PreText(text=query(view, chosen), disable_math=True, width=1000, styles=GREY_BOX)
+    selects = controls[: len(view.choices)]
+    sort, direction = controls[-2:]
+    low, high = controls[len(selects) : -2] or (None, None)
     glue = CustomJS(
         args={
-            "all": sources.all,
-            "shown": sources.shown,
-            "pictures": sources.pictures,
-            "more": list(sources.more.values()),
-            "selects": selects,
-            "sort": sort,
-            "direction": direction,
-            "low": ends.get("low"),
-            "high": ends.get("high"),
-            "table": table,
-            "count": count,
-            "query": text,
-            "size": len(view.rows),
-            "titled": dict(axes or {}),
-            "view": _told(view, sources.words),
+            **{"all": sources.all, "shown": sources.shown, "pictures": sources.pictures},
+            **{"more": list(sources.more.values()), "selects": selects},
+            **{"sort": sort, "direction": direction, "low": low, "high": high},
+            **{"table": table, "count": count, "query": text, "titled": dict(axes or {})},
+            **{"size": len(view.rows), "view": _told(view, sources.words)},
         },
         code=GLUE,
     )
-    controls = [*selects, *ends.values(), sort, direction]
     for control in controls:
         control.js_on_change("value", glue)
     rows: list[LayoutDOM] = [row(*controls, styles={"flex-wrap": "wrap"})]
@@ -178,6 +147,37 @@ def built(
         return column(*rows, row(*plots, column(count, table)), text)
     rows += [row(*plots)] if plots else []
     return column(*rows, count, table, text)
+
+
+def _controls(view: View) -> list[Any]:
+    """Return a control per choice, those of the bounds, what to sort by, and the order."""
+    from bokeh.models.widgets import NumericInput, Select
+
+    chosen = start(view)
+    look: dict[str, Any] = {"stylesheets": [FOCUS]}
+    options = [
+        options_of(view, choice, _before(view, chosen.options, choice.column))
+        for choice in view.choices
+    ]
+    selects = [
+        Select(
+            title=choice.title,
+            value=chosen.options[choice.column],
+            options=list[Any](found),
+            width=_wide_enough(choice.axis or [label(v) for v in values_of(view, choice)]),
+            **look,
+        )
+        for choice, found in zip(view.choices, options, strict=True)
+    ]
+    ends = [
+        NumericInput(title=f"{view.bounds} {word}", mode="float", value=None, width=100, **look)
+        for word in (("from", "to") if view.bounds else ())
+    ]
+    sort = Select(title="Sort by", value=view.sort[0], options=list[Any](view.sort),
+                  width=_wide_enough(view.sort), **look)  # fmt: skip
+    order = DOWN if view.down else UP
+    direction = Select(title="Order", value=order, options=list[Any]((UP, DOWN)), width=130, **look)
+    return [*selects, *ends, sort, direction]
 
 
 def _told(view: View, words: Mapping[str, list[Any]]) -> dict[str, Any]:
@@ -224,17 +224,16 @@ def _wide_enough(labels: Any) -> int:
     return max(110, min(340, 40 + 8 * max(map(len, labels), default=0)))
 
 
-def _table(view: View, source: ColumnDataSource, colors: Mapping[str, str]) -> DataTable:
-    from bokeh.models import DataTable
+def _table(view: View, sources: Sources, colors: Mapping[str, str]) -> DataTable:
+    from bokeh.models.widgets import DataTable
 
     pictures = any(column.look == "picture" for column in view.columns)
     row = PICTURE_ROW if pictures else ROW
-    count = len(source.data[view.columns[0].name])
     return DataTable(
-        source=source,
+        source=sources.shown,
         columns=[_table_column(column, colors) for column in view.columns],
         width=sum(column.width for column in view.columns) + 20,
-        height=min(HEAD + max(1, count) * row, TALLEST_PICTURES if pictures else TALLEST),
+        height=min(HEAD + max(1, sources.count) * row, TALLEST_PICTURES if pictures else TALLEST),
         row_height=row,
         index_position=None,
         selectable=False,
@@ -284,7 +283,7 @@ def page_html(title: str, intro: str, views: Sequence[tuple[View, LayoutDOM]], l
     from bokeh.resources import Resources
 
     # No formulas and no WebGL: half of Bokeh's weight.
-    raw = Resources(mode="inline", components=list(SCRIPTS)).js_raw
+    raw = Resources(mode="inline", components=SCRIPTS).js_raw
     # Bokeh's own line for this tells the browser's console that it did so.
     raw = [*(js for js in raw if "set_log_level(" not in js[:30]), QUIET]
     scripts = "\n".join(f"<script>{js}</script>" for js in raw)
@@ -340,7 +339,7 @@ def point_plot(
     plot = figure(width=width, height=360, tools="pan,wheel_zoom,box_zoom,reset")
     plot.toolbar.logo = None
     for way, (low, high) in bars.items():
-        ends = {"x0": x, "x1": x, "y0": low, "y1": high}
+        ends: dict[str, Any] = {"x0": x, "x1": x, "y0": low, "y1": high}
         if way == "x":
             ends = {"x0": low, "x1": high, "y0": y, "y1": y}
         plot.segment(**ends, source=source, color="color", alpha=0.45, line_width=1.5)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pandas as pd
 
 from rightreasons.figures._cells import STUDENT_SEEDS
@@ -15,7 +14,7 @@ from rightreasons.figures._explorer_view import (
     listed,
     quoted,
 )
-from rightreasons.figures._labels import ARROWS, better, remark, short_name
+from rightreasons.figures._labels import ARROWS, short_name
 from rightreasons.metrics import METRICS, headline, playing, ranking, utility
 
 BOARD = ["task", "design", "level"]
@@ -74,9 +73,9 @@ def leaderboard_view(board: pd.DataFrame, folder: str, explainers: Sequence[str]
     return View(
         key="leaderboard",
         title="Leaderboard",
-        about=f"A row per method: means over seeds, with 95 % intervals (low, high) of "
-        f"{short_name(fair).lower()} and {short_name(kept).lower()}. Front: no other method is both "
-        "fairer and more accurate. Alike: methods that share a letter cannot be told apart by "
+        about="A row per method: means over seeds, with 95 % intervals (low, high) of "
+        f"{short_name(fair).lower()} and {short_name(kept).lower()}. Front: no other method is "
+        "both fairer and more accurate. Alike: methods that share a letter cannot be told apart by "
         "fairness. What takes no part (a constant classifier, a control, chance) comes last. "
         "Above the table: the same methods as points, hollow where they take no part.",
         rows=board[[*BOARD, "explainer", *names]],
@@ -104,9 +103,9 @@ def levels_view(cells: pd.DataFrame, folder: str) -> View:
     return View(
         key="levels",
         title="Every metric by level and method",
-        about="Points are means over seeds; bars and the columns low and high are 95 % intervals, "
-        f"Student's over seeds from {STUDENT_SEEDS} seeds on, else the mean of the cells' intervals "
-        "over images.",
+        about="Points are means over seeds; bars and the columns low and high are 95 % "
+        f"intervals, Student's over seeds from {STUDENT_SEEDS} seeds on, else the mean of the "
+        "cells' intervals over images.",
         rows=rows,
         choices=(TASK, DESIGN, Choice("metric", "Metric"), EXPLAINER),
         sql=_means_query(folder, sorted(set(rows["seeds"].astype(int)))),
@@ -172,9 +171,9 @@ def models_view(cells: pd.DataFrame, folder: str) -> View:
     return View(
         key="models",
         title="Fairness against reliance",
-        about="A point per model: one method at one level with one seed. Fair for the right reasons "
-        "is low in equalized odds and low in reliance. Point at one to read which model it is; the "
-        "table has them all. Models without one of both numbers are left out.",
+        about="A point per model: one method at one level with one seed. Fair for the right "
+        "reasons is low in equalized odds and low in reliance. Point at one to read which model it "
+        "is; the table has them all. Models without one of both numbers are left out.",
         rows=wide,
         choices=(
             Choice("task", "Task", every=True),
@@ -277,8 +276,8 @@ def runtimes_view(table: pd.DataFrame, folder: str) -> View:
     return View(
         key="runtimes",
         title="Run times",
-        about="A row per kind of job: how many there were, their seconds together, the longest, and "
-        "the most memory in MiB.",
+        about="A row per kind of job: how many there were, their seconds together, the longest, "
+        "and the most memory in MiB.",
         rows=made,
         choices=(Choice("stage", "Stage", every=True), Choice("task", "Task", every=True)),
         sql="SELECT stage, task, method, explainers, count(*) AS jobs,\n"
@@ -325,7 +324,7 @@ def _means_query(folder: str, counts: Sequence[int]) -> str:
 
 
 def _wide(cells: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return a row per model, a column per metric (of an explainer), and each column's condition."""
+    """Return a row per model with a column per metric (of an explainer), and their conditions."""
     shown = [*_reliance(), *_fairness(), utility().name, *headline("figures")]
     shown = list(dict.fromkeys(shown))
     known = cells[cells["metric"].isin(shown) & cells["value"].notna()]

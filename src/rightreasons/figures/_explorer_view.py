@@ -242,7 +242,7 @@ def encoded(view: View, rows: pd.DataFrame) -> tuple[dict[str, Any], dict[str, l
     data: dict[str, Any] = {}
     words: dict[str, list[Any]] = {}
     chosen = {choice.column: choice for choice in view.choices if not choice.axis}
-    for name in rows:
+    for name in map(str, rows):
         values = rows[name]
         if name in chosen:
             known = values_of(view, chosen[name])

@@ -27,7 +27,7 @@ class ImagesParams(Params):
     """Parameters of `explorer_images`."""
 
     maps: int = Field(
-        4000, ge=8, description="most maps in a page, some 1.3 kB each: fewer images where needed"
+        3000, ge=8, description="most maps in a page, 1 to 3 kB each: fewer images where needed"
     )
 
 
