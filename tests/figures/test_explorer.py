@@ -88,7 +88,7 @@ def html(planned: FigurePlan) -> str:
 @pytest.fixture(scope="module")
 def views(planned: FigurePlan) -> dict[str, View]:
     (given,) = givens(planned, "explorer")
-    found = {view.key: view for view, _ in views_of(given)}
+    found = {view.key: view for view in views_of(given)}
     return {**found, "images": view_of(givens(planned, "explorer_images")[0], 4000)[0]}
 
 
@@ -300,6 +300,7 @@ def hostile() -> View:
         "image_id": [f"{word}{i}" for i, word in enumerate(words * 3)],
         "score": np.r_[0.5, np.nan, np.arange(7.0)],
         "color": "#0072B2",
+        "sign": words * 3,
     })  # fmt: skip
     return View(
         "hostile", f"Title {EVIL}", f"About {EVIL}", rows,
@@ -312,7 +313,7 @@ def hostile() -> View:
 
 def hostile_page() -> str:
     view = hostile()
-    layout = built(view, Sources(view), (), {"plain": "red"})
+    layout = built(view, Sources(view))
     return page_html(f"Page {EVIL}", EVIL, [(view, layout)], "")
 
 
@@ -492,7 +493,7 @@ def test_every_control_is_reached_and_seen_by_keyboard(
     board = views["leaderboard"]
     bounded = replace(hostile(), bounds="score")
     laid = [
-        (board, laid_out(board, {"vanilla": "red"})),
+        (board, laid_out(board)),
         (bounded, built(bounded, Sources(bounded))),
     ]
     opened(browser, page_html("Keys", "", laid, '<a href="index.html">Link</a>'), tmp_path)

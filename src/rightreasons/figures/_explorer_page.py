@@ -97,7 +97,6 @@ def built(
     view: View,
     sources: Sources,
     plots: Sequence[LayoutDOM] = (),
-    colors: Mapping[str, str] | None = None,
     *,
     axes: Mapping[str, Any] | None = None,
     beside: bool = False,
@@ -112,8 +111,6 @@ def built(
         What its plots were drawn from.
     plots
         Shown above the table, side by side.
-    colors
-        By method: marked in the table, which is the plots' legend.
     axes
         Axes of the plots that are called as the chosen option of an axis is.
     beside
@@ -124,7 +121,7 @@ def built(
     from bokeh.models.widgets import PreText
 
     chosen, controls = start(view), _controls(view)
-    table = _table(view, sources, colors or {})
+    table = _table(view, sources)
     count = PreText(text=f"{sources.count} of {len(view.rows)} rows", disable_math=True)
     text = PreText(text=query(view, chosen), disable_math=True, width=1000, styles=GREY_BOX)
     selects = controls[: len(view.choices)]
@@ -224,14 +221,14 @@ def _wide_enough(labels: Any) -> int:
     return max(110, min(340, 40 + 8 * max(map(len, labels), default=0)))
 
 
-def _table(view: View, sources: Sources, colors: Mapping[str, str]) -> DataTable:
+def _table(view: View, sources: Sources) -> DataTable:
     from bokeh.models.widgets import DataTable
 
     pictures = any(column.look == "picture" for column in view.columns)
     row = PICTURE_ROW if pictures else ROW
     return DataTable(
         source=sources.shown,
-        columns=[_table_column(column, colors) for column in view.columns],
+        columns=[_table_column(column, "sign" in view.rows) for column in view.columns],
         width=sum(column.width for column in view.columns) + 20,
         height=min(HEAD + max(1, sources.count) * row, TALLEST_PICTURES if pictures else TALLEST),
         row_height=row,
@@ -243,7 +240,8 @@ def _table(view: View, sources: Sources, colors: Mapping[str, str]) -> DataTable
     )
 
 
-def _table_column(column: Column, colors: Mapping[str, str]) -> TableColumn:
+def _table_column(column: Column, signs: bool) -> TableColumn:
+    """Return a column for Bokeh; methods have their sign where there is one: the plots' legend."""
     from bokeh.models.widgets import HTMLTemplateFormatter, NumberFormatter, StringFormatter
     from bokeh.models.widgets import TableColumn as Head
 
@@ -258,9 +256,9 @@ def _table_column(column: Column, colors: Mapping[str, str]) -> TableColumn:
             template=f'<% if (value) {{ %><img alt="{escape(column.title)}" src="<%- value %>" '
             f'style="{side}"><% }} %>'
         )
-    elif column.name == "method" and colors:
+    elif column.name == "method" and signs:
         look = HTMLTemplateFormatter(
-            template='<span style="color:<%- color %>">●</span> <%- value %>'
+            template='<span style="color:<%- color %>"><%- sign %></span> <%- value %>'
         )
     else:
         look = StringFormatter(nan_format="–", null_format="–")
@@ -314,7 +312,7 @@ def point_plot(
     full: str = "",
     width: int = 620,
 ) -> figure:
-    """Return points with bars, coloured by the source's column `color`.
+    """Return points with bars, with the colours and markers of the source's columns.
 
     Parameters
     ----------
@@ -344,7 +342,14 @@ def point_plot(
             ends = {"x0": low, "x1": high, "y0": y, "y1": y}
         plot.segment(**ends, source=source, color="color", alpha=0.45, line_width=1.5)
     dots = plot.scatter(
-        x, y, source=source, size=9, color="color", fill_alpha=full or 0.75, line_width=1.5
+        x,
+        y,
+        source=source,
+        size=9,
+        marker="marker",
+        color="color",
+        fill_alpha=full or 0.75,
+        line_width=1.5,
     )
     plot.add_tools(HoverTool(renderers=[dots], tooltips=list(tooltips)))
     plot.xaxis.axis_label, plot.yaxis.axis_label = titles

@@ -17,6 +17,7 @@ import pandas as pd
 NONE = "none"
 #: The option that leaves all rows.
 ALL = "all"
+LINE = 88  # letters of a query's line
 UP, DOWN = "smallest first", "largest first"
 
 
@@ -274,6 +275,11 @@ def _plain(value: Any) -> Any:
 
 
 def listed(columns: Sequence[str]) -> str:
-    """Return columns as a query lists them, three a line."""
-    lines = [", ".join(columns[i : i + 3]) for i in range(0, len(columns), 3)]
+    """Return columns as a query lists them, as many a line as fit."""
+    lines = [columns[0]]
+    for name in columns[1:]:
+        if len(lines[-1]) + len(name) > LINE:
+            lines.append(name)
+        else:
+            lines[-1] += f", {name}"
     return ",\n       ".join(lines)

@@ -35,7 +35,13 @@ INTRO = (
     "Choose, sort, and read the query below each view: it gives the same numbers from the study's "
     "tables. Run it in the folder where the study was run, with DuckDB."
 )
-Colors = dict[str, str]
+#: Bokeh's marker and a sign for each of matplotlib's markers that methods have.
+MARKERS = {
+    "o": ("circle", "●"), "s": ("square", "■"), "D": ("diamond", "◆"), "d": ("diamond_dot", "◈"),
+    "^": ("triangle", "▲"), "v": ("inverted_triangle", "▼"), "<": ("triangle_dot", "◬"),
+    ">": ("square_dot", "▣"), "P": ("plus", "✚"), "X": ("circle_x", "⊗"), "x": ("x", "✕"),
+    "h": ("hex", "⬢"), "p": ("hex_dot", "⬡"), "*": ("star", "★"),
+}  # fmt: skip
 
 
 # Not in Snakemake's report: it embeds HTML as an address, which Chromium refuses above 2 MB.
@@ -59,30 +65,30 @@ def explorer(given: Given, params: Params) -> dict[str, str]:
         f'<a href="{escape(page)}">Images of {escape(name)}</a>'
         for name, page in image_pages(given).items()
     )
-    laid = [(view, laid_out(view, colors)) for view, colors in views_of(given)]
+    laid = [(view, laid_out(view)) for view in views_of(given)]
     return {"html": page_html("Explorer", INTRO, laid, links)}
 
 
-def views_of(given: Given) -> list[tuple[View, Colors]]:
-    """Return the views that the study has rows for, each with the colours of its methods."""
+def views_of(given: Given) -> list[View]:
+    """Return the views that the study has rows for, rows of methods in their styles."""
     folder, tables = given.study.tables, given.tables
     shown = [name for task in given.study.tasks.values() for name in task.shown]
-    found: list[tuple[View, Colors]] = []
+    found: list[View] = []
     if len(board := tables["leaderboard"]):
-        found.append(_colored(leaderboard_view(board, folder, list(dict.fromkeys(shown))), given))
+        found.append(_styled(leaderboard_view(board, folder, list(dict.fromkeys(shown))), given))
     if len(cells := tables["cell_metrics"].dropna(subset=["value"])):
-        found += [_colored(view(cells, folder), given) for view in (levels_view, models_view)]
+        found += [_styled(view(cells, folder), given) for view in (levels_view, models_view)]
     if len(yardstick := tables.get("yardstick", pd.DataFrame())):
-        found.append((yardstick_view(yardstick, folder), {}))
+        found.append(yardstick_view(yardstick, folder))
     if len(runtimes := tables.get("runtimes", pd.DataFrame())):
-        found.append((runtimes_view(runtimes, folder), {}))
+        found.append(runtimes_view(runtimes, folder))
     return found
 
 
-def laid_out(view: View, colors: Colors) -> LayoutDOM:
+def laid_out(view: View) -> LayoutDOM:
     """Return a view's controls, plot, table and query."""
-    draw: Callable[[View, Colors], LayoutDOM] | None = LAYOUTS.get(view.key)
-    return draw(view, colors) if draw else built(view, Sources(view))
+    draw: Callable[[View], LayoutDOM] | None = LAYOUTS.get(view.key)
+    return draw(view) if draw else built(view, Sources(view))
 
 
 def image_pages(given: Given) -> dict[str, str]:
@@ -96,18 +102,26 @@ def image_pages(given: Given) -> dict[str, str]:
     }
 
 
-def _colored(view: View, given: Given) -> tuple[View, Colors]:
-    """Return the view with each row's colour, and the colours by method."""
+def _styled(view: View, given: Given) -> View:
+    """Return the view with each row's colour, marker and sign: those of its method's figures."""
     from rightreasons.figures._style import method_styles
 
-    styles = method_styles(view.rows["method"], given.roles)
-    colors = {method: style.color for method, style in styles.items()}
-    more = {name: rows.assign(color=rows["method"].map(colors)) for name, rows in view.more.items()}
-    rows = view.rows.assign(color=view.rows["method"].map(colors))
-    return replace(view, rows=rows, more=more), colors
+    looks = {
+        method: (style.color, *MARKERS.get(style.marker, MARKERS["o"]))
+        for method, style in method_styles(view.rows["method"], given.roles).items()
+    }
+
+    def styled(rows: pd.DataFrame) -> pd.DataFrame:
+        names = ("color", "marker", "sign")
+        return rows.assign(**{
+            name: [looks[method][i] for method in rows["method"]] for i, name in enumerate(names)
+        })  # fmt: skip
+
+    more = {name: styled(rows) for name, rows in view.more.items()}
+    return replace(view, rows=styled(view.rows), more=more)
 
 
-def _board(view: View, colors: Colors) -> LayoutDOM:
+def _board(view: View) -> LayoutDOM:
     """Return the leaderboard below its points: fairness against utility."""
     view = replace(view, rows=view.rows.assign(full=view.rows["takes_part"].astype(float)))
     sources = Sources(view)
@@ -121,10 +135,10 @@ def _board(view: View, colors: Colors) -> LayoutDOM:
         bars={"x": (f"{kept}_low", f"{kept}_high"), "y": (f"{fair}_low", f"{fair}_high")},
         full="full",
     )
-    return built(view, sources, [plot], colors)
+    return built(view, sources, [plot])
 
 
-def _levels(view: View, colors: Colors) -> LayoutDOM:
+def _levels(view: View) -> LayoutDOM:
     """Return every metric by level, a line per method, beside its table."""
     sources = Sources(view)
     plot = point_plot(
@@ -141,10 +155,10 @@ def _levels(view: View, colors: Colors) -> LayoutDOM:
         width=700,
     )
     plot.multi_line("xs", "ys", source=sources.more["lines"][1], color="color", line_width=1.5)
-    return built(view, sources, [plot], colors, beside=True)
+    return built(view, sources, [plot], beside=True)
 
 
-def _models(view: View, colors: Colors) -> LayoutDOM:
+def _models(view: View) -> LayoutDOM:
     """Return every model as a point."""
     sources, options = Sources(view), start(view).options
     plot = point_plot(
@@ -160,7 +174,7 @@ def _models(view: View, colors: Colors) -> LayoutDOM:
         ],
         bars={},
     )
-    return built(view, sources, [plot], colors, axes={"x": plot.xaxis[0], "y": plot.yaxis[0]})
+    return built(view, sources, [plot], axes={"x": plot.xaxis[0], "y": plot.yaxis[0]})
 
 
 LAYOUTS = {"leaderboard": _board, "levels": _levels, "models": _models}
