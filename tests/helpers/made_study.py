@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -205,19 +206,23 @@ def _make_group(made: Plan, group: Group) -> None:
     np.savez(measures.mean_maps, **part)
     key = {"task": group.task, "design": group.design, "level": group.level, "seed": group.seed}
     metrics = [
-        rows.assign(**key, method=grid.original, explainer=e, metric="top_fraction",
+        rows.assign(**key, method=method, explainer=e, metric=metric,
                     value=rng.uniform(0, 1, len(rows)))
+        for method in methods
         for e in explainers
+        for metric in ("top_fraction", "rrf")
     ]  # fmt: skip
     pd.concat(metrics, ignore_index=True).to_parquet(measures.image_metrics)
-    predictions = made.model_files(group, grid.original).predictions
-    predictions.parent.mkdir(parents=True, exist_ok=True)
-    score = rng.uniform(0, 1, len(rows))
-    rows.assign(role="test", score=score, decision=(score > 0.5).astype(int)).to_parquet(
-        predictions
-    )
-    for name in grid.sets(group.task):
-        maps = made.map_files(group, grid.original, name)
+    for method in methods:
+        predictions = made.model_files(group, method).predictions
+        predictions.parent.mkdir(parents=True, exist_ok=True)
+        score, twin = rng.uniform(0, 1, (2, len(rows)))
+        rows.assign(
+            role="test", score=score, decision=(score > 0.5).astype(int),
+            twin_score=twin, twin_decision=(twin > 0.5).astype(int),
+        ).to_parquet(predictions)  # fmt: skip
+    for method, name in itertools.product(grid.models(group.task), grid.sets(group.task)):
+        maps = made.map_files(group, method, name)
         maps.maps.parent.mkdir(parents=True, exist_ok=True)
         ours = list(made.study.explain.sets[name])
         np.save(
@@ -249,6 +254,9 @@ def _make_pool(made: Plan) -> None:
     index = pd.DataFrame({"row": i, "image_id": [f"{k:03d}" for k in i], "Smiling": i % 2,
                           "Wearing_Hat": i // (IMAGES // 2)})  # fmt: skip
     index.to_parquet(files.index)
+    for dataset, attribute in made.switched():
+        twins = made.twins(dataset, attribute).output.twins
+        np.save(twins, rng.integers(0, 256, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8))
 
 
 def _make_region(made: Plan, dataset: str, attribute: str) -> None:

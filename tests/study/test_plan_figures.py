@@ -59,6 +59,8 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         "attribution_maps": ["attribution_maps-synthfaces"],
         "comparisons": [f"comparisons-{hat}"],  # the other task has the original alone
         "critical_differences": ["critical_differences"],
+        "explorer": ["explorer/index"],
+        "explorer_images": [f"explorer/images-{hat}", f"explorer/images-{ink}"],
         "fairness_against_saliency": ["fairness_against_saliency"],
         "improvement": ["improvement"],
         "leaderboard": ["leaderboard"],

@@ -56,6 +56,8 @@ FILES = {
     "mean_maps": ("mean_maps",),  # of each of `Given.groups`
     "dots": ("image_metrics", "predictions"),  # of each group: all methods', the original's
     "maps": ("maps", "map_index"),  # the original's maps, of each group by every set of explainers
+    # All methods' metrics of images and predictions; all maps, by group, model and set; the twins.
+    "browser": ("image_metrics", "model_predictions", "model_maps", "model_index", "twins"),
     "pool": ("images", "masks", "index", "pool"),  # of the dataset
     # What `Given.roi` reads: the pool, and the attribution maps of an ROI that is their top.
     "roi": ("images", "masks", "pool", "roi_region", "roi_confidence", "roi_mean"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from rightreasons.core.job import Chosen, Group
 from rightreasons.core.roles import Roles
@@ -36,6 +36,8 @@ class TaskFacts(Section):
         The second attribute whose reliance is measured, and the artifact that it is; None without.
     methods
         Its methods, in the study's order.
+    explained
+        For each method, matched controls among them, the one whose maps it has.
     sets
         Its sets of explainers.
     explainers, shown
@@ -51,6 +53,7 @@ class TaskFacts(Section):
     watched: str | None = None
     watched_artifact: Chosen | None = None
     methods: tuple[str, ...]
+    explained: dict[str, str] = Field(default_factory=dict)
     sets: tuple[str, ...]
     explainers: tuple[str, ...]
     shown: tuple[str, ...]
@@ -106,6 +109,8 @@ class StudyFacts(Section):
         Quantile of a map above which it is compared with a known ROI.
     page_images
         The most images in a page of dots.
+    tables
+        The folder of the study's tables, as queries name it.
     """
 
     seeds: tuple[int, ...]
@@ -115,6 +120,7 @@ class StudyFacts(Section):
     datasets: dict[str, DatasetFacts]
     quantile: float
     page_images: int
+    tables: str = ""
 
 
 def _not_asked_for(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -24,6 +24,7 @@ STAGES = {
     "twins": "pool",
     "fenced_region": "region",
     "decide": "debias",
+    "explain_witness": "witness",
     "tune_decisions": "tune",
 }
 #: Messages without an event that say nothing to a user.

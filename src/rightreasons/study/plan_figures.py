@@ -193,7 +193,9 @@ class FigurePlan:
     def _drawing(self, picture: Picture, places: dict[Path, int]) -> Drawing:
         """Return one picture's description; its files get places of their own."""
         needs = picture.figure.traits["files"]
-        groups = self._groups(picture) if {"mean_maps", "dots", "maps"} & set(needs) else []
+        groups = (
+            self._groups(picture) if {"mean_maps", "dots", "maps", "browser"} & set(needs) else []
+        )
         wanted: dict[str, list[Path]] = {}
         for need in needs:
             wanted |= getattr(self, f"_{need}")(picture, groups)
@@ -241,6 +243,28 @@ class FigurePlan:
         ]
         return {"maps": [m.maps for m in made], "map_index": [m.index for m in made]}
 
+    def _browser(self, picture: Picture, groups: list[Group]) -> dict[str, list[Path]]:
+        plan, grid, task = self.plan, self.grid, picture.wildcards["task"]
+        explained = {method: grid.explained(method) for method in grid.methods(task)}
+        made = [
+            plan.map_files(group, model, name)
+            for group in groups
+            for model in dict.fromkeys(explained.values())
+            for name in grid.sets(task)
+        ]
+        twins = plan.twins_file(task)
+        return {
+            "image_metrics": [plan.measure_files(group).image_metrics for group in groups],
+            "model_predictions": [
+                plan.model_files(group, method).predictions
+                for group in groups
+                for method in explained
+            ],
+            "model_maps": [m.maps for m in made],
+            "model_index": [m.index for m in made],
+            "twins": [twins] if twins else [],
+        }
+
     def _pool(self, picture: Picture, groups: list[Group]) -> dict[str, list[Path]]:
         made = self.plan.pool(picture.scopes[0].dataset).output
         return {name: [getattr(made, name)] for name in FILES["pool"]}
@@ -285,6 +309,7 @@ class FigurePlan:
             datasets={dataset: self._dataset(dataset) for dataset in datasets},
             quantile=study.regions.quantile,
             page_images=study.report.page_images,
+            tables=self.plan.paths.folder("tables"),
         )
 
     def _task(self, task: str) -> TaskFacts:
@@ -297,6 +322,7 @@ class FigurePlan:
             watched=grid.watched(task),
             watched_artifact=self.plan.watched(task),
             methods=tuple(m for m in grid.methods(task) if not grid.control_of(m)),
+            explained={method: grid.explained(method) for method in grid.methods(task)},
             sets=tuple(grid.sets(task)),
             explainers=tuple(grid.explainers(task)),
             shown=tuple(grid.shown_explainers(task)),

@@ -351,7 +351,10 @@ class ReportConfig(Section):
         "rendered faces (synthfaces) only. Look into a dataset's licence before you name it",
     )
     page_images: int = Field(
-        200, ge=8, description="most images in a page of dots: more make a larger file"
+        200,
+        ge=8,
+        description="most images in a page of dots, and of a level in the explorer: more make a "
+        "larger file",
     )
     explainers: list[Name] | None = Field(
         None,
