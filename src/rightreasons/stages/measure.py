@@ -146,7 +146,8 @@ def open_predictions(path: Path) -> pd.DataFrame:
 
     table = pd.read_parquet(path)
     known = ("target", "protected", "score", "chance", "decision")
-    outputs = [name for name in table if name in known or name.startswith(("logit_", "score_"))]
+    names = map(str, table.columns)
+    outputs = [n for n in names if n in known or n.startswith(("logit_", "score_"))]
     if (missing := table[outputs].isna().any(axis=1)).any():
         raise UserError(
             f"{path}: {int(missing.sum())} of {len(table)} images have no output, first "
