@@ -70,9 +70,14 @@ def asked(folder: Path, name: str, *more: str) -> list[str]:
 
 
 def run(folder: Path, name: str, corner: float) -> Plan:
-    """Run all jobs of an audit that its report needs, by their scripts."""
+    """Run all jobs of an audit of a reader that its report needs, by their scripts."""
     torch.jit.script(Reader(corner)).save(folder / f"{name}.pt")
     assert command.main(asked(folder, name, "--config-only")) == 0
+    return run_config(folder, name)
+
+
+def run_config(folder: Path, name: str) -> Plan:
+    """Run all jobs of an audit whose config is written."""
     config = yaml.safe_load((folder / name / "study.yaml").read_text())
     config["measure"] = {"replicates": 50}
     (folder / name / "study.yaml").write_text(yaml.safe_dump(config))
@@ -187,3 +192,45 @@ def test_mistakes_end_in_one_line(
     assert error.startswith("error: ")
     assert said in error
     assert not (folder / "other" / "study.yaml").exists()
+
+
+class Third(nn.Module):
+    """Has a class for dark, middling and bright images, and turns to bright by the corner."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        light = images[:, :, 10:22, 10:22].mean(dim=[1, 2, 3])
+        corner = images[:, :, 27:31, 1:15].mean(dim=[1, 2, 3])
+        bright = light + (corner - 0.2).clamp(min=0) * 2
+        return -100 * torch.stack([bright - 0.35, bright - 0.45, bright - 0.55], dim=1) ** 2
+
+
+def test_more_than_two_classes(folder: Path) -> None:
+    """Three classes, three outputs: rates are of the accuracy, and marks change classes."""
+    import pandas as pd
+
+    torch.jit.script(Third()).save(folder / "third.pt")
+    table = pd.read_csv(folder / "labels.csv")
+    light = [
+        np.asarray(Image.open(folder / "images" / i))[10:22, 10:22].mean() / 255
+        for i in table["image_id"]
+    ]
+    words = np.select(
+        [np.array(light) < 0.4, np.array(light) < 0.5], ["a dark", "b mid"], "c light"
+    )
+    table.assign(shade=words).to_csv(folder / "shades.csv", index=False)
+    given = asked(folder, "third", "--config-only")
+    given[given.index("--attributes") + 1] = str(folder / "shades.csv")
+    given[given.index("--target") + 1] = "shade"
+    assert command.main(given) == 0
+    with pytest.raises(SystemExit, match="the target has 3 classes, and the network tells 2 apart"):
+        run_config(folder, "third")
+    assert command.main([*given, "--classes", "0", "1", "2"]) == 0
+    plan = run_config(folder, "third")
+    it = Audited(plan)
+    assert it.classes == ["a dark", "b mid", "c light"]
+    assert it.overall["accuracy"].value > 0.9
+    document = document_of(plan)
+    assert "accuracy" in document.words()
+    assert as_html(document)
+    watermark = next(effect for effect in it.effects if effect.mark == "watermark")
+    assert watermark.changed > 0.3

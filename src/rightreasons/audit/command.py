@@ -122,10 +122,10 @@ def _model(given: argparse.Namespace) -> dict[str, Any]:
         )
     else:
         model = {"architecture": given.architecture, "weights": str(path)}
-    for key in ("positive", "negative"):
+    for key in ("positive", "negative", "classes"):
         if getattr(given, key) is not None:
             outputs = [int(one) if one.isdigit() else one for one in getattr(given, key)]
-            model[key] = outputs[0] if len(outputs) == 1 else outputs
+            model[key] = outputs[0] if len(outputs) == 1 and key != "classes" else outputs
     if given.activation != "auto":
         model["activation"] = given.activation
     told = {"size": given.size, "mean": given.mean, "std": given.std, "range": given.range}
@@ -238,6 +238,8 @@ def _parser() -> argparse.ArgumentParser:
         "--positive", nargs="+", help="the outputs (from 0, or labels) that say target 1; default 1"
     )
     add("--negative", nargs="+", help="the outputs that say target 0; default: all others")
+    add("--classes", nargs="+", help="of more than two classes: the output of each, in the order "
+        "of the target's values")  # fmt: skip
     add("--activation", choices=["auto", "softmax", "sigmoid"], default="auto")
     add("--size", type=int, help="side of the network's images in pixels")
     add("--mean", type=float, nargs=3, help="default: ImageNet's")

@@ -119,9 +119,10 @@ def _verdicts(effects: list[Effect], classes: list[str]) -> Iterator[str]:
     for effect in swaying:
         to = classes[1] if effect.shift > 0 else classes[0]
         how = "as a shortcut does" if effect.rules else "to some degree"
+        which = "that it can turn to “{to}” " if len(classes) == 2 else ""
         text = (
-            f"“{effect.mark}”, laid over the images, sways the model {how}: of the decisions that "
-            f"it can turn to “{to}” it turns {percent(effect.turned)} "
+            f"“{effect.mark}”, laid over the images, sways the model {how}: of the decisions "
+            f"{which.format(to=to)}it turns {percent(effect.turned)} "
             f"{interval(effect.turned_low, effect.turned_high)}."
         )
         if plain is not None and effect.mark == "watermark":
@@ -234,16 +235,19 @@ def _sways(it: Audited) -> Iterator[Part]:
         "interval of the shift lies beyond, and McNemar's test by Holm is below 0.05). It does as "
         f"a shortcut does where it turns, for certain, {percent(MOST)} or more of what it can turn."
     )
-    yield Picture(
-        pictures.marks_picture(it.effects),
-        alt="Shift of decisions by each mark; the numbers are in the table.",
-        caption=f"Above 0: the mark turns decisions to {one}; below 0: to {zero}.",
-    )
+    if len(it.classes) == 2:
+        yield Picture(
+            pictures.marks_picture(it.effects),
+            alt="Shift of decisions by each mark; the numbers are in the table.",
+            caption=f"Above 0: the mark turns decisions to {one}; below 0: to {zero}.",
+        )
+    else:
+        yield Text("Of more than two classes, any change of the decision counts as the one way.")
     rows = [
         (
             effect.mark,
             f"{percent(effect.changed)} {interval(effect.changed_low, effect.changed_high)}",
-            f"{effect.towards} / {effect.away}",
+            f"{effect.towards} / {effect.away}" if len(it.classes) == 2 else "",
             f"{share(effect.turned)} {interval(effect.turned_low, effect.turned_high)}",
             _seen(it, effect.mark),
             "as a shortcut" if effect.rules else "some" if effect.sways else "no",
@@ -255,7 +259,9 @@ def _sways(it: Audited) -> Iterator[Part]:
     yield Table(
         head,
         tuple(rows),
-        f"1 is “{one}”. Shown by maps: of the highest pixels of maps of marked images, the share "
+        f"1 is “{one}”. "
+        * (len(it.classes) == 2)
+        + "Shown by maps: of the highest pixels of maps of marked images, the share "
         "that lies on the mark, for the explainer that shows most, beside the mark's share of the "
         f"image. {it.effects[0].n:,} images, each without and with the mark. "
         f"“{PLAIN}” covers what the watermark covers, and says nothing.",

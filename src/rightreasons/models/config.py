@@ -77,6 +77,13 @@ class ModelConfig(Section):
     negative: Outputs | None = Field(
         None, description="the outputs that say target 0; none: all others"
     )
+    classes: list[int | str] | None = Field(
+        None,
+        min_length=3,
+        description="of a network that is not trained and a target with more than two classes: the "
+        "output (counted from 0, or a Hugging Face label) of each class, in the order of the "
+        "target's values; `positive` and `negative` are for two classes",
+    )
     activation: Literal["auto", "softmax", "sigmoid"] = Field(
         "auto",
         description="what turns outputs into probabilities: softmax over all, or sigmoid of each "

@@ -77,16 +77,46 @@ def outputs_of(model: ModelConfig) -> tuple[list[int], list[int] | None]:
         if chosen is None:
             found.append(None)
             continue
-        listed = chosen if isinstance(chosen, list) else [chosen]
-        if model.architecture.startswith(HF):
-            listed = list(hf_outputs(model.architecture.removeprefix(HF), listed, key))
-        if any(isinstance(one, str) for one in listed):
-            raise UserError(
-                f"model.{key} = {chosen!r}: labels have names only in a Hugging Face folder. Count "
-                "the outputs from 0."
-            )
-        found.append([int(one) for one in listed])
+        found.append(numbered(model, key, chosen if isinstance(chosen, list) else [chosen]))
     return found[0] or [], found[1]
+
+
+def numbered(model: ModelConfig, key: str, chosen: list[int | str]) -> list[int]:
+    """Return outputs by number; labels are those of a Hugging Face folder."""
+    listed = chosen
+    if model.architecture.startswith(HF):
+        listed = list(hf_outputs(model.architecture.removeprefix(HF), chosen, key))
+    if any(isinstance(one, str) for one in listed):
+        raise UserError(
+            f"model.{key} = {chosen!r}: labels have names only in a Hugging Face folder. Count "
+            "the outputs from 0."
+        )
+    return [int(one) for one in listed]
+
+
+def logits_of(
+    outputs: int, positive: list[int], negative: list[int] | None, model: ModelConfig
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Return how the target's logits are made of K outputs: by a matrix, or by groups (2, K).
+
+    Of more than two classes each has the output that the config names; two are made as
+    `outside.two_logits` does.
+
+    Raises
+    ------
+    UserError
+        For outputs that there are not, or that two classes share, and as `two_logits` does.
+    """
+    if model.classes is None:
+        return two_logits(outputs, positive, negative, model.activation)
+    chosen = numbered(model, "classes", model.classes)
+    wrong = [one for one in chosen if not 0 <= one < outputs]
+    if wrong or len(set(chosen)) < len(chosen):
+        raise UserError(
+            f"model.classes = {model.classes}: the network has {outputs} outputs, 0 to "
+            f"{outputs - 1}. Each class has one of its own."
+        )
+    return torch.eye(outputs)[chosen], None
 
 
 def input_told(model: ModelConfig, trunk: nn.Module) -> dict[str, Any]:
@@ -198,7 +228,7 @@ def _whole(
     negative: list[int] | None,
     model: ModelConfig,
 ) -> Classifier:
-    matrix, groups = two_logits(outputs, positive, negative, model.activation)
+    matrix, groups = logits_of(outputs, positive, negative, model)
     head = read_out(torch.eye(outputs), None, matrix)
     made = {FORM: WHOLE, OUTPUTS: str(outputs)}
     classifier = Classifier(network, head, made)
@@ -221,7 +251,7 @@ def _opened(model: ModelConfig, positive: list[int], negative: list[int] | None)
         return _whole(network, found.outputs, positive, negative, model)
     trunk.load_state_dict(check_finite(found.trunk, trunk, found.what))
     check_finite(found.head, nn.Module(), found.what)
-    matrix, groups = two_logits(found.outputs, positive, negative, model.activation)
+    matrix, groups = logits_of(found.outputs, positive, negative, model)
     classifier.head = read_out(found.head["weight"].float(), found.head.get("bias"), matrix)
     classifier.readout = readout_of(groups)
     return classifier
@@ -234,7 +264,7 @@ def _of_folder(model: ModelConfig, positive: list[int], negative: list[int] | No
     name, last = outside.last_layer(model.architecture, network)
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, nn.Identity())
-    matrix, groups = two_logits(last.out_features, positive, negative, model.activation)
+    matrix, groups = logits_of(last.out_features, positive, negative, model)
     head = read_out(last.weight.detach(), None if last.bias is None else last.bias.detach(), matrix)
     classifier = Classifier(network, head, outside.made_of(model.architecture, network))
     classifier.readout = readout_of(groups)

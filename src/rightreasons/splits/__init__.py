@@ -37,7 +37,6 @@ import pandas as pd
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Registry
 from rightreasons.core.seeds import numpy_rng
-from rightreasons.data.attributes import binary
 from rightreasons.data.groups import group
 
 ROLES = ("train", "debias", "select", "test")
@@ -135,7 +134,7 @@ def label_injected(index: pd.DataFrame, target: str, artifact: str) -> pd.DataFr
             "artifact another name."
         )
     frame = _images(index)
-    frame["target"] = binary(target, index)
+    frame["target"] = group(target, index).codes
     return frame.assign(protected=np.int8(0), **{INJECTED: artifact})
 
 

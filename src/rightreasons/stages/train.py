@@ -69,6 +69,26 @@ def train(job: TrainJob, running: Running) -> None:
     fit(job, running)
 
 
+def check_classes(model: Classifier, split: pd.DataFrame) -> None:
+    """Raise UserError where a network does not tell as many classes apart as the target has."""
+    from rightreasons.core.errors import UserError
+
+    asked, told = max(int(split["target"].max()) + 1, 2), count_classes(model)
+    if asked != told:
+        raise UserError(
+            f"the target has {asked} classes, and the network tells {told} apart. Of more than two "
+            "classes say which output each has, in the order of the target's values: model: "
+            f"{{classes: [{', '.join(map(str, range(asked)))}]}}."
+        )
+
+
+def count_classes(model: Classifier) -> int:
+    """Return how many logits a network gives: its head's, or the two that a readout makes."""
+    from rightreasons.models.classifier import Grouped
+
+    return 2 if isinstance(model.readout, Grouped) else model.head.out_features
+
+
 def fit(
     job: TrainJob,
     running: Running,
@@ -136,6 +156,7 @@ def fit(
             model, history = fit_batch(trained, job.training.batch_size, "train", least=2)
         else:
             model, history = open_trained(job.model).to(device), []
+            check_classes(model, split)
     select = labelled(pool.images, split, "select").images
     none = np.empty((0, model.n_features), np.float32)
     seen = len(select) and shows_features(model)
