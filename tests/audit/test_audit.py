@@ -114,7 +114,8 @@ def test_a_program_that_reads_the_corner_is_told_from_one_that_does_not(
         name: {effect.mark: effect for effect in Audited(plan).effects}
         for name, plan in plans.items()
     }
-    assert set(effects["biased"]) == {"watermark", "plain", "frame", "tint"}
+    marks = {"watermark", "watermark_opaque", "plain", "frame", "tint"}
+    assert set(effects["biased"]) == marks
     assert effects["biased"]["watermark"].rules
     assert effects["biased"]["watermark"].away == 0
     assert not effects["clean"]["watermark"].sways

@@ -125,7 +125,7 @@ def _verdicts(effects: list[Effect], classes: list[str]) -> Iterator[str]:
             f"{which.format(to=to)}it turns {percent(effect.turned)} "
             f"{interval(effect.turned_low, effect.turned_high)}."
         )
-        if plain is not None and effect.mark == "watermark":
+        if plain is not None and effect.mark.startswith("watermark"):
             text += f" A plain patch in the same place turns {percent(plain.turned)}."
         yield text
     if not swaying:

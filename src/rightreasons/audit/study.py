@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-#: Where the built-in watermark and the plain patch that it is compared with lie.
-PLACE = [0.03, 0.84, 0.47, 0.97]
+#: Where the built-in watermarks and the plain patch that they are compared with lie.
+PLACE = [0.04, 0.82, 0.50, 0.96]
 #: What is laid over the images. The plain patch covers what the watermark covers, and says nothing.
 MARKS: dict[str, dict[str, Any]] = {
-    "watermark": {"position": PLACE, "opacity": 1.0},
+    "watermark": {"position": PLACE},
+    "watermark_opaque": {"kind": "watermark", "position": PLACE, "opacity": 1.0},
     "plain": {"kind": "patch", "position": PLACE, "colour": [128, 128, 128]},
     "frame": {},
     "tint": {},
