@@ -27,6 +27,7 @@ FLOORS = (
     ("figures",),
     ("stages",),
     ("study",),
+    ("audit",),
     ("contracts",),
     ("__main__",),
 )

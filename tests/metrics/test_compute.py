@@ -16,6 +16,7 @@ from rightreasons.metrics.compute import (
     resolve,
     significance_rows,
     significance_tests,
+    witnessed_metrics,
 )
 
 
@@ -45,8 +46,11 @@ def test_every_metric_of_maps_is_computed_from_maps() -> None:
     whole = located_metrics(
         resolve(), maps=maps, roi=roi, protected=ALTERNATING, versions=versions
     )  # fmt: skip
+    (three,) = inputs("witnesses", 0)
+    ranked = witnessed_metrics(resolve(), three)
+    assert witnessed_metrics(resolve(), None) == {}
     per_image = [m.name for m in METRICS if m.traits["kind"] in ("image", "pair")]
-    assert sorted([*roi_metrics, *whole]) == sorted(per_image)
+    assert sorted([*roi_metrics, *whole, *ranked]) == sorted(per_image)
     for name, values in whole.items():
         assert values.shape == (N,)
         assert np.isnan(values).all() == (METRICS[name].traits["needs"] == "reference")

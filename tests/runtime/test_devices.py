@@ -391,6 +391,7 @@ def test_as_many_jobs_run_on_gpus_as_there_are(
     visible: str, most: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setenv("RIGHTREASONS_TERMINAL", "snakemake")  # its own words, not ours
     space = Workspace(tmp_path)
     space.configure(tinier([0.8]))
     done = space.run("--", "results/tiny/fetch/synthfaces/source.json")

@@ -19,7 +19,7 @@ TONES = [str(n) for n in range(1, 11)]
 
 
 def done(folder: Path, design: str = "as_is", **changes: Any) -> tuple[pd.DataFrame, dict]:
-    """Do the job on 400 images without any file of a pool but the index."""
+    """Do the job on 400 images of a pool of black squares."""
     rng = np.random.default_rng(0)
     index = pd.DataFrame({"row": np.arange(400), "image_id": [f"{n}.jpg" for n in range(400)]})
     index["identity"] = pd.array([f"p{n // 2}" for n in range(400)], dtype="string")
@@ -28,6 +28,10 @@ def done(folder: Path, design: str = "as_is", **changes: Any) -> tuple[pd.DataFr
     index["Male"] = rng.integers(0, 2, 400).astype("int8")
     index["tone"] = rng.integers(1, 11, 400)
     index.to_parquet(folder / "index.parquet")
+    np.save(folder / "images.npy", np.zeros((400, 2, 2, 3), np.uint8))
+    np.save(folder / "masks.npy", np.zeros((0, 2, 2), np.uint8))
+    meta = {"n_images": 400, "size": 2, "mask_names": []}
+    (folder / "pool.json").write_text(json.dumps(meta))
     given: dict[str, Any] = {"target": "Smile", "protected": "tone", "injected": False, **changes}
     job = SplitJob(
         input=SplitInput(index=folder / "index.parquet"),

@@ -89,7 +89,7 @@ def assert_same(ours: pd.DataFrame, theirs: pd.DataFrame, by: list[str]) -> None
 
 def test_numbers_of_maps_are_all_there_once(plan: Plan) -> None:
     ours = table(plan, "image_metrics")
-    assert len(ours) == 4 * 3 * 2 * 17 * SHAPE.maps
+    assert len(ours) == 4 * 3 * 2 * 21 * SHAPE.maps
     assert_same(ours, images_of(plan), [*KEY, "explainer", "metric", "image_id"])
     assert list(ours["run"].unique()) == list(table(plan, "provenance")["run"])
 

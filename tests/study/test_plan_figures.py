@@ -62,6 +62,7 @@ def test_every_figure_has_the_pictures_that_apply() -> None:
         "explorer": ["explorer/index"],
         "explorer_images": [f"explorer/images-{hat}", f"explorer/images-{ink}"],
         "fairness_against_saliency": ["fairness_against_saliency"],
+        "groups": [f"groups-{hat}", f"groups-{ink}"],
         "improvement": ["improvement"],
         "leaderboard": ["leaderboard"],
         "mean_attribution_maps": ["mean_attribution_maps-synthfaces"],

@@ -51,6 +51,8 @@ def read_meta(folder: Path) -> dict[str, Any]:
 def check_fetched(folder: Path, rows: int) -> None:
     """Raise UserError where a table of attributes has more or fewer rows than were written."""
     path = folder / "source.json"
+    if not path.exists():  # a dataset of one's own need not say where it comes from
+        return
     try:
         said = json.loads(path.read_text(encoding="utf-8")).get("n_images", rows)
     except (OSError, ValueError) as error:

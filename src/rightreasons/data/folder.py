@@ -14,6 +14,7 @@ from rightreasons.core.user_paths import expanded
 from rightreasons.data import DATASETS, KEYS
 from rightreasons.data._archive import archives_in, is_system
 from rightreasons.data._boxes import box_table
+from rightreasons.data._labels import clean
 from rightreasons.data._masked import MaskedDataset, MaskedParams
 from rightreasons.data._masks import MaskSource, keep_masks
 from rightreasons.data._name_patterns import fields_of, table_of_names
@@ -133,7 +134,7 @@ class Folder(MaskedDataset):
             column = self.annotations(files).get(attribute)
         except UserError:
             return None  # fetch says why
-        return None if column is None else values_of(column.dropna())
+        return None if column is None else values_of(clean(column).dropna())
 
     def annotations(self, files: list[Path]) -> pd.DataFrame:
         """Return the table with the names of the key columns, attributes and boxes."""
