@@ -32,7 +32,7 @@ from pages import markdown
 QUERY = re.compile(r"(```sql\n(.*?)```\n\n```\n).*?(```\n)", re.S)
 TABLE = re.compile(r"(<!-- table (\w+)\n(.*?)-->\n).*?(<!-- end -->)", re.S)
 NUMBERS = re.compile(r"<!-- numbers (\w+)\n(.*?)-->", re.S)
-NUMBER = re.compile(r"([^\s(<>]+)(<!-- =(\w+) (?:([\w.]+) )?(\w+) -->)")
+NUMBER = re.compile(r"([^\s(<>*]+)(<!-- =(\w+) (?:([\w.]+) )?(\w+) -->)")
 CLAIM = re.compile(r"<!-- holds\n(.*?)-->", re.S)
 MISSING = "–"
 MOST_DECIMALS = 4
@@ -76,7 +76,9 @@ def queries(text: str) -> Iterator[str]:
 
 def answer(query: str) -> str:
     """Return a query's result in columns, as a terminal shows it."""
-    return duckdb.sql(query).df().to_string(index=False, na_rep=MISSING)
+    found = duckdb.sql(query).df()
+    words = [name for name in found.columns if found[name].dtype == object]
+    return found.fillna(dict.fromkeys(words, MISSING)).to_string(index=False, na_rep=MISSING)
 
 
 def as_shown(query: str) -> pd.DataFrame:
