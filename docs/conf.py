@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT / "src"))
 project = "Right Reasons"
 html_title = project
 root_doc = "README"
-include_patterns = ["*.md", "docs/**", "results/README.md"]
+include_patterns = ["*.md", "docs/**", "config/README.md", "results/README.md"]
 exclude_patterns = ["**/.*", "data", "results/*/**", "site", "src", "tests", "*.egg-info"]
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
@@ -54,21 +54,30 @@ python_maximum_signature_line_length = 88
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 NAVIGATION = {
-    "Start": ["Home <self>", "docs/first_steps", "docs/adding", "docs/plugins"],
-    "Reference": [
-        "docs/methods",
+    "Start": ["Home <self>", "docs/tutorial", "docs/first_steps"],
+    "How to": [
+        "docs/howto",
+        "docs/questions",
+        "docs/audit",
+        "docs/foreign_models",
+        "docs/adding",
+        "docs/plugins",
         "docs/tuning",
+        "docs/cluster",
+        "docs/gpus",
+    ],
+    "Reference": [
+        "config/README",
+        "docs/datasets",
+        "docs/artifacts",
+        "docs/methods",
         "docs/explainers",
         "docs/probes",
         "docs/metrics",
         "docs/statistics",
-        "docs/datasets",
-        "docs/audit",
-        "docs/foreign_models",
-        "docs/artifacts",
         "results/README",
+        "docs/performance",
     ],
-    "Running": ["docs/cluster", "docs/gpus", "docs/performance"],
     "Results": [
         "docs/celeba_10k",
         "docs/data_attribution",
