@@ -179,3 +179,14 @@ def test_a_page_without_its_table_and_an_unknown_task_are_errors(
         command.replaced("no table\n", "run | Spearman", "")
     with pytest.raises(SystemExit, match="has no task cat: it has cat_by_watermark, other"):
         command.main([str(study), "--published", str(theirs), "--task", "cat"], tmp_path)
+
+
+def test_smoothgrad_of_less_noise_stands_in_for_the_studys(theirs: Path, study: Path) -> None:
+    images = command.our_images(study, "cat_by_watermark")
+    own = images[images.explainer == "smoothgrad"]
+    less = own.assign(explainer=command.LESS_NOISE, value=own.value / 2)
+    changed = command.less_noise(pd.concat([images, less]))
+    assert set(changed.explainer) == set(images.explainer)
+    halved = changed[changed.explainer == "smoothgrad"]
+    np.testing.assert_allclose(halved.value, own.value / 2)
+    assert len(changed) == len(images)

@@ -30,7 +30,7 @@ class HuggingFaceParams(MaskedParams):
     """Parameters of `huggingface`."""
 
     files: str = Field(
-        ".", description="folder, file or pattern (data/train-*) of Parquet files, below `root`"
+        ".", description="folder, file or pattern (`data/train-*`) of Parquet files, below `root`"
     )
     repo: str | None = Field(
         None,

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +55,8 @@ GROUPS = ("group_code", "group_name", "class_name", "metric", "value", "ci_low",
 OVERALL = ("metric", "value", "ci_low", "ci_high", "n")
 
 
-class OfGroup(NamedTuple):
+@dataclass(frozen=True)
+class OfGroup:
     """A metric of one group.
 
     Attributes
