@@ -189,8 +189,10 @@ def given_of(job: FigureJob, drawing: Drawing, tables: Mapping[str, pd.DataFrame
         name: tuple(job.input.files[place] for place in places)
         for name, places in drawing.files.items()
     }
+    above = (path.parent for path in job.output.drawings[0].parents if path.name == "report")
+    folder = str(next(above, Path()) / "tables")
     given = Given(
-        study=job.study,
+        study=job.study.model_copy(update={"tables": folder}),
         wildcards=drawing.wildcards,
         tables=tables,
         groups=drawing.groups,

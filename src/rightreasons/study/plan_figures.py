@@ -309,7 +309,6 @@ class FigurePlan:
             datasets={dataset: self._dataset(dataset) for dataset in datasets},
             quantile=study.regions.quantile,
             page_images=study.report.page_images,
-            tables=self.plan.paths.folder("tables"),
         )
 
     def _task(self, task: str) -> TaskFacts:
