@@ -1,7 +1,8 @@
 """Make the maps of a network of the region-rank audit."""
 
 from rightreasons.runtime.job import run
-from rightreasons.stages.witness import WitnessMapsJob, explain_witness
+from rightreasons.stages.explain import explain
+from rightreasons.stages.witness import WitnessMapsJob
 
 if __name__ == "__main__":
-    run(explain_witness, WitnessMapsJob, snakemake)  # type: ignore[name-defined]  # noqa: F821
+    run(explain, WitnessMapsJob, snakemake)  # type: ignore[name-defined]  # noqa: F821

@@ -1,7 +1,8 @@
 """Train a network of the region-rank audit."""
 
 from rightreasons.runtime.job import run
-from rightreasons.stages.witness import WitnessJob, witness
+from rightreasons.stages.train import train
+from rightreasons.stages.witness import WitnessJob
 
 if __name__ == "__main__":
-    run(witness, WitnessJob, snakemake)  # type: ignore[name-defined]  # noqa: F821
+    run(train, WitnessJob, snakemake)  # type: ignore[name-defined]  # noqa: F821

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -19,6 +20,7 @@ from rightreasons.audit.findings import document_of
 from rightreasons.audit.html import as_html
 from rightreasons.audit.pdf import as_pdf
 from rightreasons.audit.results import Audited
+from rightreasons.core.errors import UserError
 from rightreasons.study.load import load_config
 from rightreasons.study.plan import Plan
 from rightreasons.study.rules import Rules
@@ -116,12 +118,12 @@ def test_a_program_that_reads_the_corner_is_told_from_one_that_does_not(
     }
     marks = {"watermark", "watermark_opaque", "plain", "frame", "tint"}
     assert set(effects["biased"]) == marks
-    assert effects["biased"]["watermark"].rules
+    assert effects["biased"]["watermark"].strong
     assert effects["biased"]["watermark"].away == 0
     assert not effects["clean"]["watermark"].sways
     assert effects["clean"]["watermark"].changed == 0
     words = {name: document_of(plan).words() for name, plan in plans.items()}
-    assert "“watermark”, laid over the images, sways the model as a shortcut" in words["biased"]
+    assert "“watermark”, laid over the images, sways the model strongly" in words["biased"]
     assert "“watermark”, laid over" not in words["clean"]
 
 
@@ -149,6 +151,44 @@ def test_nothing_of_the_users_reaches_the_page_unescaped(plans: dict[str, Plan])
     assert page.count("<h2>") == 5
 
 
+def test_all_numbers_of_groups_are_those_of_the_studys_tables(plans: dict[str, Plan]) -> None:
+    it = Audited(plans["clean"])
+    cells = pd.read_parquet(it.plan.measure_files(it.group("audit")).cell_metrics)
+    [odds] = cells[(cells["metric"] == "equalized_odds")].to_dict("records")
+    shown = it.overall["equalized_odds"]
+    assert (shown.value, shown.low, shown.high) == (odds["value"], odds["ci_low"], odds["ci_high"])
+    assert {"worst_group_accuracy", "demographic_parity_ratio", "accuracy_gap"} <= set(it.overall)
+
+
+def test_a_named_region_is_said_of_any_number_of_groups(folder: Path) -> None:
+    torch.jit.script(Reader(0.0)).save(folder / "placed.pt")
+    given = asked(folder, "placed", "--config-only", "--no-marks")
+    middle = (10 / 32, 10 / 32, 22 / 32, 22 / 32)
+    assert command.main([*given, "--roi", *map(str, middle)]) == 0
+    plan = run_config(folder, "placed")
+    found = Audited(plan).of_maps("audit", "rrf")
+    assert found["gradient_squared"].value == pytest.approx(1)  # it reads the middle alone
+    words = document_of(plan).words()
+    assert (
+        "The region is 0.14 of the image; of the relevance it has: gradient_squared 1.00." in words
+    )
+    assert "no mark was laid over the images" in words
+
+
+def test_a_study_that_was_edited_is_run_again_as_it_is(
+    folder: Path, plans: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[Path] = []
+    monkeypatch.setattr(command, "run", lambda where, cores: ran.append(where))
+    before = (folder / "clean" / "study.yaml").read_text()
+    assert command.main(["--out", str(folder / "clean"), "--again", "--no-pdf"]) == 0
+    assert ran == [folder / "clean"]
+    assert (folder / "clean" / "study.yaml").read_text() == before
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="no folder of an audit"):
+        command.run(folder / "nowhere", 1)
+
+
 def test_the_pdf_is_one(plans: dict[str, Plan]) -> None:
     content = as_pdf(document_of(plans["clean"]))
     assert content.startswith(b"%PDF-")
@@ -170,6 +210,8 @@ def test_a_report_is_written_of_results_that_are_there(folder: Path, plans: obje
         ({"--attributes": "nowhere.csv"}, "--attributes: nowhere.csv does not exist"),
         ({"--explainers": "gradient_squard"}, "unknown explainer 'gradient_squard'"),
         ({"--target": "brigt >"}, "brigt >"),
+        ({"--target": None}, "--target: missing"),
+        ({"--model": "$NO_SUCH_PLACE/x.pt"}, "'NO_SUCH_PLACE' is not set"),
         ({"--mark": "logo=[1, 2]"}, "after the name come its parameters"),
         ({"--mark": "logo={kind: stamp}"}, "stamp"),
     ],
@@ -207,8 +249,6 @@ class Third(nn.Module):
 
 def test_more_than_two_classes(folder: Path) -> None:
     """Three classes, three outputs: rates are of the accuracy, and marks change classes."""
-    import pandas as pd
-
     torch.jit.script(Third()).save(folder / "third.pt")
     table = pd.read_csv(folder / "labels.csv")
     light = [

@@ -33,16 +33,16 @@ def test_decisions_are_counted_by_where_they_go() -> None:
     assert effect.sways
 
 
-def test_what_turns_most_of_what_it_can_turn_rules() -> None:
+def test_what_turns_most_of_what_it_can_turn_is_strong() -> None:
     effect = one({(0, 0): 5, (0, 1): 45, (1, 0): 1, (1, 1): 49})
     assert effect.turned == pytest.approx(0.9)
-    assert effect.rules
+    assert effect.strong
     other = one({(1, 1): 5, (1, 0): 45, (0, 1): 1, (0, 0): 49})
     assert other.turned == pytest.approx(0.9)
     assert other.shift == -effect.shift
     weak = one({(0, 0): 200, (0, 1): 60, (1, 1): 240})
     assert weak.sways
-    assert not weak.rules
+    assert not weak.strong
 
 
 def test_the_test_is_the_sign_test_of_the_changed_ones() -> None:

@@ -12,7 +12,8 @@ from fake_tables import (
     fake_part,
 )
 from rightreasons.figures._signed_maps import average, rectangle
-from rightreasons.metrics.measures import MapSet, mean_maps
+from rightreasons.metrics.mean_maps import mean_maps
+from rightreasons.metrics.measures import MapSet
 from study_drawn import draw_mean_maps
 
 

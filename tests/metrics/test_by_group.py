@@ -19,7 +19,8 @@ from rightreasons.core.errors import UserError
 from rightreasons.metrics import METRICS, takes_many
 from rightreasons.metrics._groups import count_cells
 from rightreasons.metrics.by_group import GroupReport, group_report, of_predictions
-from rightreasons.metrics.compute import group_rows, resolve
+from rightreasons.metrics.compute import resolve
+from rightreasons.metrics.group_rows import group_rows
 from rightreasons.statistics.intervals import lowest_share
 
 ROOT = Path(__file__).parents[2]

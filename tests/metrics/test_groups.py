@@ -15,7 +15,8 @@ from sklearn.metrics import roc_auc_score
 from rightreasons.core.errors import UserError
 from rightreasons.metrics import METRICS, Twins
 from rightreasons.metrics._groups import count_cells
-from rightreasons.metrics.compute import group_rows, mean_rows, resolve, twin_metrics
+from rightreasons.metrics.compute import mean_rows, resolve, twin_metrics
+from rightreasons.metrics.group_rows import group_rows
 from rightreasons.statistics.intervals import (
     largest_gap,
     lowest_share,

@@ -14,12 +14,9 @@ from rightreasons.contracts.fakes import quiet
 from rightreasons.core.arrays import write_array
 from rightreasons.metrics import measures
 from rightreasons.metrics.compute import located_metrics, resolve
+from rightreasons.metrics.mean_maps import CELLS, _mean_image, _mean_map, mean_maps
 from rightreasons.metrics.measures import (
-    CELLS,
     MapSet,
-    _mean_image,
-    _mean_map,
-    mean_maps,
     measure_group,
 )
 from rightreasons.tables.schema import TABLES, conform

@@ -78,8 +78,8 @@ def test_a_line_a_stage_and_what_is_left() -> None:
     # 20 of 22 s of work took 60 s: 6 s are left
     assert run.lines == [
         "mine: 4 jobs, about 9 min on 2 cores",
-        "  train        2 jobs     60 s   91 %, about 6 s left",
-        "  figures      2 jobs     60 s   100 %",
+        "  train        2 jobs, done after   60 s   91 %, about 6 s left",
+        "  figures      2 jobs, done after  2 min   100 %",
     ]
     assert run.snakemakes.getvalue() == ""
 

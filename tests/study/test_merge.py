@@ -12,7 +12,8 @@ import yaml
 
 from rightreasons.core.errors import UserError
 from rightreasons.study.load import load_config, read_yaml
-from rightreasons.study.merge import CONFIG, main, merge
+from rightreasons.study.merge import CONFIG, KEPT, OF_METHODS, main, merge
+from rightreasons.study.paths import FOLDERS
 from rightreasons.study.record import RECORD, check_record
 from study import FEW, tiny
 
@@ -46,6 +47,11 @@ def made(root: Path, seed: int, told: str = "same", method: str = "", **changes:
 
 def names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_stage_is_taken_or_made_anew() -> None:
+    stages = {folder.split("/")[0] for folder in FOLDERS.values()}
+    assert {*KEPT, *OF_METHODS} | {"compare", "tables", "report"} == stages
 
 
 def test_seeds_of_two_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

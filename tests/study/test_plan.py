@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
+from plans import group_of, plan_of
 from rightreasons.core.code import closure
 from rightreasons.core.errors import UserError
-from rightreasons.core.job import Files, Group, Job
+from rightreasons.core.job import Files, Job
 from rightreasons.metrics import WITNESSES
-from rightreasons.probes import PROBES, in_order
-from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
 from rightreasons.stages.measure import MeasureJob
 from rightreasons.study.grid import TOGETHER
@@ -23,6 +22,7 @@ from rightreasons.study.load import load_config, read_yaml
 from rightreasons.study.paths import FOLDERS
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_multiverse import MultiversePlan
+from rightreasons.study.plan_probes import ProbePlan
 from rightreasons.study.plan_tables import TablePlan
 from rightreasons.study.plan_witness import WitnessPlan
 from rightreasons.study.rules import STAGES, Rules
@@ -33,14 +33,6 @@ STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))]
 
 #: A design whose seeds hold out images of their own.
 PER_SEED = {"held_out": "per_seed"} if "held_out" in DESIGNS["phi"].params.model_fields else {}
-
-
-def plan_of(**changes: Any) -> Plan:
-    return Plan(load_config({**tiny(), **changes}))
-
-
-def group_of(plan: Plan, level: float = 0.8) -> Group:
-    return plan.grid.group("smiling_by_necktie", "phi", level, 0)
 
 
 def jobs_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
@@ -65,7 +57,7 @@ def jobs_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
                 yield "debias", own
             if method in grid.models(task):
                 yield from (("explain", {**own, "explainers": e}) for e in grid.sets(task))
-    for group, explainers in plan.sanity_cells():
+    for group, explainers in ProbePlan(plan).sanity_cells():
         task, design, level = group.stream
         own = {"task": task, "design": design, "level": level, "seed": str(group.seed)}
         yield "sanity", {**own, "explainers": explainers}
@@ -75,7 +67,7 @@ def jobs_of(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
         yield "witness", {**own, "witness": witness}
         for explainers in grid.sets(task):
             yield "explain_witness", {**own, "witness": witness, "explainers": explainers}
-    for cell, explainers in plan.probed_cells():
+    for cell, explainers in ProbePlan(plan).probed_cells():
         task, design, level = cell.group.stream
         own = {"task": task, "design": design, "level": level, "seed": str(cell.group.seed)}
         yield "probe", {**own, "method": cell.method, "explainers": explainers}
@@ -109,9 +101,9 @@ def tables_of(plan: Plan) -> list[str]:
         "tabulate_regions": bool(plan.regions),
         "tabulate_attribution": grid.looks_away(),
         "tabulate_reliance": bool(grid.twinned()),
-        "tabulate_sanity": bool(plan.sanity_cells()),
+        "tabulate_sanity": bool(ProbePlan(plan).sanity_cells()),
         "tabulate_shortcuts": any(map(grid.watched, plan.study.tasks)),
-        "tabulate_probes": bool(plan.probed_cells()),
+        "tabulate_probes": bool(ProbePlan(plan).probed_cells()),
         "tabulate_tuning": bool(grid.tuned()),
         "tabulate_multiverse": bool(MultiversePlan(plan).groups()),
     }
@@ -228,7 +220,7 @@ def test_the_explained_class_is_the_configs(chosen: str) -> None:
     explain = {**tiny()["explain"], "explained_class": chosen}
     plan = plan_of(explain=explain, sanity={"images": 8})
     assert plan.explain(group_of(plan), "vanilla", "main").explained_class == chosen
-    assert plan.sanity(group_of(plan), "main").explained_class == chosen
+    assert ProbePlan(plan).sanity(group_of(plan), "main").explained_class == chosen
 
 
 @pytest.mark.parametrize("scale", ["max", "mass", "raw"])
@@ -310,73 +302,6 @@ def test_a_roi_that_methods_need_is_found_by_a_fenced_classifier() -> None:
     assert plan.measure(group).input.mean == plan.region_files("synthfaces", "Wearing_Hat").mean
 
 
-def watching(**watched: Any) -> dict[str, Any]:
-    task = tiny()["tasks"]["smiling_by_necktie"]
-    return {"smiling_by_necktie": {**task, "watched": watched}}
-
-
-INK = {"ink": {"kind": "watermark"}, "mark": {"kind": "patch"}}
-
-
-def test_a_watched_attribute_of_the_dataset_has_a_file_of_twins() -> None:
-    plan = plan_of(tasks=watching(attribute="Eyeglasses"))
-    assert plan.switched() == [("synthfaces", "Wearing_Necktie"), ("synthfaces", "Eyeglasses")]
-    job = plan.train(group_of(plan))
-    assert job.input.watched_twins == plan.twins("synthfaces", "Eyeglasses").output.twins
-    assert job.watched is None
-    assert plan.split(group_of(plan)).watched.level is None
-
-
-def test_a_watched_artifact_goes_to_every_job_that_reads_images() -> None:
-    plan = plan_of(tasks=watching(attribute="ink", level=0.8), artifacts=INK)
-    group = group_of(plan)
-    jobs = [plan.train(group), plan.measure(group), plan.debias(group, "finetune")]
-    jobs += [plan.explain(group, "vanilla", "main"), plan.sanity(group, "main")]
-    for job in jobs:
-        assert (job.watched.name, job.artifact) == ("ink", None)
-        assert "rightreasons.artifacts.watermark" in job.modules()
-    assert jobs[0].input.watched_twins is None
-    assert plan.split(group).watched.level == 0.8
-    assert "two_shortcuts" in TablePlan(plan).files()
-    assert "two_shortcuts" not in TablePlan(plan_of()).files()
-
-
-@pytest.mark.parametrize(
-    ("watched", "protected", "said"),
-    [
-        ({"attribute": "Wearing_Necktie"}, "Wearing_Necktie", "is the protected attribute already"),
-        ({"attribute": "Male"}, "not Male", "is the protected attribute already"),
-        ({"attribute": "mark", "level": 0.5}, "mark", "is the protected attribute already"),
-        ({"attribute": "Smiling"}, "mark", "is the target"),
-        ({"attribute": "Eyeglass"}, "mark", r"no twins of it \(did you mean 'Eyeglasses'\?\)"),
-        ({"attribute": "ink"}, "mark", "level is missing"),
-        ({"attribute": "Eyeglasses", "level": 0.5}, "mark", "watched as it is found"),
-        ({"attribute": "ink", "level": 1.5}, "mark", "less than or equal to 1"),
-    ],
-)
-def test_what_cannot_be_watched_is_refused(
-    watched: dict[str, Any], protected: str, said: str
-) -> None:
-    tasks = watching(**watched)
-    tasks["smiling_by_necktie"] |= {"protected": protected, "roi": [0, 0, 1, 1]}
-    with pytest.raises(UserError, match=said):
-        plan_of(tasks=tasks, artifacts=INK)
-
-
-def test_nothing_is_watched_where_the_pool_holds_both_versions() -> None:
-    parts = {"foreground": {"kind": "synthfaces"}, "backgrounds": {"kind": "textures"}}
-    faces = {"kind": "composite", **parts, "mask": "Person", "attribute": "texture == waves"}
-    tasks = watching(attribute="ink", level=0.8)
-    tasks["smiling_by_necktie"] |= {
-        "dataset": "faces",
-        "protected": "background",
-        "roi": [0, 0, 1, 1],
-    }
-    datasets = {**tiny()["datasets"], "faces": faces}
-    with pytest.raises(UserError, match=r"two versions of each image already, by its background"):
-        plan_of(tasks=tasks, artifacts=INK, datasets=datasets)
-
-
 def test_a_method_that_needs_twins_is_refused_where_there_are_none() -> None:
     tasks = tiny()["tasks"]
     tasks["none"] = {**tasks["smiling_by_necktie"], "protected": "not Male"}
@@ -420,8 +345,8 @@ def test_a_deterministic_study_has_deterministic_jobs() -> None:
             plan.train(group),
             plan.debias(group, "finetune"),
             plan.explain(group, "vanilla", "main"),
-            plan.sanity(group, "main"),
-            plan.probe(group, "vanilla", "main"),
+            ProbePlan(plan).sanity(group, "main"),
+            ProbePlan(plan).probe(group, "vanilla", "main"),
             plan.region("synthfaces", "coin_flip"),
         ]
         assert {job.deterministic for job in jobs} == {chosen}
@@ -512,67 +437,6 @@ def test_a_new_image_size_fetches_nothing() -> None:
     small, large = (plan_of(datasets={"synthfaces": {"size": size}}) for size in (32, 64))
     assert small.fetch("synthfaces").coded() == large.fetch("synthfaces").coded()
     assert small.pool("synthfaces") != large.pool("synthfaces")
-
-
-@pytest.mark.parametrize(("levels", "count"), [("strongest", 1), ("all", 2)])
-def test_which_cells_have_a_sanity_check(levels: str, count: int) -> None:
-    plan = plan_of(sanity={"images": 8, "levels": levels})
-    assert len(plan.sanity_cells()) == count
-    assert plan_of().sanity_cells() == []
-
-
-SETS = {"main": {"lrp": {}}, "more": {"gradient": {}, "dice": {"kind": "random"}}}
-
-
-def probing(**probe: Any) -> Plan:
-    return plan_of(probe={"images": 8, **probe}, explain={**tiny()["explain"], "sets": SETS})
-
-
-@pytest.mark.parametrize(
-    ("probe", "count"),
-    [
-        ({}, 2),
-        ({"levels": "all"}, 4),
-        ({"methods": ["vanilla", "finetune"]}, 4),
-        ({"sets": ["more"]}, 1),
-        ({"tasks": ["smiling_by_necktie"]}, 2),
-        ({"images": 0}, 0),
-    ],
-)
-def test_which_maps_are_probed(probe: dict[str, Any], count: int) -> None:
-    cells = probing(**probe).probed_cells()
-    assert len(cells) == count
-    assert {cell.method for cell, _ in cells} <= set(probe.get("methods", ["vanilla"]))
-    assert plan_of().probed_cells() == []
-
-
-def test_controls_that_no_set_has_are_made_with_the_first_set_alone() -> None:
-    """One job makes them: in the table no control is there twice."""
-    plan = probing()
-    group = group_of(plan)
-    floors = [[e.kind for e in plan.probe(group, "vanilla", s).floor] for s in SETS]
-    assert floors == [["edges"], []]
-    alone = probing(sets=["main"])
-    assert [e.kind for e in alone.probe(group, "vanilla", "main").floor] == ["edges", "random"]
-
-
-def test_a_study_that_names_no_probes_has_all() -> None:
-    every = probing().probe(group_of(probing()), "vanilla", "main").probes
-    assert [chosen.name for chosen in every] == [one.name for one in in_order()]
-    assert all(chosen.params == PROBES[chosen.kind].params().model_dump() for chosen in every)
-    few = probing(probes={"few": {"kind": "deletion", "steps": 3}})
-    [one] = few.probe(group_of(few), "vanilla", "main").probes
-    assert (one.name, one.kind, one.params["steps"]) == ("few", "deletion", 3)
-
-
-def test_a_probe_takes_the_maps_that_explain_leaves() -> None:
-    plan = probing(methods=["finetune"])
-    group = group_of(plan)
-    job, made = plan.probe(group, "finetune", "more"), plan.map_files(group, "finetune", "more")
-    assert (job.input.maps, job.input.index) == (made.maps, made.index)
-    assert job.input.model == plan.model_files(group, "finetune").model
-    assert PROBES["deletion"].module in job.modules()
-    assert EXPLAINERS["edges"].module in plan.probe(group, "finetune", "main").modules()
 
 
 def test_every_job_before_the_tables_is_timed() -> None:

@@ -28,9 +28,10 @@ def test_they_learn_from_level_0_and_every_level_is_measured_beside_them() -> No
     for name, column in WITNESSES.items():
         job = made.train(group, name)
         assert (job.predicts, job.witness) == (column, name)
+        assert job.stream != plan.train(group).stream
         assert job.input == plan.train(group).input
         maps = [made.explain(group, name, one) for one in sets]
-        assert {one.predicts for one in maps} == {column}
+        assert {(one.method, one.predicts) for one in maps} == {(name, column)}
         assert {one.input.model for one in maps} == {job.output.model}
         for cell in (g for g in plan.grid.groups() if (g.task, g.seed) == (group.task, group.seed)):
             read = plan.measure(cell).input.named()

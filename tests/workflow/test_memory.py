@@ -17,7 +17,8 @@ from rightreasons.contracts.fakes import CPU, quiet
 from rightreasons.core.arrays import mapped
 from rightreasons.core.job import Chosen
 from rightreasons.metrics.compute import resolve
-from rightreasons.metrics.measures import MapSet, mean_maps, of_models
+from rightreasons.metrics.mean_maps import mean_maps
+from rightreasons.metrics.measures import MapSet, of_models
 from rightreasons.models.architectures import build_classifier
 from rightreasons.saliency.maps import explain
 

@@ -192,7 +192,7 @@ def test_a_wrong_config_is_one_line(finished: Workspace) -> None:
     done = finished.run("-n")
     finished.configure(tiny())
     assert done.returncode != 0
-    assert done.stdout.splitlines()[-1].startswith("error: ")
+    assert done.stdout.splitlines()[-1].startswith("error: methods.finetun: ")
     assert "unknown method 'finetun' (did you mean 'finetune'?)" in done.stdout
     assert "Traceback" not in done.stdout
 

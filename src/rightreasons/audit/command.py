@@ -23,27 +23,31 @@ from rightreasons.audit.study import EXPLAINERS, FACE_MARKS, MARKS, STUDY, Asked
 from rightreasons.core.errors import UserError
 from rightreasons.core.files import whole
 from rightreasons.core.registry import suggestion
+from rightreasons.core.user_paths import expanded
 from rightreasons.saliency import EXPLAINERS as KNOWN
-from rightreasons.study.load import load_config
+from rightreasons.study.load import load_config, read_yaml
 from rightreasons.study.plan import Plan
 
 SNAKEFILE = Path(__file__).parents[3] / "Snakefile"
-REPORT = "report.html"
+CONFIG, REPORT = "study.yaml", "report.html"
+#: What has to be said of a new audit.
+NEEDED = ("model", "images", "target", "protected")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run an audit and return the exit code."""
     given = _parser().parse_args(arguments)
     try:
-        folder = given.out.absolute()
-        config = config_of(asked_of(given), folder)
-        load_config(config, [folder])  # mistakes end here
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(yaml.safe_dump(config, sort_keys=False).encode(), folder / "study.yaml")
+        folder = Path(expanded(str(given.out), "--out")).absolute()
+        if not given.again:
+            config = config_of(asked_of(given), folder)
+            load_config(config, [folder])  # mistakes end here
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(yaml.safe_dump(config, sort_keys=False).encode(), folder / CONFIG)
         if given.config_only:
-            print(f"{folder / 'study.yaml'} is written, and nothing was run.")
+            print(f"{folder / CONFIG} is written, and nothing was run.")
             return 0
-        _run(folder, given.cores)
+        run(folder, given.cores)
         written = report(folder, show_images=given.show_images, pdf=not given.no_pdf)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -68,8 +72,7 @@ def report(folder: Path, *, show_images: bool, pdf: bool) -> list[Path]:
     from rightreasons.audit.html import as_html
     from rightreasons.audit.pdf import as_pdf
 
-    with (folder / "study.yaml").open() as file:
-        plan = Plan(load_config(yaml.safe_load(file), [folder]))
+    plan = Plan(load_config(read_yaml(folder / CONFIG), [folder]))
     document = document_of(plan, show_images=show_images)
     html = folder / REPORT
     _write(as_html(document).encode(), html)
@@ -90,8 +93,14 @@ def asked_of(given: argparse.Namespace) -> Asked:
     Raises
     ------
     UserError
-        For files that are not there, and options that do not go together.
+        For files that are not there, and options that are missing or do not go together.
     """
+    missing = [f"--{name}" for name in NEEDED if getattr(given, name) is None]
+    if missing:
+        raise UserError(
+            f"{', '.join(missing)}: missing. A new audit needs them; --again runs the study.yaml "
+            "in --out once more, as you may have edited it."
+        )
     return Asked(
         model=_model(given),
         dataset=_dataset(given),
@@ -108,7 +117,7 @@ def asked_of(given: argparse.Namespace) -> Asked:
 
 def _model(given: argparse.Namespace) -> dict[str, Any]:
     """Return the config's keys about the network."""
-    path: Path = given.model.expanduser().absolute()
+    path = _path(given, "model")
     if not path.exists():
         raise UserError(f"--model: {given.model} does not exist. Give a file, or a folder of a "
                         "Hugging Face model.")  # fmt: skip
@@ -137,14 +146,13 @@ def _model(given: argparse.Namespace) -> dict[str, Any]:
 
 def _dataset(given: argparse.Namespace) -> dict[str, Any]:
     """Return the config's keys about the images."""
-    images: Path = given.images.expanduser().absolute()
+    images = _path(given, "images")
     if not images.exists():
         raise UserError(f"--images: {given.images} does not exist. Give a folder or an archive.")
-    table = given.attributes
-    if table is not None:
-        table = table.expanduser().absolute()
-        if not table.exists():
-            raise UserError(f"--attributes: {given.attributes} does not exist.")
+    table = None if given.attributes is None else _path(given, "attributes")
+    if table is not None and not table.exists():
+        raise UserError(f"--attributes: {given.attributes} does not exist. Give a CSV or Parquet "
+                        "file with a row per image.")  # fmt: skip
     chosen = {
         "root": str(images.parent),
         "images": images.name,
@@ -154,6 +162,10 @@ def _dataset(given: argparse.Namespace) -> dict[str, Any]:
     }
     columns = {"id_column": given.id_column, "identity_column": given.identity_column}
     return {**chosen, **{key: name for key, name in columns.items() if name}}
+
+
+def _path(given: argparse.Namespace, option: str) -> Path:
+    return Path(expanded(str(getattr(given, option)), f"--{option}")).absolute()
 
 
 def _roi(given: argparse.Namespace) -> list[float] | None:
@@ -192,15 +204,17 @@ def _marks(given: argparse.Namespace) -> dict[str, Any]:
     return marks
 
 
-def _run(folder: Path, cores: int) -> None:
+def run(folder: Path, cores: int) -> None:
     """Run the study; Snakemake says what it does, and goes on where it was interrupted."""
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"there is no {folder / CONFIG}: --out is no folder of an audit.")
     if not SNAKEFILE.is_file():
         raise UserError(
             f"the workflow is not at {SNAKEFILE}. Run the audit from a checkout of Right Reasons, "
-            f"or: snakemake --configfile {folder / 'study.yaml'} in one."
+            f"or: snakemake --configfile {folder / CONFIG} in one."
         )
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE)]
-    command += ["--configfile", str(folder / "study.yaml"), "--directory", str(folder)]
+    command += ["--configfile", str(folder / CONFIG), "--directory", str(folder)]
     command += ["--cores", str(cores), "--keep-going"]
     done = subprocess.run(command, check=False)
     if done.returncode:
@@ -220,15 +234,14 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--model",
         type=Path,
-        required=True,
         help="file of weights or program, or Hugging Face folder",
     )
     add("--architecture", help="resnet18, ..., timm:NAME, torchscript, torch_export")
-    add("--images", type=Path, required=True, help="folder or archive of images")
+    add("--images", type=Path, help="folder or archive of images")
     add("--attributes", type=Path, help="table with a row per image; without it images lie in "
         "folders by class, whose name is the attribute `label`")  # fmt: skip
-    add("--target", required=True, help="what the model predicts, an attribute or expression")
-    add("--protected", required=True, nargs="+", help="what must not matter: an attribute or "
+    add("--target", help="what the model predicts, an attribute or expression")
+    add("--protected", nargs="+", help="what must not matter: an attribute or "
         "expression, several for an intersection")  # fmt: skip
     add("--out", type=Path, default=Path("audit"), help="folder of the audit")
     add("--roi", type=float, nargs=4, metavar=("X0", "Y0", "X1", "Y1"),
@@ -261,5 +274,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-pdf", action="store_true", help="write the HTML report alone")
     add("--cores", type=int, default=1, help="jobs at a time")
     add("--seed", type=int, default=0)
+    add("--again", action="store_true", help="run the study.yaml in --out once more, as it is, and "
+        "write the report anew")  # fmt: skip
     add("--config-only", action="store_true", help="write the study's config and run nothing")
     return parser

@@ -99,7 +99,7 @@ def _short(it: Audited) -> Iterator[str]:
             f"True or false positives differ between groups by up to {odds} (equalized odds)."
             + " So small a difference can be chance." * (odds.low < LEAST)
         )
-    if it.region is not None and len(it.groups) == 2:
+    if it.region is not None:
         yield _of_region(it)
     if it.effects:
         yield from _verdicts(it.effects, it.classes)
@@ -118,7 +118,7 @@ def _verdicts(effects: list[Effect], classes: list[str]) -> Iterator[str]:
     plain = next((effect for effect in effects if effect.mark == PLAIN), None)
     for effect in swaying:
         to = classes[1] if effect.shift > 0 else classes[0]
-        how = "as a shortcut does" if effect.rules else "to some degree"
+        how = "strongly" if effect.strong else "to some degree"
         which = "that it can turn to “{to}” " if len(classes) == 2 else ""
         text = (
             f"“{effect.mark}”, laid over the images, sways the model {how}: of the decisions "
@@ -136,10 +136,10 @@ def _verdicts(effects: list[Effect], classes: list[str]) -> Iterator[str]:
 
 
 def _groups(it: Audited) -> Iterator[Part]:
-    rows, zero, one = it.report.groups, it.classes[0], it.classes[1]
+    zero, one = it.classes[0], it.classes[1]
     if len(it.classes) == 2:
         yield Picture(
-            pictures.groups_picture(rows, it.groups),
+            pictures.groups_picture(it.by_group, it.groups),
             alt=f"Rates of {len(it.groups)} groups with intervals; the numbers are in the table.",
             caption=f"Each group with its 95 % interval; 1 is {one}, 0 is {zero}.",
         )
@@ -178,7 +178,7 @@ def _looks(it: Audited, show_images: bool) -> Iterator[Part]:
         caption=f"Mean over {len(named[0][1])} images of |relevance|, each map divided by its "
         "maximum; darker is more." + (" Blue: the region." if roi is not None else ""),
     )
-    if it.region is not None and len(it.groups) == 2:
+    if it.region is not None:
         yield _region_table(it)
     if show_images:
         yield _examples(it, roi)
@@ -232,8 +232,9 @@ def _sways(it: Audited) -> Iterator[Part]:
         "Each mark was laid over every test image, and the model was asked again. What it then "
         "decides otherwise, it decides because of the mark alone. A mark sways the model where it "
         f"pushes decisions one way in {percent(LEAST)} of images or more, for certain (the 95 % "
-        "interval of the shift lies beyond, and McNemar's test by Holm is below 0.05). It does as "
-        f"a shortcut does where it turns, for certain, {percent(MOST)} or more of what it can turn."
+        "interval of the shift lies beyond, and McNemar's test by Holm is below 0.05), and "
+        f"strongly where it turns, for certain, {percent(MOST)} or more of what it can turn. A "
+        "network can be swayed by what it never saw, too: read the marks beside each other."
     )
     if len(it.classes) == 2:
         yield Picture(
@@ -250,7 +251,7 @@ def _sways(it: Audited) -> Iterator[Part]:
             f"{effect.towards} / {effect.away}" if len(it.classes) == 2 else "",
             f"{share(effect.turned)} {interval(effect.turned_low, effect.turned_high)}",
             _seen(it, effect.mark),
-            "as a shortcut" if effect.rules else "some" if effect.sways else "no",
+            "strongly" if effect.strong else "some" if effect.sways else "no",
         )
         for effect in it.effects
     ]
@@ -291,11 +292,6 @@ def _unsaid(it: Audited) -> Iterator[str]:
         yield (
             "Whether the model looks where the protected attribute is to be seen: no region was "
             "named (--roi)."
-        )
-    elif len(it.groups) != 2:
-        yield (
-            "How the relevance of a region differs between groups: these numbers are of two "
-            'groups. Audit one against the others: --protected "race in [Black]".'
         )
     yield (
         "That a model which no mark sways has no shortcut. Other marks, and the same ones drawn "

@@ -15,7 +15,7 @@ Z = 1.959964
 ALPHA = 0.05
 #: A net shift of decisions below this is not called swaying, however certain it is.
 LEAST = 0.05
-#: A mark that turns at least this share of the decisions that it can turn does as a shortcut does.
+#: A mark that turns at least this share of the decisions that it can turn sways strongly.
 MOST = 0.5
 
 
@@ -66,8 +66,8 @@ class Effect:
         return bool(certain and nearest >= LEAST)
 
     @property
-    def rules(self) -> bool:
-        """Whether it sways the model and turns, for certain, most of what it can turn."""
+    def strong(self) -> bool:
+        """Whether it sways the model strongly: it turns, for certain, most of what it can turn."""
         return self.sways and self.turned_low >= MOST
 
 

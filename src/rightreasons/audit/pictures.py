@@ -33,7 +33,7 @@ def groups_picture(rows: pd.DataFrame, groups: Sequence[str]) -> bytes:
     Parameters
     ----------
     rows
-        `GroupReport.groups` of two classes.
+        Of the table `groups`, of two classes.
     groups
         Their names, from top to bottom.
     """

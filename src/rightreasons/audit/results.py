@@ -13,7 +13,6 @@ from rightreasons.audit.marks import Effect, effects
 from rightreasons.audit.study import BY, DESIGN, METHOD, OWN, WHOLE
 from rightreasons.core.files import read_json
 from rightreasons.core.job import Group
-from rightreasons.metrics.by_group import GroupReport, of_predictions
 from rightreasons.metrics.measures import MapSet
 from rightreasons.study.plan import Plan
 
@@ -96,24 +95,19 @@ class Audited:
         return self.predictions(OWN)
 
     @cached_property
-    def report(self) -> GroupReport:
-        """The group metrics."""
-        return of_predictions(
-            self.own,
-            self.groups,
-            self.classes,
-            seed=self.plan.study.seeds[0],
-            replicates=self.plan.study.measure.replicates,
-        )
-
-    @cached_property
     def overall(self) -> dict[str, Number]:
         """What is said of all groups together, by metric."""
-        return numbers(self.report.overall, "metric")
+        rows = self._cells(OWN)
+        return numbers(rows[rows["explainer"].isna()], "metric")
+
+    @cached_property
+    def by_group(self) -> pd.DataFrame:
+        """The rows of the table `groups`."""
+        return self._measured(OWN, "groups")
 
     def rates(self, group: int) -> dict[str, Number]:
         """Return a group's rates by metric; of several classes, those of the first."""
-        rows = self.report.groups
+        rows = self.by_group
         mine = rows[rows["group_code"] == group].drop_duplicates("metric")
         return numbers(mine, "metric")
 
@@ -139,9 +133,15 @@ class Audited:
 
     def of_maps(self, task: str, metric: str) -> dict[str, Number]:
         """Return a metric of maps by explainer."""
-        rows = pd.read_parquet(self.plan.measure_files(self.group(task)).cell_metrics)
-        which = (rows["method"] == METHOD) & (rows["metric"] == metric)
-        return numbers(rows[which & rows["explainer"].notna()], "explainer")
+        rows = self._cells(task)
+        return numbers(rows[(rows["metric"] == metric) & rows["explainer"].notna()], "explainer")
+
+    def _cells(self, task: str) -> pd.DataFrame:
+        return self._measured(task, "cell_metrics")
+
+    def _measured(self, task: str, table: str) -> pd.DataFrame:
+        rows = pd.read_parquet(getattr(self.plan.measure_files(self.group(task)), table))
+        return rows[rows["method"] == METHOD]
 
     def region_share(self, task: str) -> float:
         """Return the region's share of the image, mean over the explained images."""

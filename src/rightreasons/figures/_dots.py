@@ -10,7 +10,7 @@ import pandas as pd
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import derive
 from rightreasons.figures._given import Given
-from rightreasons.metrics.measures import CELLS
+from rightreasons.metrics.mean_maps import CELLS
 
 MAP = ["level", "seed", "image_id"]
 #: What is read of the metrics of a group's images.

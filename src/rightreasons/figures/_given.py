@@ -205,7 +205,7 @@ class Given:
         return rows
 
     def mean_maps(self, group: Group) -> Mapping[str, np.ndarray]:
-        """Return a group's mean images, mean maps and ROI by name (`metrics.measures.mean_maps`).
+        """Return a group's mean images, mean maps and ROI by name (`metrics.mean_maps.mean_maps`).
 
         Of figures that ask for `mean_maps` among their `files`.
         """

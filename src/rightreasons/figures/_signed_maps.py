@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = np.ndarray
-Part = Mapping[str, Array]  # a `mean_maps.npz` (rightreasons.metrics.measures.mean_maps)
+Part = Mapping[str, Array]  # a `mean_maps.npz` (rightreasons.metrics.mean_maps.mean_maps)
 COLORS = "RdBu_r"
 QUANTILE = 0.995
 

@@ -18,7 +18,7 @@ from rightreasons.figures._signed_maps import (
     signed_map,
 )
 from rightreasons.figures._style import GREY
-from rightreasons.metrics.measures import CELLS
+from rightreasons.metrics.mean_maps import CELLS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from rightreasons.figures import FIGURES, Given, Params
 from rightreasons.figures._signed_maps import Array, Part, average, limit_of
 from rightreasons.figures._style import GREY, nothing
 from rightreasons.figures._tiles import REGION, blank, heat, outline, picture, tiles
-from rightreasons.metrics.measures import CELLS
+from rightreasons.metrics.mean_maps import CELLS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def side_by_side(
 ) -> Figure:
     """Return a column per model; first row mean images, then the mean maps of each explainer.
 
-    models: a title and the `mean_maps.npz` of every seed (metrics.measures.mean_maps) of each
+    models: a title and the `mean_maps.npz` of every seed (metrics.mean_maps.mean_maps) of each
     model. A map is the mean over both targets of the |mean map| of the images with the protected
     attribute: what speaks for one class and against the other would cancel. Seeds are averaged
     before, each image with the same weight. The maps of a row share one scale. A model without such

@@ -14,7 +14,7 @@ from rightreasons.figures._page_data import choose_images, maps_of_images
 from rightreasons.figures._signed_maps import Array, picture, signed_map
 from rightreasons.figures._style import nothing
 from rightreasons.figures._tiles import tiles
-from rightreasons.metrics.measures import CELLS
+from rightreasons.metrics.mean_maps import CELLS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rightreasons.metrics._groups import extremes
+from rightreasons.metrics._groups import gap, quotient
 from rightreasons.metrics._intensity import ratio
 
 Array = np.ndarray
@@ -90,7 +90,7 @@ def overall(counts: Array) -> dict[str, Array]:
     tpr, fpr = difference(by["tpr"]), difference(by["fpr"])
     decided = counts.sum(axis=(-3, -2))
     rarer = 1 - ratio(decided.max(axis=-1), decided.sum(axis=-1))
-    odds = np.minimum(_quotient(by["tpr"]), _quotient(by["fpr"]))
+    odds = np.minimum(_ratio(by["tpr"]), _ratio(by["fpr"]))
     return {
         "accuracy": ratio(right.sum(axis=(-2, -1)), each.sum(axis=(-2, -1))),
         "lowest_group_accuracy": _lowest(accuracy),
@@ -98,9 +98,9 @@ def overall(counts: Array) -> dict[str, Array]:
         "cell_balanced_accuracy": _mean(cells.reshape(*cells.shape[:-2], -1)),
         "accuracy_gap": difference(by["accuracy"])[..., 0],
         "demographic_parity_difference": most(difference(by["selection_rate"])),
-        "demographic_parity_ratio": _lowest(_quotient(by["selection_rate"])),
+        "demographic_parity_ratio": _lowest(_ratio(by["selection_rate"])),
         "equal_opportunity_difference": most(tpr),
-        "equal_opportunity_ratio": _lowest(_quotient(by["tpr"])),
+        "equal_opportunity_ratio": _lowest(_ratio(by["tpr"])),
         "equalized_odds": most(np.maximum(tpr, fpr)),
         "equalized_odds_ratio": _lowest(odds),
         "average_abs_odds_difference": most((tpr + fpr) / 2),
@@ -116,13 +116,12 @@ def diagonal(counts: Array) -> Array:
 
 def difference(rates: Array) -> Array:
     """Return the largest difference (..., P) between groups of rates (..., K, P)."""
-    low, high = extremes(np.moveaxis(rates, -2, -1))
-    return high - low
+    return gap(np.moveaxis(rates, -2, -1))
 
 
-def _quotient(rates: Array) -> Array:
+def _ratio(rates: Array) -> Array:
     """Return the smallest ratio (..., P) between groups of rates (..., K, P)."""
-    return ratio(*extremes(np.moveaxis(rates, -2, -1)))
+    return quotient(np.moveaxis(rates, -2, -1))
 
 
 def _lowest(values: Array) -> Array:

@@ -75,13 +75,10 @@ def difference(rates: Array) -> Array:
 
 
 def gap(rates: Array) -> Array:
-    """Return the largest difference (...) between two of the rates (..., K): |second - first| of 2.
+    """Return the largest difference (...) between two of the rates (..., K).
 
-    Of more than two, groups without a rate are passed over, and the gap is missing where fewer than
-    two have one.
+    Groups without a rate are passed over; missing where fewer than two have one.
     """
-    if rates.shape[-1] == 2:
-        return np.abs(difference(rates))
     lowest, highest = extremes(rates)
     return highest - lowest
 

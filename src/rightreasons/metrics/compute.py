@@ -25,22 +25,17 @@ from rightreasons.metrics import (
     TestResult,
     Twins,
     WitnessedMaps,
-    takes_many,
 )
-from rightreasons.metrics._cell_intervals import ANY_GROUPS
-from rightreasons.metrics._groups import cell_of, count_cells, groups_in, shares
+from rightreasons.metrics._groups import groups_in
 from rightreasons.metrics._located import facing, locate
 from rightreasons.statistics.bootstrap import (
     Interval,
     bootstrap_mean,
-    percentile_interval,
-    resample_sums,
-    resample_weights,
 )
 from rightreasons.statistics.intervals import wilson
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Array = np.ndarray
 Metrics = Mapping[str, Params]
@@ -101,7 +96,7 @@ def image_metrics(
     _check_pair(view, vanilla)
     return {
         component.name: np.asarray(_on_maps(component, params, view, vanilla), dtype=np.float64)
-        for component, params in _chosen(metrics, "image", "pair")
+        for component, params in of_kinds(metrics, "image", "pair")
         if component.traits["needs"] in _given(vanilla)
     }
 
@@ -146,7 +141,7 @@ def located_metrics(
         As `region_view` does, and where the normal model's maps have another size.
     """
     needs = WHOLE if versions is None else (*WHOLE, "versions")
-    wanted = [c for c in _chosen(metrics, "image", "pair") if c[0].traits["needs"] in needs]
+    wanted = [c for c in of_kinds(metrics, "image", "pair") if c[0].traits["needs"] in needs]
     if groups_in(protected) > 2:
         wanted = [c for c in wanted if c[0].traits["images"] == "all"]
     values = {component.name: np.full(len(maps), np.nan) for component, _ in wanted}
@@ -181,7 +176,7 @@ def witnessed_metrics(metrics: Metrics, maps: WitnessedMaps | None) -> dict[str,
         return {}
     return {
         component.name: component.run(maps, params)
-        for component, params in _chosen(metrics, "image", "pair")
+        for component, params in of_kinds(metrics, "image", "pair")
         if component.traits["needs"] == "witnesses"
     }
 
@@ -196,7 +191,7 @@ def significance_tests(
     _check_pair(view, vanilla)
     return {
         component.name: _on_maps(component, params, view, vanilla)
-        for component, params in _chosen(metrics, "test")
+        for component, params in of_kinds(metrics, "test")
         if component.traits["needs"] in _given(vanilla)
     }
 
@@ -222,58 +217,8 @@ def twin_metrics(
     """
     return {
         component.name: component.run(twins, params)
-        for component, params in _chosen(metrics, "reliance", attribute=attribute)
+        for component, params in of_kinds(metrics, "reliance", attribute=attribute)
     }
-
-
-def watching(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return predictions with the watched attribute, and its twins, in place of the protected one.
-
-    Parameters
-    ----------
-    predictions
-        With the columns watched, watched_twin_score and watched_twin_chance.
-    """
-    new = {"watched": "protected"}
-    names = map(str, predictions.columns)
-    new |= {n: n.removeprefix("watched_") for n in names if n.startswith("watched_")}
-    return predictions.drop(columns=[*new.values()], errors="ignore").rename(columns=new)
-
-
-def by_attribute(predictions: pd.DataFrame) -> dict[Attribute, pd.DataFrame]:
-    """Return predictions as metrics of each attribute take them (`watching`).
-
-    Of the watched attribute only where the task has one.
-    """
-    views: dict[Attribute, pd.DataFrame] = {"protected": predictions}
-    if "watched" in predictions and predictions["watched"].notna().all():
-        views["watched"] = watching(predictions)
-    return views
-
-
-def twins_of(predictions: pd.DataFrame, suffix: str = "") -> Twins:
-    """Return the predictions on N images and on their twins.
-
-    Parameters
-    ----------
-    predictions
-        A row per image with protected, and score, chance, twin_score and twin_chance, the last
-        two missing for an image without a twin.
-    suffix
-        What the names of these four columns end in.
-    """
-
-    def column(name: str) -> Array:
-        values = predictions[f"{name}{suffix}"].astype("Float64")
-        return values.to_numpy(np.float64, na_value=np.nan)
-
-    return Twins(
-        protected=predictions["protected"].to_numpy(),
-        score=column("score"),
-        twin_score=column("twin_score"),
-        chance=column("chance"),
-        twin_chance=column("twin_chance"),
-    )
 
 
 def mean_rows(values: Mapping[str, Array], *, seed: int, replicates: int = 1000) -> list[Row]:
@@ -297,7 +242,8 @@ def mean_rows(values: Mapping[str, Array], *, seed: int, replicates: int = 1000)
         metric, value, ci_low, ci_high, n.
     """
     return [
-        _row(name, _mean_interval(name, value, seed, replicates)) for name, value in values.items()
+        row_of(name, _mean_interval(name, value, seed, replicates))
+        for name, value in values.items()
     ]
 
 
@@ -314,100 +260,15 @@ def _mean_interval(name: str, values: Array, seed: int, replicates: int) -> Inte
 def significance_rows(results: Mapping[str, TestResult]) -> list[Row]:
     """Return a row per significance test, its value 1 (significant) or 0, without interval."""
     return [
-        _row(name, Interval(result.value, np.nan, np.nan, result.n))
+        row_of(name, Interval(result.value, np.nan, np.nan, result.n))
         for name, result in results.items()
     ]
 
 
-def group_rows(
-    metrics: Metrics,
-    *,
-    predictions: pd.DataFrame,
-    seed: int,
-    replicates: int = 1000,
-    attribute: Attribute = "protected",
-) -> list[Row]:
-    """Return a row per metric of predictions, performance or fairness.
-
-    The interval is what the metric's trait `interval` names: a function of counts, or the
-    percentile bootstrap of images within the target x protected cells (for metrics of counts a
-    multinomial draw per cell, over the chances of deciding 1 that occur, which has the same
-    distribution). Where a lottery decides, its expectation counts: bootstrap intervals are about
-    the images, and no draw adds to them; the others are as wide as if lots had been drawn.
-
-    Parameters
-    ----------
-    metrics
-        Names and parameters, as from `resolve`.
-    predictions
-        A row per image with target, protected, chance (how often 1 is decided) and score in
-        [0, 1]. Of more than two groups, or two classes, see `comparable`.
-    seed
-        Of the bootstrap.
-    replicates
-        Number of bootstrap samples.
-    attribute
-        Metrics that are about this attribute, which is in the column protected: see `watching`.
-
-    Returns
-    -------
-    list of dict
-        metric, value, ci_low, ci_high, n.
-
-    Raises
-    ------
-    UserError
-        For a missing column, and for other values.
-    """
-    columns = _prediction_columns(predictions)
-    many = groups_in(columns["protected"]) > 2
-    return [
-        _row(component.name, _group_interval(component, params, columns, seed, replicates))
-        for component, params in _chosen(metrics, "group", attribute=attribute)
-        if not many or takes_many(component)
-    ]
-
-
-def _group_interval(
-    component: Component, params: Params, columns: dict[str, Array], seed: int, replicates: int
-) -> Interval:
-    target, protected = columns["target"], columns["protected"]
-    groups = groups_in(protected)
-    if component.traits["needs"] == "counts":
-        counts = count_cells(target, protected, columns["chance"])
-        interval = component.traits["interval"]
-        if callable(interval) and (groups == 2 or interval in ANY_GROUPS):
-            return _interval_of_counts(component, params, counts, len(target))
-    rng = numpy_rng(seed, "bootstrap", component.traits["needs"])
-    strata = cell_of(target, protected, groups)
-    if component.traits["needs"] == "counts":
-        drawn = resample_sums(
-            strata, shares(columns["chance"]), rng=rng, replicates=replicates, cells=2 * groups
-        )
-        by_cell = drawn.reshape(-1, 2, groups, 2)
-        point, sample = component.run(counts, params), component.run(by_cell, params)
-    else:
-        score = columns["score"]
-        weights = resample_weights(strata, rng=rng, replicates=replicates)
-        point = component.run(target, score, np.ones(len(target)), params)
-        sample = np.concatenate([component.run(target, score, w, params) for w in weights])
-    return percentile_interval(float(point), sample, n=len(target))
-
-
-def _interval_of_counts(
-    component: Component, params: Params, counts: Array, images: int
-) -> Interval:
-    def measure(some: Array) -> Array:
-        return component.run(some, params)
-
-    value = float(measure(counts))
-    low, high = component.traits["interval"](measure, counts)
-    return Interval(value, min(low, value), max(high, value), images)  # but for rounding
-
-
-def _chosen(
+def of_kinds(
     metrics: Metrics, *kinds: str, attribute: Attribute = "protected"
 ) -> list[tuple[Component, Params]]:
+    """Return the metrics of some kinds that are about an attribute, with their parameters."""
     chosen = [(METRICS[name], params) for name, params in metrics.items()]
     return [
         (one, params)
@@ -455,26 +316,6 @@ def _check_pair(view: RegionView, vanilla: RegionView | None) -> None:
         )
 
 
-def _prediction_columns(predictions: pd.DataFrame) -> dict[str, Array]:
-    columns = {}
-    for name in ("target", "protected", "chance", "score"):
-        if name not in predictions:
-            raise UserError(f"predictions lack the column {name!r}.")
-        values = predictions[name].to_numpy(dtype=np.float64)
-        of_name = {
-            "target": (np.isin(values, (0, 1)), "0 and 1"),
-            "protected": ((values >= 0) & (values == np.round(values)), "whole numbers from 0 up"),
-        }
-        allowed, said = of_name.get(name, ((values >= 0) & (values <= 1), "[0, 1]"))
-        if not allowed.all():
-            raise UserError(
-                f"predictions: {name} is {values[~allowed][0]} in row "
-                f"{int(np.flatnonzero(~allowed)[0])}. Allowed: {said}."
-            )
-        columns[name] = values.astype(np.int64) if name in of_name else values
-    return columns
-
-
 def _params(component: Component, given: Mapping[str, Any]) -> Params:
     try:
         return component.params(**given)
@@ -488,7 +329,8 @@ def _params(component: Component, given: Mapping[str, Any]) -> Params:
         ) from None
 
 
-def _row(name: str, interval: Interval) -> Row:
+def row_of(name: str, interval: Interval) -> Row:
+    """Return a row of the table `cell_metrics`, without the cell's key."""
     return {
         "metric": name,
         "value": interval.value,

@@ -14,7 +14,6 @@ from torch import nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import seed_torch
-from rightreasons.core.user_paths import expanded
 from rightreasons.models import efficientnet_lite, outside
 from rightreasons.models.classifier import Classifier
 from rightreasons.models.facts import GRID, HF, IMAGENET, TIMM, check_name
@@ -160,7 +159,7 @@ def _with_weights(
     network = network_of(architecture, config=config)
     if weights == "none":
         return _split(architecture, network)
-    if architecture.startswith(HF) and Path(expanded(weights)).parent == folder_of(architecture):
+    if architecture.startswith(HF) and Path(weights).parent == folder_of(architecture):
         network = outside.hf_trained(architecture.removeprefix(HF))
     else:
         network.load_state_dict(_load_weights(architecture, weights, network, state))
@@ -274,7 +273,7 @@ def from_file(
 
 def located(path: Path | str, architecture: str) -> Path:
     """Return the path of a file of weights; a UserError where there is none."""
-    here = Path(expanded(str(path)))
+    here = Path(path)
     if not here.exists():
         raise UserError(
             f"model.weights: no file {str(path)!r}. Allowed: none, {', '.join(IMAGENET)}, or the "

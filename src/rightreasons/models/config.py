@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from rightreasons.core.errors import UserError
 from rightreasons.core.sections import Section
 from rightreasons.core.user_paths import expanded
 from rightreasons.models.facts import HF, IMAGENET
@@ -43,19 +44,29 @@ class InputConfig(Section):
         return self
 
 
+def _expanded(name: str) -> str:
+    """Return a name with the path in it filled in, as `core.user_paths` does; `hf:~/x` too."""
+    prefix, colon, path = name.partition(":~")
+    try:
+        return expanded(f"{prefix}:{expanded(f'~{path}')}" if colon else name)
+    except UserError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+
+
 Outputs = int | str | list[int | str]
+Place = Annotated[str, AfterValidator(_expanded)]
 
 
 class ModelConfig(Section):
     """Which network is trained, or was trained elsewhere."""
 
-    architecture: str = Field(
+    architecture: Place = Field(
         "resnet50",
         description="small_cnn, efficientnet_lite0, squeezenet1_0_grid, squeezenet1_1_grid, a "
         "torchvision classification model, timm:NAME, hf:FOLDER (a Hugging Face image classifier "
         "in a local folder), or a program that is not trained: torchscript, torch_export",
     )
-    weights: str = Field(
+    weights: Place = Field(
         "none",
         description="none, imagenet, imagenet_v1, imagenet_v2, or the path of a file with weights "
         "of the architecture (a state dict of whatever wrapping, .pth, .ckpt, .safetensors), or of "
@@ -107,10 +118,10 @@ class ModelConfig(Section):
     def path(self) -> Path | None:
         """Return the file of the weights, None where they have a name."""
         if self.weights == "none" and not self.train and self.architecture.startswith(HF):
-            folder = Path(expanded(self.architecture.removeprefix(HF)))
+            folder = Path(self.architecture.removeprefix(HF))
             names = ("model.safetensors", "pytorch_model.bin")
             there = [folder / name for name in names if (folder / name).is_file()]
             return there[0] if there else folder / names[0]
         if self.weights in ("none", *IMAGENET):
             return None
-        return Path(expanded(self.weights))
+        return Path(self.weights)

@@ -8,7 +8,6 @@ from typing import Any
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
-from rightreasons.core.user_paths import expanded
 from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -20,7 +19,7 @@ def hf_config(folder: str | Path) -> dict[str, Any]:
     UserError
         Where there is none, or it names no kind of model.
     """
-    path = Path(expanded(str(folder))) / "config.json"
+    path = Path(folder) / "config.json"
     told = _read(path)
     if told is None or "model_type" not in told:
         what = "is not there" if not path.is_file() else "names no model_type"
@@ -40,7 +39,7 @@ def hf_input(folder: str | Path) -> dict[str, Any] | None:
         size, mean, std, range as `models.config.InputConfig` has them. A size of the shortest
         edge is taken for both; a crop is not made, so that nothing of the image is left out.
     """
-    told = _read(Path(expanded(str(folder))) / "preprocessor_config.json")
+    told = _read(Path(folder) / "preprocessor_config.json")
     if told is None:
         return None
     crop = told.get("crop_size") if told.get("do_center_crop") else None

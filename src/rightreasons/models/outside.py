@@ -12,7 +12,6 @@ from torch import nn
 
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.registry import suggestion
-from rightreasons.core.user_paths import expanded
 from rightreasons.models.classifier import Grouped, Rescaled, Resized, input_steps
 from rightreasons.models.facts import HF, TIMM
 from rightreasons.models.hf_folder import hf_config
@@ -135,7 +134,7 @@ def hf_trained(folder: str) -> nn.Module:
     need("transformers", HF + folder)
     import transformers
 
-    told, place = hf_config(folder), str(Path(expanded(folder)))
+    told, place = hf_config(folder), str(Path(folder))
     try:
         with tensors_only():
             model, report = transformers.AutoModelForImageClassification.from_pretrained(
@@ -305,4 +304,4 @@ def readout_of(groups: torch.Tensor | None) -> nn.Module:
 
 def folder_of(architecture: str) -> Path:
     """Return the folder that `hf:FOLDER` names."""
-    return Path(expanded(architecture.removeprefix(HF)))
+    return Path(architecture.removeprefix(HF))

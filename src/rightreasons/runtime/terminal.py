@@ -63,14 +63,11 @@ class Progress:
     ----------
     total, done, running
         Its jobs.
-    began
-        When its first job began, in seconds; None before.
     """
 
     total: int = 0
     done: int = 0
     running: int = 0
-    began: float | None = None
 
 
 #: From the jobs of each stage to what they cost, in words, and the seconds of one job by stage.
@@ -163,8 +160,6 @@ class Display(logging.Handler):
         where = "/".join(map(str, dict(record.wildcards).values()))
         self.jobs[record.jobid] = (record.rule_name, where, record.local)
         stage.running += 1
-        if stage.began is None:
-            stage.began = self.clock()
         self.show()
 
     def _on_job_finished(self, record: Any) -> None:
@@ -198,9 +193,9 @@ class Display(logging.Handler):
 
     def line(self, name: str, stage: Progress) -> str:
         """Return the line of a stage that is done."""
-        took = duration(self.clock() - (stage.began or self.started))
+        after = duration(self.clock() - self.started)
         jobs = f"{stage.total} job{'s' * (stage.total > 1)}"
-        return f"  {name:9} {jobs:>9} {took:>8}   {self.far()}".rstrip()
+        return f"  {name:9} {jobs:>9}, done after {after:>6}   {self.far()}".rstrip()
 
     def far(self) -> str:
         """Return how much is done, and how long the rest will take."""

@@ -26,6 +26,13 @@ from rightreasons.core.registry import Registry
 if TYPE_CHECKING:
     import torch
 
+#: Families whose steps have no rule in explainers that follow ReLUs: attention, layer norms, other
+#: activations, products.
+BEYOND_RELU = (
+    *("convnext", "efficientnet", "maxvit", "mobilenet_v3"),
+    *("regnet_y", "shufflenet_v2", "swin", "vit"),
+)
+
 EXPLAINERS = Registry(
     "rightreasons.saliency",
     "explainer",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rightreasons.core.registry import Params
-from rightreasons.saliency import EXPLAINERS, Attribution
+from rightreasons.saliency import BEYOND_RELU, EXPLAINERS, Attribution
 
 if TYPE_CHECKING:
     import torch
@@ -19,16 +19,7 @@ if TYPE_CHECKING:
     "deconvnet",
     title="Deconvnet",
     paper="Zeiler and Fergus 2014",
-    refuses=(
-        "convnext",
-        "efficientnet",
-        "maxvit",
-        "mobilenet_v3",
-        "regnet_y",
-        "shufflenet_v2",
-        "swin",
-        "vit",
-    ),
+    refuses=BEYOND_RELU,
 )
 @contextmanager
 def deconvnet(

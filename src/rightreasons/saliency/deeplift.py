@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from rightreasons.saliency import EXPLAINERS, Attribution
+from rightreasons.saliency import BEYOND_RELU, EXPLAINERS, Attribution
 from rightreasons.saliency._params import PassParams
 
 if TYPE_CHECKING:
@@ -34,17 +34,7 @@ class DeepLiftParams(PassParams):
     params=DeepLiftParams,
     check="completeness",
     least=2,  # an image and its baseline,
-    refuses=(
-        "inception",
-        "convnext",
-        "efficientnet",
-        "maxvit",
-        "mobilenet_v3",
-        "regnet_y",
-        "shufflenet_v2",
-        "swin",
-        "vit",
-    ),
+    refuses=("inception", *BEYOND_RELU),
 )
 @contextmanager
 def deeplift(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from rightreasons.core.registry import Params
-from rightreasons.saliency import EXPLAINERS, Attribution
+from rightreasons.saliency import BEYOND_RELU, EXPLAINERS, Attribution
 
 if TYPE_CHECKING:
     import torch
@@ -41,20 +41,7 @@ class LRPParams(Params):
     paper="Bach et al. 2015; rules and canonical form: Montavon et al. 2019, Anders et al. 2021",
     params=LRPParams,
     check="conservation",
-    refuses=(
-        "densenet",
-        "inception",
-        "mnasnet",
-        "mobilenet_v2",
-        "convnext",
-        "efficientnet",
-        "maxvit",
-        "mobilenet_v3",
-        "regnet_y",
-        "shufflenet_v2",
-        "swin",
-        "vit",
-    ),
+    refuses=("densenet", "inception", "mnasnet", "mobilenet_v2", *BEYOND_RELU),
 )
 @contextmanager
 def lrp(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -64,6 +63,10 @@ class MapsJob(Job):
         explainers = (EXPLAINERS[chosen.kind].module for chosen in self.explainers)
         return (*explainers, *modules_of(self.artifact, self.watched))
 
+    def facing(self, split: pd.DataFrame) -> pd.DataFrame:
+        """Return a split as the network sees it: its column target is what it predicts."""
+        return split
+
 
 class ExplainJob(MapsJob):
     """Make the maps of one method's network.
@@ -99,13 +102,8 @@ class Explained:
     device: torch.device
 
     @classmethod
-    def of(
-        cls,
-        job: MapsJob,
-        files: ExplainInput,
-        facing: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
-    ) -> Explained:
-        """Open a job's network and images; `facing` turns the split as the network sees it."""
+    def of(cls, job: MapsJob, files: ExplainInput) -> Explained:
+        """Open a job's network and images."""
         import pandas as pd
 
         from rightreasons.artifacts.injected import open_images, single
@@ -119,8 +117,7 @@ class Explained:
         device = pick_device()
         architecture = read_json(files.metadata)["model"]["architecture"]
         model = load_model(files.model, architecture, device)
-        split = pd.read_parquet(files.split)
-        split = facing(split) if facing else split
+        split = job.facing(pd.read_parquet(files.split))
         test = role_of(split, "test")
         pool = open_images(files.images, job.artifact, job.watched, split)
         once = single(pool, both=job.both)
@@ -130,15 +127,6 @@ class Explained:
 
 def explain(job: ExplainJob, running: Running) -> None:
     """Choose the images and classes, explain, write maps and their index."""
-    make(job, running)
-
-
-def make(
-    job: ExplainJob,
-    running: Running,
-    facing: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
-) -> None:
-    """Do a job of explaining; `facing` turns the split as the network sees it."""
     import numpy as np
     import torch
 
@@ -149,7 +137,7 @@ def make(
     from rightreasons.saliency.maps import explain as make_maps
     from rightreasons.saliency.maps import map_index
 
-    it, group = Explained.of(job, job.input, facing), job.group
+    it, group = Explained.of(job, job.input), job.group
     logits = predict_logits(it.model, it.images, it.device)
     true = job.explained_class == "true"
     classes = it.chosen["target"].to_numpy() if true else logits.argmax(1)

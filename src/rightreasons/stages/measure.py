@@ -101,7 +101,8 @@ def measure(job: MeasureJob, running: Running) -> None:
     from rightreasons.core.arrays import write_arrays
     from rightreasons.core.files import read_json, write_parquet
     from rightreasons.metrics.compute import resolve
-    from rightreasons.metrics.measures import mean_maps, measure_group
+    from rightreasons.metrics.mean_maps import mean_maps
+    from rightreasons.metrics.measures import measure_group
 
     maps, others = map_sets(job), other_sets(job)
     first = maps[job.original][0]

@@ -5,7 +5,6 @@ A network that was trained elsewhere is read instead, and the same files are wri
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,10 +62,14 @@ class TrainJob(Job):
         """Return the artifacts' modules."""
         return modules_of(self.artifact, self.watched)
 
+    @property
+    def stream(self) -> tuple[str, ...]:
+        """With the seed, the key of the job's random streams."""
+        return self.group.stream
 
-def train(job: TrainJob, running: Running) -> None:
-    """Build and train, or read; predict, write."""
-    fit(job, running)
+    def facing(self, split: pd.DataFrame) -> pd.DataFrame:
+        """Return a split as the network is to see it: its column target is what it predicts."""
+        return split
 
 
 def check_classes(model: Classifier, split: pd.DataFrame) -> None:
@@ -89,25 +92,8 @@ def count_classes(model: Classifier) -> int:
     return 2 if isinstance(model.readout, Grouped) else model.head.out_features
 
 
-def fit(
-    job: TrainJob,
-    running: Running,
-    facing: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
-    *stream: str,
-) -> None:
-    """Do a job of training.
-
-    Parameters
-    ----------
-    job
-        The job.
-    running
-        What it reports to.
-    facing
-        Turns the split as the network is to see it.
-    stream
-        What the random streams depend on beside the group.
-    """
+def train(job: TrainJob, running: Running) -> None:
+    """Build and train, or read; predict, write."""
     import numpy as np
     import pandas as pd
 
@@ -125,9 +111,8 @@ def fit(
     from rightreasons.runtime.devices import fit_batch, pick_device
 
     device = pick_device()
-    seed, key = job.group.seed, (*job.group.stream, *stream)
-    split = pd.read_parquet(job.input.split)
-    split = facing(split) if facing else split
+    seed, key = job.group.seed, job.stream
+    split = job.facing(pd.read_parquet(job.input.split))
     pool = open_task(
         job.input.images,
         split,
@@ -138,7 +123,7 @@ def fit(
     )
     data = labelled(pool.images, split, "train")
 
-    def trained(batch_size: int) -> tuple[Classifier, list[dict[str, float]]]:
+    def fit(batch_size: int) -> tuple[Classifier, list[dict[str, float]]]:
         first = derive(seed, "init", *key)
         model = build_classifier(**job.model.starting(), seed=first).to(device)
         history = fit_network(
@@ -153,7 +138,7 @@ def fit(
 
     with counted() as passes:
         if job.model.train:
-            model, history = fit_batch(trained, job.training.batch_size, "train", least=2)
+            model, history = fit_batch(fit, job.training.batch_size, "train", least=2)
         else:
             model, history = open_trained(job.model).to(device), []
             check_classes(model, split)

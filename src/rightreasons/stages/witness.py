@@ -1,4 +1,4 @@
-"""Train the two networks of the region-rank audit, and make their maps.
+"""The two networks of the region-rank audit: trained as the original is, and explained as it is.
 
 Both are trained where target and protected attribute are not associated (level 0): `baseline`
 predicts the target, `predictor` the protected attribute. No method starts from them.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from rightreasons.core.job import Running
 from rightreasons.stages.explain import ExplainJob
 from rightreasons.stages.train import TrainJob
 
@@ -30,6 +29,15 @@ class WitnessJob(TrainJob):
     witness: str
     predicts: Literal["target", "protected"]
 
+    @property
+    def stream(self) -> tuple[str, ...]:
+        """With the seed, the key of the job's random streams: not those of the original."""
+        return (*super().stream, self.witness)
+
+    def facing(self, split: pd.DataFrame) -> pd.DataFrame:
+        """Return a split whose target is what the network predicts."""
+        return facing(split, self.predicts)
+
 
 class WitnessMapsJob(ExplainJob):
     """Make its maps by a set of explainers; `method` is its name.
@@ -42,23 +50,13 @@ class WitnessMapsJob(ExplainJob):
 
     predicts: Literal["target", "protected"]
 
-
-def witness(job: WitnessJob, running: Running) -> None:
-    """Build, train, predict, write."""
-    from rightreasons.stages.train import fit
-
-    fit(job, running, lambda split: facing(split, job.predicts), job.witness)
-
-
-def explain_witness(job: WitnessMapsJob, running: Running) -> None:
-    """Explain the images that the methods' networks are explained on."""
-    from rightreasons.stages.explain import make
-
-    make(job, running, lambda split: facing(split, job.predicts))
+    def facing(self, split: pd.DataFrame) -> pd.DataFrame:
+        """Return a split whose target is what the network predicts."""
+        return facing(split, self.predicts)
 
 
 def facing(split: pd.DataFrame, predicts: str) -> pd.DataFrame:
-    """Return a split whose target is what the network predicts.
+    """Return a split whose target is what a network predicts.
 
     Of the predictor, target and protected attribute change places.
     """

@@ -3,7 +3,7 @@
 All of it is known from the config and the files that it names, and none of it needs torch: names,
 files and what they hold, images and architecture, explainers and architecture, and what a network
 that was trained elsewhere allows. Whether tensors fit is asked when a run starts
-(`models.rehearse`), as that needs the network.
+(`study.rehearsal`), as that needs the network.
 """
 
 from __future__ import annotations
@@ -181,7 +181,8 @@ def _check_trained(study: StudyConfig, grid: Grid, task: str, model: ModelConfig
 
 
 def _check_outputs(model: ModelConfig) -> None:
-    for key, chosen in (("positive", model.positive), ("negative", model.negative)):
+    for key in ("positive", "negative", "classes"):
+        chosen = getattr(model, key)
         listed = chosen if isinstance(chosen, list) else [] if chosen is None else [chosen]
         if model.architecture.startswith(HF):
             hf_outputs(model.architecture.removeprefix(HF), listed, key)

@@ -21,7 +21,7 @@ from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
 from rightreasons.study.load import load_config, read_yaml
 from rightreasons.study.plan import Plan
-from rightreasons.study.sections import AttributionRoi
+from rightreasons.study.section_tasks import AttributionRoi
 
 if TYPE_CHECKING:
     import numpy as np

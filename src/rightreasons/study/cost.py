@@ -24,6 +24,7 @@ from rightreasons.splits import DESIGNS
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_figures import FigurePlan
 from rightreasons.study.plan_multiverse import MultiversePlan
+from rightreasons.study.plan_probes import ProbePlan
 from rightreasons.study.plan_tables import TablePlan
 from rightreasons.study.plan_tuning import TuningPlan
 from rightreasons.study.plan_witness import WitnessPlan
@@ -260,9 +261,6 @@ class Estimate:
         task, size, asked = group.task, self.size(group.task), self.study.explain
         explained = roles["test"] if asked.images == "all" else min(asked.images, roles["test"])
         models = self.grid.models(task)
-        probed = {
-            (cell.method, name) for cell, name in self.plan.probed_cells() if cell.group == group
-        }
         for name in self.grid.sets(task):
             chosen = asked.sets[name]
             each = sum(map(map_passes, chosen.values()))
@@ -275,7 +273,7 @@ class Estimate:
                     megabytes=room,
                     torch=True,
                 )
-                if (method, name) in probed:
+                if (group, method, name) in self._probed_cells:
                     passes = self.study.probe.images * self._probe_passes(each, len(chosen))
                     self._add("probe", passes=passes, per_pass=per_pass, torch=True)
             if (group, name) in self._sanity_cells:
@@ -286,8 +284,13 @@ class Estimate:
         self._add("measure", seconds=maps * known("map", "measure", size), megabytes=1.0)
 
     @cached_property
+    def _probed_cells(self) -> set[tuple[Group, str, str]]:
+        cells = ProbePlan(self.plan).probed_cells()
+        return {(cell.group, cell.method, name) for cell, name in cells}
+
+    @cached_property
     def _sanity_cells(self) -> set[tuple[Group, str]]:
-        return set(self.plan.sanity_cells())
+        return set(ProbePlan(self.plan).sanity_cells())
 
     def _probe_passes(self, each: float, explainers: int) -> float:
         """Return the passes of all probes of an image by a set of explainers."""

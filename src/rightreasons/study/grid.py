@@ -16,14 +16,8 @@ from rightreasons.saliency import EXPLAINERS
 from rightreasons.splits import DESIGNS
 from rightreasons.splits._roles import BaseRoles
 from rightreasons.study.methods import parameters
-from rightreasons.study.sections import (
-    TUNED,
-    ArtifactRoi,
-    AttributionRoi,
-    BoxesRoi,
-    MaskRoi,
-    StudyConfig,
-)
+from rightreasons.study.section_tasks import ArtifactRoi, AttributionRoi, BoxesRoi, MaskRoi
+from rightreasons.study.sections import TUNED, StudyConfig
 
 #: In place of a level: the choice of levels that are tuned together.
 TOGETHER = "together"

@@ -13,7 +13,6 @@ from rightreasons.artifacts import ARTIFACTS
 from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError, reason
 from rightreasons.core.registry import Registry, suggestion
-from rightreasons.core.user_paths import expanded
 from rightreasons.data import DATASETS, mask_names
 from rightreasons.data.attributes import columns, parse
 from rightreasons.data.groups import attributes, parts
@@ -32,7 +31,8 @@ from rightreasons.study.messages import explain, quoted
 from rightreasons.study.methods import check_tuning, study_methods
 from rightreasons.study.parameters import component_params
 from rightreasons.study.plan_multiverse import allowed
-from rightreasons.study.sections import EXPRESSIONS, AttributionRoi, MaskRoi, StudyConfig
+from rightreasons.study.section_tasks import EXPRESSIONS, AttributionRoi, MaskRoi
+from rightreasons.study.sections import StudyConfig
 from rightreasons.study.yaml_keys import check_keys
 from rightreasons.tables.asked import QUESTIONS
 
@@ -59,7 +59,7 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
             "--configfile: --configfile studies/STUDY.yaml CHANGES.yaml."
         )
     try:
-        config = StudyConfig.model_validate(_networks_written_out(raw))
+        config = StudyConfig.model_validate(raw)
     except ValidationError as error:
         raise UserError(explain(error, StudyConfig)) from None
     kinds = scanned()
@@ -97,28 +97,6 @@ def load_config(raw: dict[str, Any], folders: Sequence[Path] = ()) -> StudyConfi
     _check_cells(study)
     check_models(study)
     return study
-
-
-def _networks_written_out(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return a config whose networks' paths have ~ and variables filled in, as all others have."""
-    tasks = raw.get("tasks")
-    if isinstance(tasks, dict):
-        raw = {**raw, "tasks": {name: _network_written_out(one) for name, one in tasks.items()}}
-    return _network_written_out(raw)
-
-
-def _network_written_out(section: Any) -> Any:
-    """Return a section with the paths of its key `model` filled in; `prefix:~/x` too."""
-    model = section.get("model") if isinstance(section, dict) else None
-    if not isinstance(model, dict):
-        return section
-    filled = dict(model)
-    for key in ("weights", "architecture"):
-        if isinstance(value := model.get(key), str):
-            prefix, colon, path = value.partition(":~")
-            whole = prefix + ":" + expanded(f"~{path}", f"model.{key}") if colon else value
-            filled[key] = expanded(whole, f"model.{key}")
-    return {**section, "model": filled}
 
 
 def _check_own_keys(config: StudyConfig, task: str) -> None:

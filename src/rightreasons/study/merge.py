@@ -26,7 +26,7 @@ from rightreasons.study.record import RECORD, differences
 #: Stages whose files belong to datasets, groups or cells: they are taken as they are.
 KEPT = (
     *("fetch", "pool", "region", "fenced_region", "split", "train", "tune", "choose"),
-    *("debias", "explain", "sanity", "probe"),
+    *("debias", "explain", "witness", "sanity", "probe"),
 )
 #: Stages whose files are about all methods of a group: they are taken where both have the same.
 OF_METHODS = ("measure", "universe")

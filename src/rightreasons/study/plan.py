@@ -23,15 +23,14 @@ from rightreasons.stages.fenced_region import FencedRegionInput, FencedRegionJob
 from rightreasons.stages.fetch import FetchJob
 from rightreasons.stages.measure import MeasureInput, MeasureJob
 from rightreasons.stages.pool import PoolJob, Twins, TwinsInput, TwinsJob
-from rightreasons.stages.probe import ProbeInput, ProbeJob
 from rightreasons.stages.region import RegionJob
 from rightreasons.stages.roi import Roi
-from rightreasons.stages.sanity import SanityJob
 from rightreasons.stages.split import SplitInput, SplitJob, Watch
 from rightreasons.stages.train import TrainInput, TrainJob
 from rightreasons.study.grid import Grid, region_name
 from rightreasons.study.paths import Paths
-from rightreasons.study.sections import ArtifactRoi, AttributionRoi, StudyConfig
+from rightreasons.study.section_tasks import ArtifactRoi, AttributionRoi
+from rightreasons.study.sections import StudyConfig
 
 
 class Plan:
@@ -174,7 +173,7 @@ class Plan:
             ),
             output=self.trained_files(group),
             group=group,
-            artifact=self._artifact(group.task),
+            artifact=self.artifact(group.task),
             watched=self.watched(group.task),
             model=self.study.task_model(group.task),
             training=self.study.task_training(group.task),
@@ -196,7 +195,7 @@ class Plan:
             stream=original,
             preset=self.grid.preset(method),
             override={} if original == method else {knob: 0},
-            artifact=self._artifact(group.task),
+            artifact=self.artifact(group.task),
             watched=self.watched(group.task),
             roi=self.cell_roi(group, method),
             deterministic=self.study.deterministic,
@@ -206,63 +205,18 @@ class Plan:
         """Return the job that makes the maps of a method's network by a set of explainers."""
         chosen = self.study.explain
         return ExplainJob(
-            input=self._explained(group, method),
+            input=self.explained(group, method),
             output=self.map_files(group, method, explainers),
             group=group,
             method=method,
             explainer_set=explainers,
-            artifact=self._artifact(group.task),
+            artifact=self.artifact(group.task),
             watched=self.watched(group.task),
-            explainers=self._explainers(explainers),
+            explainers=self.explainers(explainers),
             images=chosen.images,
             explained_class=chosen.explained_class,
             batch_size=chosen.batch_size,
-            both=self._both(group),
-            deterministic=self.study.deterministic,
-        )
-
-    def sanity(self, group: Group, explainers: str) -> SanityJob:
-        """Return the job that checks a set of explainers on a group's original network."""
-        chosen = self.study.sanity
-        folder = self.paths.folder("sanity", group, explainers=explainers)
-        return SanityJob(
-            input=self._explained(group, self.grid.original),
-            output=files.Sanity.below(folder),
-            group=group,
-            artifact=self._artifact(group.task),
-            watched=self.watched(group.task),
-            explainers=self._explainers(explainers),
-            images=chosen.images,
-            stages=chosen.stages,
-            explained_class=self.study.explain.explained_class,
-            batch_size=self.study.explain.batch_size,
-            both=self._both(group),
-            replicates=self.study.measure.replicates,
-            deterministic=self.study.deterministic,
-        )
-
-    def probe(self, group: Group, method: str, explainers: str) -> ProbeJob:
-        """Return the job that probes the maps of a method's network by a set of explainers."""
-        made, asked = self.map_files(group, method, explainers), self.study.probe
-        folder = self.paths.folder("probe", group, method=method, explainers=explainers)
-        first = self._probed_sets(group.task)[0] == explainers
-        return ProbeJob(
-            input=ProbeInput(
-                **self._explained(group, method).model_dump(), maps=made.maps, index=made.index
-            ),
-            output=files.Probed.below(folder),
-            group=group,
-            method=method,
-            explainer_set=explainers,
-            artifact=self._artifact(group.task),
-            watched=self.watched(group.task),
-            explainers=self._explainers(explainers),
-            floor=tuple(self.grid.floor(self._probed_sets(group.task))) if first else (),
-            probes=self.probes,
-            images=asked.images,
-            explained_class=self.study.explain.explained_class,
-            batch_size=self.study.explain.batch_size,
-            both=self._both(group),
+            both=self.both(group),
             deterministic=self.study.deterministic,
         )
 
@@ -300,9 +254,9 @@ class Plan:
             output=self.measure_files(group),
             study=self.study.study,
             group=group,
-            artifact=self._artifact(task),
+            artifact=self.artifact(task),
             watched=self.watched(task),
-            both=self._both(group),
+            both=self.both(group),
             original=grid.original,
             methods=methods,
             models=tuple(models),
@@ -398,36 +352,6 @@ class Plan:
         chosen = resolve(self.study.measure.metrics)
         return {name: params.model_dump(mode="json") for name, params in chosen.items()}
 
-    def sanity_cells(self) -> list[tuple[Group, str]]:
-        """Return group and set of explainers of every sanity check, none where it is off."""
-        chosen = self.study.sanity
-        return [
-            (group, explainers)
-            for group in self.grid.groups()
-            for explainers in self.grid.sets(group.task)
-            if chosen.images
-            and (chosen.levels == "all" or group.level == self._rounded(group.design))
-        ]
-
-    @property
-    def probes(self) -> tuple[Chosen, ...]:
-        """The probes of the study."""
-        return tuple(Chosen.of(name, given) for name, given in self.study.probe.probes.items())
-
-    def probed_cells(self) -> list[tuple[Cell, str]]:
-        """Return every cell whose maps are probed with each set, none where that is off."""
-        asked, grid = self.study.probe, self.grid
-        return [
-            (Cell(group=group, method=method), explainers)
-            for group in grid.groups()
-            for method in grid.models(group.task)
-            if method in (asked.methods or [grid.original])
-            for explainers in self._probed_sets(group.task)
-            if asked.images
-            and (asked.tasks is None or group.task in asked.tasks)
-            and (asked.levels == "all" or group.level == self._rounded(group.design))
-        ]
-
     def cells(self) -> list[Cell]:
         """Return every method in every group."""
         return [
@@ -451,26 +375,18 @@ class Plan:
         """Return the artifact that a task watches, or None."""
         return self.grid.chosen_artifact(self.grid.watched_artifact(task))
 
-    def _probed_sets(self, task: str) -> list[str]:
-        """Return the sets of explainers of a task that probes are to be asked of."""
-        asked = self.study.probe.sets
-        return [name for name in self.grid.sets(task) if asked is None or name in asked]
-
-    def _rounded(self, design: str) -> float:
-        """Return a design's strongest level with the digits of a folder's name."""
-        return float(f"{self.grid.strongest(design):g}")
-
     def _dataset(self, name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
         """Return a dataset's kind, and the parameters of `fetch` and of `pool` alone."""
         params = self.study.datasets[name]
         fetch, pool = stage_params(params["kind"], params)
         return params["kind"], fetch, pool
 
-    def _both(self, group: Group) -> bool:
+    def both(self, group: Group) -> bool:
         """Return whether the pool itself holds both versions of the images of a group's task."""
-        return self.grid.doubled(group.task) and self._artifact(group.task) is None
+        return self.grid.doubled(group.task) and self.artifact(group.task) is None
 
-    def _artifact(self, task: str) -> Chosen | None:
+    def artifact(self, task: str) -> Chosen | None:
+        """Return the artifact that is a task's protected attribute, or None."""
         return self.grid.chosen_artifact(self.grid.artifact(task))
 
     def _training_input(self, group: Group) -> TrainInput:
@@ -498,7 +414,8 @@ class Plan:
         at = self.grid.tuned_at(group)
         return self.choice_files(group.task, group.design, at, method).chosen
 
-    def _explained(self, group: Group, method: str) -> ExplainInput:
+    def explained(self, group: Group, method: str) -> ExplainInput:
+        """Return the files of a job that explains a method's network."""
         made = self.model_files(group, method)
         return ExplainInput(
             images=self.pool(group.dataset).output.images,
@@ -507,7 +424,8 @@ class Plan:
             metadata=made.metadata,
         )
 
-    def _explainers(self, name: str) -> tuple[Chosen, ...]:
+    def explainers(self, name: str) -> tuple[Chosen, ...]:
+        """Return the explainers of a set with their parameters."""
         return tuple(Chosen.of(e, given) for e, given in self.study.explain.sets[name].items())
 
     def _fenced_maps(self, group: Group, attribute: str) -> dict[str, Path]:

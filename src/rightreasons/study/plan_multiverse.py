@@ -18,7 +18,7 @@ from rightreasons.stages.tabulate_multiverse import (
 )
 from rightreasons.stages.universe import Place, Universe, UniverseInput, UniverseJob
 from rightreasons.study.plan import Plan
-from rightreasons.study.sections import MultiverseConfig
+from rightreasons.study.section_choices import MultiverseConfig
 from rightreasons.tables.asked import ALL_MAPS, OWN_ROI, OWN_SIGN, QUESTIONS, Asked, AskedTask
 
 HALF = "half"  # the threshold of methods that choose none

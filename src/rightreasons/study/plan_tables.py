@@ -32,9 +32,10 @@ from rightreasons.stages.tabulate_shortcuts import ShortcutsInput, ShortcutsJob,
 from rightreasons.stages.tabulate_tuning import TuningTables, TuningTablesInput, TuningTablesJob
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_multiverse import MultiversePlan
+from rightreasons.study.plan_probes import ProbePlan
 from rightreasons.study.plan_tuning import TuningPlan
 from rightreasons.study.plan_witness import WitnessPlan
-from rightreasons.study.sections import TaskConfig
+from rightreasons.study.section_tasks import TaskConfig
 from rightreasons.tables.parameters import Comparing, Described, Ranking, TableOne, Timed
 
 
@@ -58,6 +59,7 @@ class TablePlan:
         self.study = plan.study
         self.grid = plan.grid
         self.folder = plan.paths.folder("tables")
+        self.probed = ProbePlan(plan)
         self.made = Tables.below(self.folder)
         self.tuned = TuningPlan(plan)
         self.multiversed = MultiversePlan(plan)
@@ -82,9 +84,9 @@ class TablePlan:
             made.append(TuningTables.below(self.folder))
         if self.multiversed.groups():
             made.append(MultiverseTables.below(self.folder))
-        if self.plan.sanity_cells():
+        if self.probed.sanity_cells():
             made.append(SanityTable.below(self.folder))
-        if self.plan.probed_cells():
+        if self.probed.probed_cells():
             made.append(ProbeTable.below(self.folder))
         return {name: Path(str(path)) for one in made for name, path in one.named().items()}
 
@@ -229,11 +231,11 @@ class TablePlan:
         for group in self.multiversed.measured():
             yield Timed(stage="universe", key=group.model_dump(), path=path("universe", group))
         yield from self._timed_witnesses()
-        for group, name in self.plan.sanity_cells():
+        for group, name in self.probed.sanity_cells():
             own = {**group.model_dump(), "method": grid.original}
             file = path("sanity", group, explainers=name)
             yield Timed(stage="sanity", key=own, explainers=name, path=file)
-        for cell, name in self.plan.probed_cells():
+        for cell, name in self.probed.probed_cells():
             own = {**cell.group.model_dump(), "method": cell.method}
             file = path("probe", cell.group, method=cell.method, explainers=name)
             yield Timed(stage="probe", key=own, explainers=name, path=file)
@@ -275,8 +277,8 @@ class TablePlan:
 
     def sanity(self) -> SanityTableJob:
         """Return the job that makes the table `sanity`."""
-        cells = self.plan.sanity_cells()
-        checks = [self.plan.sanity(group, explainers).output for group, explainers in cells]
+        cells = self.probed.sanity_cells()
+        checks = [self.probed.sanity(group, explainers).output for group, explainers in cells]
         return SanityTableJob(
             input=SanityTableInput(
                 provenance=self.made.provenance, sanity=tuple(made.sanity for made in checks)
@@ -288,8 +290,8 @@ class TablePlan:
 
     def probes(self) -> ProbeTableJob:
         """Return the job that makes the table `probes`."""
-        cells = self.plan.probed_cells()
-        probed = [self.plan.probe(cell.group, cell.method, name).output for cell, name in cells]
+        cells = self.probed.probed_cells()
+        probed = [self.probed.probe(cell.group, cell.method, name).output for cell, name in cells]
         return ProbeTableJob(
             input=ProbeTableInput(
                 provenance=self.made.provenance, probed=tuple(made.probe for made in probed)
@@ -297,7 +299,7 @@ class TablePlan:
             output=ProbeTable.below(self.folder),
             study=self.study.study,
             cells=tuple(cell for cell, _ in cells),
-            probes=self.plan.probes,
+            probes=self.probed.probes,
             replicates=self.study.measure.replicates,
         )
 

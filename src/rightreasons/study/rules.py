@@ -44,6 +44,7 @@ from rightreasons.stages.universe import Universe
 from rightreasons.study.plan import Plan
 from rightreasons.study.plan_figures import FigurePlan
 from rightreasons.study.plan_multiverse import MultiversePlan
+from rightreasons.study.plan_probes import ProbePlan
 from rightreasons.study.plan_tables import TablePlan
 from rightreasons.study.plan_tuning import TuningPlan
 from rightreasons.study.plan_witness import WitnessPlan
@@ -141,12 +142,12 @@ STAGES = {
         "explain_witness",
     ),
     "sanity": Stage(
-        lambda plan, w: plan.sanity(_group(plan, w), w["explainers"]),
+        lambda plan, w: ProbePlan(plan).sanity(_group(plan, w), w["explainers"]),
         _below(files.Sanity, "sanity"),
         "sanity",
     ),
     "probe": Stage(
-        lambda plan, w: plan.probe(_group(plan, w), w["method"], w["explainers"]),
+        lambda plan, w: ProbePlan(plan).probe(_group(plan, w), w["method"], w["explainers"]),
         _below(files.Probed, "probe"),
         "probe",
     ),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     ValidationError,
@@ -17,184 +15,25 @@ from pydantic import (
     model_validator,
 )
 
-from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
 from rightreasons.core.sections import Section
-from rightreasons.core.user_paths import expanded
-from rightreasons.data.groups import joined
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.models.config import ModelConfig
 from rightreasons.regions.params import RegionParams
 from rightreasons.study.messages import quoted
-from rightreasons.tuning.criteria import CRITERIA
-from rightreasons.tuning.draws import Sampler
+from rightreasons.study.section_choices import (
+    MultiverseConfig,
+    Scale,
+    TuningConfig,
+    or_switched,
+    switched,
+)
+from rightreasons.study.section_names import Folder, Name
+from rightreasons.study.section_tasks import ArtifactRoi, KnownRoi, TaskConfig, has_area
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-EXPRESSIONS = ("target", "protected")  # keys of a task
 #: Keys of a method that are no parameters of its kind.
 METHOD_KEYS = ("kind", "preset", "search", "control_of")
 DEFAULT, TUNED = "default", "tuned"  # presets that every method has, and that tuning fills
-#: Choices of the multiverse, the study's own first but for scales.
-Threshold = Literal["own", "base_rate", "youden"]
-Scale = Literal["max", "mass", "raw"]
-Sign = Literal["absolute", "positive"]
-Explained = Literal["all", "agreed"]
-THRESHOLDS: tuple[Threshold, ...] = ("own", "base_rate", "youden")
-SCALES: tuple[Scale, ...] = ("max", "mass", "raw")
-SIGNS: tuple[Sign, ...] = ("absolute", "positive")
-EXPLAINED: tuple[Explained, ...] = ("all", "agreed")
-LONGEST = 100  # letters of a name: paths hold several
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-def _check_name(name: str) -> str:
-    if not NAME.fullmatch(name) or len(name) > LONGEST:
-        raise ValueError(
-            f"the name {quoted(name)} is used in file names: letters, digits and _ only, beginning "
-            f"with a letter, at most {LONGEST}"
-        )
-    return name
-
-
-def _check_folder(name: str) -> str:
-    if not name.strip() or not name.isprintable() or set(name) & set("{}"):
-        raise ValueError("must be the name of a folder, without line breaks and braces")
-    return name
-
-
-def _expanded(name: str) -> str:
-    """Return a folder with ~ and variables filled in, as `core.user_paths` does."""
-    try:
-        return _check_folder(expanded(_check_folder(name)))
-    except UserError as error:
-        raise ValueError(str(error).rstrip(".")) from None
-
-
-Name = Annotated[str, AfterValidator(_check_name)]
-Folder = Annotated[str, AfterValidator(_expanded)]
-
-
-class MaskRoi(Section):
-    """A region of interest from the dataset's own pixel masks."""
-
-    mask: str = Field(description="name of the dataset's mask, one region per image")
-
-
-class BoxesRoi(Section):
-    """A region of interest from boxes that the dataset declares: the mask of their name."""
-
-    boxes: str = Field(description="name of the dataset's boxes, one region per image")
-
-
-Rectangle = Annotated[list[Fraction], Field(min_length=4, max_length=4)]
-
-
-class TopAttribution(Section):
-    """Where a patch classifier finds an attribute."""
-
-    attribute: str = Field(description="attribute that the patch classifier is trained on")
-    quantile: float = Field(
-        0.9, gt=0, lt=1, description="quantile of the mean map above which the region lies"
-    )
-
-
-class AttributionRoi(Section):
-    """A region of interest that nobody drew: the top of a mean attribution map."""
-
-    attribution: TopAttribution = Field(description="whose attribution, and how much of it")
-
-
-class ArtifactRoi(Section):
-    """A region of interest where an artifact lies, or would lie: exact, image by image."""
-
-    artifact: str = Field(description="name of an artifact of this study")
-
-
-def _has_area(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """Return a checked region, or say all that is allowed rather than why each kind fails."""
-    try:
-        roi = check(given)
-    except ValidationError:
-        roi = [0, 0, 0, 0]
-    if isinstance(roi, BoxesRoi):
-        return MaskRoi(mask=roi.boxes)
-    if isinstance(roi, list) and not (roi[0] < roi[2] and roi[1] < roi[3]):
-        raise ValueError(
-            "allowed are a rectangle [x0, y0, x1, y1] in fractions of the image, "
-            "0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, {mask: NAME}, {boxes: NAME}, and for a task "
-            "{artifact: NAME} and {attribution: {attribute: NAME, quantile: 0 to 1}}"
-        )
-    return roi
-
-
-KnownRoi = Rectangle | MaskRoi | BoxesRoi
-
-
-class WatchedConfig(Section):
-    """A second attribute whose reliance is measured as well: a shortcut that nobody treats."""
-
-    attribute: str = Field(
-        description="another artifact's name, or an attribute that the dataset has twins of"
-    )
-    level: float | None = Field(
-        None,
-        ge=-1,
-        le=1,
-        description="of an artifact: share of images with target 1 that carry it minus that of "
-        "target 0, in train and debias; in select and test half of each cell carries it",
-    )
-
-
-def _intersection(given: Any) -> Any:
-    """Return a list of attributes as one text: its parts, separated by commas."""
-    if isinstance(given, list) and given and all(isinstance(one, str) for one in given):
-        return joined(given)
-    return given
-
-
-def _or_several(schema: dict[str, Any]) -> None:
-    """Say in a key's schema that it may be a list, too."""
-    several = {"items": {"type": "string"}, "minItems": 1, "type": "array"}
-    schema["anyOf"] = [{"type": schema.pop("type")}, several]
-
-
-class TaskConfig(Section):
-    """What is predicted, what must not matter, and where that sits in the image."""
-
-    dataset: str = Field(description="name of a dataset of this study")
-    target: str = Field(description="attribute to predict, or an expression: gender == Male")
-    protected: Annotated[str, BeforeValidator(_intersection)] = Field(
-        description="protected attribute, an expression (race in [Black]), or an artifact's name; "
-        "an attribute with any number of values has as many groups (race), and a list of several "
-        "an intersection ([race, gender])",
-        json_schema_extra=_or_several,
-    )
-    roi: Annotated[
-        Rectangle | MaskRoi | BoxesRoi | AttributionRoi | ArtifactRoi, WrapValidator(_has_area)
-    ] = Field(
-        description="region of the protected attribute: x0, y0, x1, y1 as fractions, a mask, "
-        "the top quantile of an attribution map, or where an artifact lies"
-    )
-    watched: WatchedConfig | None = Field(
-        None,
-        description="a second attribute whose reliance is measured as well, to see whether a "
-        "method that mitigates one shortcut raises the other",
-    )
-    designs: list[str] | None = Field(
-        None, min_length=1, description="designs of this task; none: all of the study"
-    )
-    methods: list[str] | None = Field(
-        None, min_length=1, description="methods of this task beside vanilla; none: all"
-    )
-    sets: list[str] | None = Field(
-        None, min_length=1, description="sets of explainers of this task; none: all"
-    )
-    model: dict[str, Any] = Field(
-        default_factory=dict, description="keys of `model` that differ for this task"
-    )
-    training: dict[str, Any] = Field(
-        default_factory=dict, description="keys of `training` that differ for this task"
-    )
 
 
 def _all_explainers() -> dict[str, dict[str, dict[str, Any]]]:
@@ -331,7 +170,7 @@ class RegionsConfig(Section):
         default_factory=lambda: RegionParams.model_validate({}),
         description="the patch classifier and its training",
     )
-    attributes: dict[Name, dict[str, Annotated[KnownRoi | None, WrapValidator(_has_area)]]] = Field(
+    attributes: dict[Name, dict[str, Annotated[KnownRoi | None, WrapValidator(has_area)]]] = Field(
         default_factory=dict,
         description="attributes to locate beside those that tasks need, by dataset; each with its "
         "known region (rectangle or mask) to compare with, or null. `coin_flip` is a control: a "
@@ -365,121 +204,6 @@ class ReportConfig(Section):
     figures: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="parameters of figures that differ from their defaults"
     )
-
-
-class MultiverseConfig(Section):
-    """Choices that cost no training: all their combinations are tried on every conclusion."""
-
-    fairness: list[str] | None = Field(
-        None,
-        min_length=1,
-        description="metrics of decisions that say who is fairer, the one that counts by default "
-        "first; none: all whose trait `answers` says so",
-    )
-    performance: list[str] | None = Field(
-        None, min_length=1, description="metrics of decisions that say who is right more often"
-    )
-    saliency: list[str] | None = Field(
-        None, min_length=1, description="metrics of maps that say who looks less at the region"
-    )
-    reliance: list[str] | None = Field(
-        None, min_length=1, description="metrics of twins that say who relies less on it"
-    )
-    threshold: list[Threshold] = Field(
-        default_factory=lambda: list(THRESHOLDS),
-        description="own: as the study has it, always tried; base_rate: as many decisions 1 as "
-        "labels 1 on debias images; youden: the best balanced accuracy on select images, else on "
-        "debias images. Methods that choose thresholds keep theirs",
-    )
-    scale: list[Scale] = Field(
-        default_factory=lambda: list(SCALES),
-        description="scales of the intensity beside `measure.scale`",
-    )
-    sign: list[Sign] = Field(
-        default_factory=lambda: list(SIGNS),
-        description="relevance that counts: |r|, always tried, and max(r, 0)",
-    )
-    margin: list[Annotated[float, Field(gt=0, lt=0.5)]] = Field(
-        default_factory=lambda: [0.05],
-        description="regions that are wider on all sides, by shares of the image's side",
-    )
-    masks: bool = Field(
-        True, description="the dataset's own mask of the protected attribute as region, if any"
-    )
-    rois: dict[Name, dict[Name, Annotated[KnownRoi, WrapValidator(_has_area)]]] = Field(
-        default_factory=dict, description="other regions by task and name: rectangles and masks"
-    )
-    explainer: list[Name] | None = Field(
-        None,
-        min_length=1,
-        description="explainers, the one that counts by default first; none: all of a task that "
-        "see the network, those that are shown first",
-    )
-    explained: list[Explained] = Field(
-        default_factory=lambda: list(EXPLAINED),
-        description="maps that count: all, always tried, and those of images whose true class both "
-        "networks predict, so that `explain.explained_class` does not matter",
-    )
-    level: list[float] | None = Field(
-        None,
-        min_length=1,
-        description="levels, of which the strongest counts by default; none: all but 0",
-    )
-
-
-def _switched(given: Any) -> Any:
-    """Return a section that may be switched on and off by true and false."""
-    return {True: {}, False: None}[given] if isinstance(given, bool) else given
-
-
-def _or_switched(schema: dict[str, Any]) -> None:
-    """Say in a section's schema that it may be switched."""
-    schema["anyOf"].append({"type": "boolean"})
-
-
-class TuningConfig(Section):
-    """How the parameters of methods with `preset: tuned` are chosen, on the role `select`."""
-
-    trials: int = Field(
-        0, ge=0, description="trials of every tuned method, its own parameters first; 0: none"
-    )
-    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(
-        default_factory=lambda: [1000],
-        min_length=1,
-        description="seeds that trials run with, none of them a seed of the study",
-    )
-    levels: Literal["each"] | Annotated[list[float], Field(min_length=1)] = Field(
-        "each",
-        description="each: every level has its own choice; or levels that are tuned together, and "
-        "whose one choice all levels get",
-    )
-    criterion: str = Field(
-        "equalized_odds",
-        description=f"what chooses between trials: {', '.join(CRITERIA)} (docs/tuning.md)",
-    )
-    tolerance: float = Field(
-        0.05,
-        ge=0,
-        le=0.5,
-        description="cell-balanced accuracy that the criterion equalized_odds may give up",
-    )
-    budget: int | None = Field(
-        None,
-        ge=1,
-        description="image passes that a trial may take; none: as many as training the original, "
-        "but at least 12,000",
-    )
-    sampler: Sampler = Field("sobol", description="how trials are drawn")
-
-    @field_validator("criterion")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in CRITERIA:
-            raise ValueError(
-                f"unknown criterion {quoted(name)}{suggestion(name, CRITERIA)} "
-                f"Allowed: {', '.join(CRITERIA)}"
-            )
-        return name
 
 
 class StudyConfig(Section):
@@ -552,11 +276,11 @@ class StudyConfig(Section):
         default_factory=lambda: ProbeConfig.model_validate({}),
         description="probes of explanation quality",
     )
-    multiverse: Annotated[MultiverseConfig | None, BeforeValidator(_switched)] = Field(
+    multiverse: Annotated[MultiverseConfig | None, BeforeValidator(switched)] = Field(
         None,
         description="how often conclusions change with choices that cost no training; true: with "
         "the default choices, false: not asked",
-        json_schema_extra=_or_switched,
+        json_schema_extra=or_switched,
     )
     regions: RegionsConfig = Field(
         default_factory=lambda: RegionsConfig.model_validate({}), description="data attribution"

@@ -12,7 +12,8 @@ import pandas as pd
 
 from rightreasons.core.seeds import derive
 from rightreasons.metrics import METRICS, headline, ranking, takes_many
-from rightreasons.metrics.compute import by_attribute, resolve, twins_of
+from rightreasons.metrics.compute import resolve
+from rightreasons.metrics.views import by_attribute, twins_of
 from rightreasons.statistics.paired import (
     Comparison,
     Judged,

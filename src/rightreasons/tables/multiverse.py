@@ -15,8 +15,8 @@ import pandas as pd
 from rightreasons.core.job import Cell, Group
 from rightreasons.metrics import METRICS, takes_many
 from rightreasons.metrics._groups import groups_in
-from rightreasons.metrics.compute import twins_of
 from rightreasons.metrics.influence import influence
+from rightreasons.metrics.views import twins_of
 from rightreasons.statistics.estimates import Estimate, mean_of, over_seeds
 from rightreasons.statistics.seeds import SeedEffect
 from rightreasons.tables.asked import ALL_MAPS, CHOICES, OWN_THRESHOLD, Asked, AskedTask

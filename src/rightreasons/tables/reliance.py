@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from rightreasons.metrics import METRICS, playing
-from rightreasons.metrics.compute import by_attribute
+from rightreasons.metrics.views import by_attribute
 from rightreasons.statistics.intervals import wilson
 from rightreasons.statistics.student import t_quantile
 from rightreasons.tables.claims import CLAIM, GROUP, MODEL, Calling, call, is_pair
