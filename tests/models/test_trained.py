@@ -29,6 +29,7 @@ from rightreasons.models.outside import input_of, two_logits
 from rightreasons.models.storage import load_model, save_model
 from rightreasons.models.trained import fresh_like, open_trained, shows_features
 from rightreasons.saliency import EXPLAINERS
+from rightreasons.stages.train import count_classes
 
 PIXELS = torch.rand(3, 3, 40, 40, generator=torch.Generator().manual_seed(0))
 MEAN, STD = (torch.tensor(one)[:, None, None] for one in (IMAGENET_MEAN, IMAGENET_STD))
@@ -113,6 +114,19 @@ def test_the_score_is_the_networks_own(
     save_model(model, tmp_path / "m.safetensors")
     stored = load_model(tmp_path / "m.safetensors", "resnet18", CPU)
     assert torch.equal(score(stored), score(model.to(memory_format=torch.channels_last)))
+
+
+def test_each_of_more_classes_has_its_output(tmp_path: Path) -> None:
+    network = trained(5)
+    model = opened(tmp_path, network, classes=[4, 0, 2])
+    z = outputs_of(network)
+    assert torch.allclose(outputs_of(model), z[:, [4, 0, 2]], atol=1e-6)
+    assert count_classes(model) == 3
+    grouped = opened(tmp_path, network, positive=[1, 4])
+    assert count_classes(grouped) == 2
+    for classes in ([0, 1, 5], [0, 1, 1]):
+        with pytest.raises(UserError, match=r"0 to 4\. Each class has one of its own"):
+            opened(tmp_path, network, classes=classes)
 
 
 def test_both_classes_of_one_output_have_maps(tmp_path: Path) -> None:

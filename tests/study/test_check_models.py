@@ -256,6 +256,30 @@ def test_what_a_trained_network_does_not_allow(
         load_config(levels)
 
 
+@pytest.mark.parametrize(
+    ("target", "classes", "said"),
+    [
+        ("Skin_Tone", None, "has 10 classes, and the network tells 2 apart"),
+        ("Skin_Tone", [0, 1, 2], "has 10 classes, and the network tells 3 apart"),
+        ("Smiling", [0, 1, 2], "has 2 classes, and the network tells 3 apart"),
+        ("Skin_Tone", ["dark", *range(9)], "labels have names only in a Hugging Face folder"),
+        ("Skin_Tone", list(range(10)), ""),
+    ],
+)
+def test_each_class_of_the_target_has_an_output(
+    tmp_path: Path, target: str, classes: list[int | str] | None, said: str
+) -> None:
+    model = {"architecture": "mobilenet_v3_small", "weights": weights(tmp_path)}
+    config = judged({**model, "classes": classes})
+    config["designs"] = {"as_is": {"shares": {"test": 1}}}
+    config["tasks"]["smiling_by_necktie"]["target"] = target
+    if not said:
+        load_config(config)
+        return
+    with pytest.raises(UserError, match=said):
+        load_config(config)
+
+
 def test_a_program_hides_its_layers(tmp_path: Path) -> None:
     path = tmp_path / "p.pt"
     torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)

@@ -125,3 +125,22 @@ class ModelConfig(Section):
         if self.weights in ("none", *IMAGENET):
             return None
         return Path(self.weights)
+
+
+def check_classes(asked: int, told: int, where: str = "") -> None:
+    """Raise UserError where a network does not tell as many classes apart as its target has.
+
+    Parameters
+    ----------
+    asked, told
+        How many classes the target has, and how many the network gives logits of.
+    where
+        What the message begins with.
+    """
+    if asked != told:
+        outputs = ", ".join(map(str, range(asked)))
+        raise UserError(
+            f"{where}the target has {asked} classes, and the network tells {told} apart. Of more "
+            "than two classes say which output each has, in the order of the target's values: "
+            f"model: {{classes: [{outputs}]}}."
+        )

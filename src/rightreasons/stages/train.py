@@ -72,19 +72,6 @@ class TrainJob(Job):
         return split
 
 
-def check_classes(model: Classifier, split: pd.DataFrame) -> None:
-    """Raise UserError where a network does not tell as many classes apart as the target has."""
-    from rightreasons.core.errors import UserError
-
-    asked, told = max(int(split["target"].max()) + 1, 2), count_classes(model)
-    if asked != told:
-        raise UserError(
-            f"the target has {asked} classes, and the network tells {told} apart. Of more than two "
-            "classes say which output each has, in the order of the target's values: model: "
-            f"{{classes: [{', '.join(map(str, range(asked)))}]}}."
-        )
-
-
 def count_classes(model: Classifier) -> int:
     """Return how many logits a network gives: its head's, or the two that a readout makes."""
     from rightreasons.models.classifier import Grouped
@@ -107,6 +94,7 @@ def train(job: TrainJob, running: Running) -> None:
     from rightreasons.learning.training import extract_features
     from rightreasons.learning.training import train as fit_network
     from rightreasons.models.architectures import build_classifier
+    from rightreasons.models.config import check_classes
     from rightreasons.models.trained import open_trained, shows_features
     from rightreasons.runtime.devices import fit_batch, pick_device
 
@@ -141,7 +129,7 @@ def train(job: TrainJob, running: Running) -> None:
             model, history = fit_batch(fit, job.training.batch_size, "train", least=2)
         else:
             model, history = open_trained(job.model).to(device), []
-            check_classes(model, split)
+            check_classes(max(int(split["target"].max()) + 1, 2), count_classes(model))
     select = labelled(pool.images, split, "select").images
     none = np.empty((0, model.n_features), np.float32)
     seen = len(select) and shows_features(model)

@@ -17,6 +17,7 @@ from rightreasons.core.errors import UserError
 from rightreasons.data import DATASETS, create
 from rightreasons.data.groups import AND, MOST, attributes, bare, need_two, parts
 from rightreasons.debias import METHODS, needs_two_groups
+from rightreasons.models.config import check_classes
 from rightreasons.splits import DESIGNS
 from rightreasons.study.grid import Grid
 from rightreasons.study.sections import StudyConfig
@@ -34,11 +35,6 @@ def group_count(study: StudyConfig, task: str) -> int | None:
     if chosen.protected in study.artifacts:
         return 2
     return _count(study, chosen.dataset, chosen.protected)
-
-
-def many_groups(study: StudyConfig, task: str) -> bool:
-    """Return whether a task is known to have more than two groups."""
-    return (group_count(study, task) or 2) > 2
 
 
 def class_count(study: StudyConfig, task: str) -> int | None:
@@ -91,6 +87,9 @@ def check_groups(study: StudyConfig) -> None:
         if many_classes(study, task):
             _check_designs(grid, task, "target")
             _check_classes(grid, task, where)
+        model, classes = study.task_model(task), class_count(study, task)
+        if not model.train and classes is not None:
+            check_classes(classes, len(model.classes or "01"), f"{where}.target: ")
     for task, design in grid.pairs():
         _check_roles(grid, task, design)
 
