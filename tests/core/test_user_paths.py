@@ -10,7 +10,8 @@ from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError
 from rightreasons.core.user_paths import expanded
 from rightreasons.data import create
-from rightreasons.study.load import _networks_written_out, load_config
+from rightreasons.models.config import ModelConfig
+from rightreasons.study.load import load_config
 
 
 @pytest.fixture(autouse=True)
@@ -89,12 +90,11 @@ def test_weights_of_a_study_and_of_a_task(home: Path, written: str, meant: str) 
     (home / "faces").mkdir()
     for place in (home / "w.pth", home / "faces" / "w.pth"):
         place.write_bytes(b"")
-    filled = _networks_written_out(
-        raw(model={"weights": written}, tasks={"one": {"model": {"weights": written}}})
-    )
-    assert filled["model"]["weights"] == filled["tasks"]["one"]["model"]["weights"] == meant
-    filled = _networks_written_out(raw(model={"architecture": "hf:~/net"}))
-    assert filled["model"]["architecture"] == f"hf:{home}/net"
+    assert ModelConfig(weights=written).weights == meant
+    task = {"dataset": "faces", "target": "Smiling", "protected": "Male", "roi": [0, 0, 1, 1]}
+    given = raw(tasks={"one": {**task, "model": {"weights": written}}})
+    assert load_config(given).task_model("one").weights == meant
+    assert ModelConfig(architecture="hf:~/net").architecture == f"hf:{home}/net"
     with pytest.raises(UserError, match=r"model\.weights.*'NOWHERE' is not set"):
         load_config(raw(model={"weights": "$NOWHERE/w.pth"}))
 
