@@ -12,6 +12,7 @@ from rightreasons.core.user_paths import expanded
 from rightreasons.data import create
 from rightreasons.models.config import ModelConfig
 from rightreasons.study.load import load_config
+from rightreasons.study.sections import StudyConfig
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +94,7 @@ def test_weights_of_a_study_and_of_a_task(home: Path, written: str, meant: str) 
     assert ModelConfig(weights=written).weights == meant
     task = {"dataset": "faces", "target": "Smiling", "protected": "Male", "roi": [0, 0, 1, 1]}
     given = raw(tasks={"one": {**task, "model": {"weights": written}}})
-    assert load_config(given).task_model("one").weights == meant
+    assert StudyConfig.model_validate(given).task_model("one").weights == meant
     assert ModelConfig(architecture="hf:~/net").architecture == f"hf:{home}/net"
     with pytest.raises(UserError, match=r"model\.weights.*'NOWHERE' is not set"):
         load_config(raw(model={"weights": "$NOWHERE/w.pth"}))
