@@ -48,10 +48,8 @@ def slow_lrp(model: Classifier, image: torch.Tensor, asked: int, composite: str)
     relevance = logits * torch.eye(2, dtype=torch.double)[asked]
     w, b = as_matrix(nn.Sequential(model.intervention, model.head), x4.shape)
     relevance = slow_rule("epsilon", x4, w, b, relevance)
-    w, b = as_matrix(nn.AdaptiveAvgPool2d(1), x3.shape)
-    relevance = slow_rule("epsilon", x3.flatten(), w, b, relevance).reshape(x3.shape)
-    total = branch + x2
-    share = relevance / (total + torch.where(total >= 0, EPSILON, -EPSILON))
+    relevance = x3 / x3.sum((1, 2), keepdim=True) * relevance[:, None, None]
+    share = torch.where(x3 > 0, relevance / (branch + x2), 0)
     w, b = as_matrix(layer2, x2.shape)
     through = slow_rule(rest, x2.flatten(), w, b, (branch * share).flatten()).reshape(x2.shape)
     relevance = slow_max_pool(x1, through + x2 * share)

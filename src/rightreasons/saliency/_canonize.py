@@ -1,4 +1,4 @@
-"""The canonical form that LRP needs: one module per step, no batch norm, residual sums as modules.
+"""The canonical form that LRP needs: batch norm and affine maps merged, every step one with a rule.
 
 The network is a traced copy (`_trace`): a step without a propagation rule is refused rather than
 passed over in silence.
@@ -9,47 +9,55 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-import torch
 import torch.nn.functional as F
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from rightreasons.core.errors import UserError
-from rightreasons.models.classifier import Affine, Grouped, Rescaled, Resized
-from rightreasons.saliency._trace import (
+from rightreasons.models.classifier import Affine, Grouped
+from rightreasons.saliency._attention import Attend, Unit
+from rightreasons.saliency._steps import (
+    ACTIVATING_FUNCTIONS,
+    ACTIVATIONS,
     AVERAGES,
+    AVERAGING_FUNCTIONS,
     BATCH_NORMS,
-    DROPOUTS,
-    FLATTENING_FUNCTIONS,
+    GATES,
+    GATING_FUNCTIONS,
     INTERVENTIONS,
+    LAYER_NORMS,
     LINEARS,
+    MATRIX_PRODUCTS,
     MAX_POOLS,
+    MOVES,
+    MOVING_FUNCTIONS,
+    NORMALISING_FUNCTIONS,
+    PRODUCTS,
     RECTIFYING_FUNCTIONS,
+    SOFTMAXES,
     SUMS,
+    is_linear,
     module_at,
     put_module,
-    trace,
+    refuse_other_steps,
+    values,
 )
+from rightreasons.saliency._trace import trace
 
 if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
-ACTIVATIONS = (*RECTIFIERS, nn.LeakyReLU)
-# Steps that only move, drop or scale-free copy values; their gradient is their relevance rule.
-MOVES = (*DROPOUTS, *MAX_POOLS, nn.Flatten, nn.Identity, nn.ZeroPad2d, Resized)
-# Of networks from elsewhere: a pixel's relevance stays when its scale changes, and the gradient of
-# a log-sum-exp shares relevance out by softmax, so that nothing is lost.
-OUTSIDE = (Rescaled, Grouped)
-MOVING_FUNCTIONS = (*FLATTENING_FUNCTIONS, torch.cat, F.dropout, F.max_pool2d)
+#: Functions whose values are never below 0.
+POSITIVE_FUNCTIONS = (*RECTIFYING_FUNCTIONS, F.relu6, *GATING_FUNCTIONS)
+POOLING_FUNCTIONS = (F.max_pool2d, F.adaptive_max_pool2d)
 
 
-class Residual(nn.Module):
-    """The sum of two branches as a module, so that a relevance rule can be put on it."""
-
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """Return a + b, both (N, C, H, W)."""
-        return a + b
+ADVICE = (
+    "Allowed are networks of convolutions, linear layers, normalisations, activations of each "
+    "value by itself, attention, pooling, sums, products and concatenations: small_cnn, "
+    "small_vit, and torchvision's. Choose one of them as model.architecture, or another "
+    "explainer, such as integrated_gradients."
+)
 
 
 def canonize(model: Classifier) -> fx.GraphModule:
@@ -57,43 +65,61 @@ def canonize(model: Classifier) -> fx.GraphModule:
 
     In the copy, which is in eval mode and without gradients for its weights,
     - batch norm is merged into the convolution or linear layer before it,
-    - every sum of two branches is a `Residual` module,
     - the intervention is merged into the head: A (W x + b) + c = (A W) x + (A b + c), and one
       inside the trunk into the convolution or linear layer before it, where there is one,
-    - nothing works in place.
+    - attention is written out, and nothing works in place.
     Raises UserError for a network with a step that LRP has no rule for, with forward hooks, whose
     intervention is not affine, or that cannot be traced.
     """
-    graph = trace(model, "lrp", _advice())
+    graph = trace(model, "lrp", ADVICE)
     for node in list(graph.graph.nodes):
-        _not_in_place(node)
         _merge_batch_norm(graph, node)
         _merge_affine(graph, node)
-        _make_residual(graph, node)
-    for node in graph.graph.nodes:
-        _check(graph, node)
+    of_image = values(graph)
+    refuse_other_steps(
+        graph,
+        lambda node, module: is_linear(graph, node, of_image) or _has_rule(node, module),
+        "lrp",
+        ADVICE,
+    )
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph
 
 
-def _not_in_place(node: fx.Node) -> None:
-    """Make a ReLU that is called as a function or method one that leaves its input alone."""
-    if node.op in ("call_function", "call_method") and node.target in RECTIFYING_FUNCTIONS:
-        node.op, node.target = "call_function", torch.relu
-        node.args, node.kwargs = node.args[:1], {}
+def _has_rule(node: fx.Node, module: nn.Module | None) -> bool:
+    """Return whether a step that is not linear has a rule."""
+    if module is None:
+        functions = (*RECTIFYING_FUNCTIONS, *ACTIVATING_FUNCTIONS, *SOFTMAXES, *PRODUCTS)
+        others = (*MATRIX_PRODUCTS, *NORMALISING_FUNCTIONS, *POOLING_FUNCTIONS)
+        return node.target in (*functions, *others)
+    steps = (*ACTIVATIONS, *MAX_POOLS, *INTERVENTIONS, *LAYER_NORMS, nn.Softmax, Attend, Unit)
+    return isinstance(module, (*steps, Grouped)) or is_activation(module)
+
+
+def is_activation(module: nn.Module | None) -> bool:
+    """Return whether a module is a function of each value by itself."""
+    theirs = type(module).__module__.startswith("timm.layers.activations")
+    return isinstance(module, ACTIVATIONS) or theirs
 
 
 def non_negative(graph: fx.GraphModule) -> set[fx.Node]:
     """Return the nodes whose values are at least 0 for every input, by the structure alone."""
     known: set[fx.Node] = set()
+    kept = (*AVERAGES, *GATES)
     for node in graph.graph.nodes:
-        carries = _moves(graph, node) or isinstance(module_at(graph, node), (*AVERAGES, Residual))
+        sums = node.target in (*SUMS, *PRODUCTS, *AVERAGING_FUNCTIONS)
+        carries = sums or _moves(graph, node) or isinstance(module_at(graph, node), kept)
         if _rectifies(graph, node) or (
-            carries and all(parent in known for parent in node.all_input_nodes)
+            carries and _all_nodes(node, sums) and all(p in known for p in node.all_input_nodes)
         ):
             known.add(node)
     return known
+
+
+def _all_nodes(node: fx.Node, sums: bool) -> bool:
+    """Return whether nothing but other steps goes into a sum or product."""
+    return not sums or all(isinstance(part, fx.Node) for part in node.args[:2])
 
 
 def rectified(graph: fx.GraphModule) -> set[fx.Node]:
@@ -113,8 +139,9 @@ def _rectifies(graph: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _moves(graph: fx.GraphModule, node: fx.Node) -> bool:
-    moving = node.op in ("call_function", "call_method") and node.target in MOVING_FUNCTIONS
-    return moving or isinstance(module_at(graph, node), MOVES)
+    functions = (*MOVING_FUNCTIONS, *POOLING_FUNCTIONS)
+    moving = node.op in ("call_function", "call_method") and node.target in functions
+    return moving or isinstance(module_at(graph, node), (*MOVES, *MAX_POOLS))
 
 
 def _merge_batch_norm(graph: fx.GraphModule, node: fx.Node) -> None:
@@ -163,37 +190,3 @@ def _merged(linear: nn.Conv2d | nn.Linear, norm: nn.BatchNorm1d | nn.BatchNorm2d
     if isinstance(linear, nn.Conv2d):
         return fuse_conv_bn_eval(linear, norm).requires_grad_(False)
     return fuse_linear_bn_eval(linear, norm).requires_grad_(False)
-
-
-def _make_residual(graph: fx.GraphModule, node: fx.Node) -> None:
-    two_branches = [type(part) for part in node.args] == [fx.Node, fx.Node] and not node.kwargs
-    if node.op == "call_function" and node.target in SUMS and two_branches:
-        put_module(graph, node, Residual())
-
-
-def _check(graph: fx.GraphModule, node: fx.Node) -> None:
-    module = module_at(graph, node)
-    if module is not None:
-        steps = (*LINEARS, *INTERVENTIONS, *ACTIVATIONS, *AVERAGES, *MOVES, Residual, *OUTSIDE)
-        allowed = isinstance(module, steps)
-        what = type(module).__name__
-        if isinstance(module, BATCH_NORMS):
-            what += " that does not directly follow a convolution or linear layer"
-    else:
-        allowed = node.target in (*MOVING_FUNCTIONS, *RECTIFYING_FUNCTIONS)
-        what = getattr(node.target, "__name__", str(node.target))
-    if not allowed and node.op not in ("placeholder", "output"):
-        raise _no_rule(node, what)
-
-
-def _no_rule(node: fx.Node, what: str) -> UserError:
-    return UserError(f"lrp: there is no relevance rule for {what} (step {node.name}). {_advice()}")
-
-
-def _advice() -> str:
-    return (
-        "Allowed are networks of convolutions, linear layers, batch norm directly after them, "
-        "ReLU, max and average pooling modules, dropout, sums and concatenations: small_cnn, "
-        "ResNets, ResNeXts, VGGs, AlexNet, SqueezeNets, efficientnet_lite0. Choose one of them "
-        "as model.architecture, or another explainer, such as integrated_gradients."
-    )

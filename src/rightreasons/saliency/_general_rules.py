@@ -32,6 +32,13 @@ def unchanged(layer: nn.Module, x: Tensor, z: Tensor, relevance: Tensor) -> Tens
     return relevance
 
 
+def pooled(layer: nn.Module, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
+    """Share relevance out by the gradient, which adds up to 1: a softmax, of a log-sum-exp."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        return pulled_back(layer(x), x, relevance)
+
+
 def epsilon(layer: nn.Module, x: Tensor, z: Tensor, relevance: Tensor, *, epsilon: float) -> Tensor:
     """Epsilon rule (Bach et al. 2015): R_i = sum_j x_i w_ij R_j / (z_j +- epsilon)."""
     _, give = contributions(layer, x)

@@ -1,7 +1,19 @@
-"""Relevance rules on a network: for any layer (`_general_rules`), cheaper ones (`_conv_rules`).
+"""Relevance rules on a network, whose gradient is then relevance.
+
+What autograd carries from step to step is c = R / x, relevance for each unit of a value x. With it
+a step that is linear has the rule R_i = sum_j x_i w_ij R_j / z_j with its own gradient
+c_i = sum_j w_ij c_j: so do sums of branches, averages, attention's values, and whatever moves
+values. Only steps that are not linear, and layers with rules of their own, are changed.
+At the pixels, and up to the layer that reads them, it carries relevance R = c x itself: a pixel of
+value 0 can have relevance.
 
 Which rule a layer gets follows from the network's structure, so that the choice, and with it an
 image's map, never depends on the values in the batch.
+
+References
+----------
+Achtibat et al. 2024, AttnLRP: attention, normalisations, activations and products.
+Ali et al. 2022, XAI for Transformers: attention weights as constants.
 """
 
 from __future__ import annotations
@@ -9,19 +21,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import fx, nn
 
-from rightreasons.models.classifier import Rescaled
-from rightreasons.saliency import _conv_rules, _general_rules
-from rightreasons.saliency._canonize import ACTIVATIONS, Residual, non_negative, rectified
-from rightreasons.saliency._general_rules import STABILIZER, stabilize
-from rightreasons.saliency._trace import AVERAGES, INTERVENTIONS, LINEARS, module_at, put_module
+from rightreasons.models.classifier import Grouped, Rescaled, Resized
+from rightreasons.saliency import _conv_rules, _general_rules, _token_rules
+from rightreasons.saliency._attention import Attend
+from rightreasons.saliency._canonize import is_activation, non_negative, rectified
+from rightreasons.saliency._steps import (
+    ACTIVATING_FUNCTIONS,
+    BATCH_NORMS,
+    GATES,
+    GATING_FUNCTIONS,
+    INTERVENTIONS,
+    LINEARS,
+    MATRIX_PRODUCTS,
+    MOVES,
+    MOVING_FUNCTIONS,
+    NORMALISING_FUNCTIONS,
+    PRODUCTS,
+    SOFTMAXES,
+    factors,
+    module_at,
+    put_module,
+    values,
+)
 
 #: From a layer, its inputs, outputs and the outputs' relevance to the inputs' relevance.
 Rule = Callable[[Any, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+Products = Literal["half", "signal"]
 
 
 @dataclass(frozen=True)
@@ -54,16 +84,26 @@ class Rules:
     """Which rule a layer gets.
 
     first: for the convolution that is executed first, None where it is as the others.
-    convolutions: for the others. dense: for linear layers, and for interventions that stay steps.
+    convolutions: for the others. dense: for linear layers; None for the epsilon rule.
+    epsilon: of the epsilon rule, which interventions that stay steps have too.
+    products: what the factors of a product get, both `half`, or all the value that a gate or an
+        attention weight lets pass, its `signal`.
     """
 
     first: ConvRules | None
     convolutions: ConvRules
-    dense: Rule
+    dense: Rule | None
+    epsilon: float
+    products: Products = "half"
 
     @classmethod
     def of_composite(
-        cls, name: str, epsilon: float, gamma: float, box: tuple[torch.Tensor, torch.Tensor]
+        cls,
+        name: str,
+        epsilon: float,
+        gamma: float,
+        box: tuple[torch.Tensor, torch.Tensor],
+        products: Products = "half",
     ) -> Rules:
         """Return the rules of a composite, named as in zennit.
 
@@ -83,31 +123,30 @@ class Rules:
         low, high = box
         boxed = partial(_conv_rules.box, low=low, high=high)
         of_box = ConvRules(partial(_general_rules.box, low=low, high=high), boxed, boxed)
-        composites = {
-            "epsilon_plus": (None, plus),
-            "epsilon_plus_flat": (ConvRules(_general_rules.flat), plus),
-            "epsilon_gamma_box": (of_box, gammas),
-            "epsilon_alpha2_beta1": (None, alpha_beta),
+        plain = ConvRules(partial(_general_rules.epsilon, epsilon=epsilon))
+        dense = partial(_general_rules.gamma, gamma=gamma)
+        composites: dict[str, tuple[ConvRules | None, ConvRules, Rule | None]] = {
+            "epsilon": (None, plain, None),
+            "gamma": (None, gammas, dense),
+            "epsilon_plus": (None, plus, None),
+            "epsilon_plus_flat": (ConvRules(_general_rules.flat), plus, None),
+            "epsilon_gamma_box": (of_box, gammas, None),
+            "epsilon_alpha2_beta1": (None, alpha_beta, None),
         }
-        return cls(*composites[name], partial(_general_rules.epsilon, epsilon=epsilon))
+        return cls(*composites[name], epsilon, products)
 
     def of_layer(
         self, layer: nn.Module | None, *, first: bool, non_negative: bool, rectified: bool
     ) -> Rule | None:
-        """Return the rule of a layer, None where relevance follows the gradient."""
-        if isinstance(layer, (*ACTIVATIONS, Rescaled)):
-            return _general_rules.unchanged
-        if isinstance(layer, AVERAGES):
-            return partial(_general_rules.epsilon, epsilon=STABILIZER)
-        if isinstance(layer, INTERVENTIONS):
-            return self.dense
-        if not isinstance(layer, LINEARS):
-            return None
-        if first and self.first is not None:
-            return self.first.form(layer, non_negative, rectified)
+        """Return the rule of a layer with weights, None for the epsilon rule."""
+        if isinstance(layer, nn.Conv2d):
+            chosen = self.first if first and self.first is not None else self.convolutions
+            return chosen.form(layer, non_negative, rectified)
         if isinstance(layer, nn.Linear):
+            if first and self.first is not None:
+                return self.first.general
             return self.dense
-        return self.convolutions.form(layer, non_negative, rectified)
+        return None
 
 
 class _Propagate(torch.autograd.Function):
@@ -117,67 +156,178 @@ class _Propagate(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, inputs: torch.Tensor, layer: nn.Module, rule: Rule) -> torch.Tensor:
+    def forward(
+        ctx: Any, inputs: torch.Tensor, layer: nn.Module, rule: Rule, at_image: bool
+    ) -> torch.Tensor:
         outputs = layer(inputs)
         ctx.save_for_backward(inputs, outputs)
-        ctx.layer, ctx.rule = layer, rule
+        ctx.layer, ctx.rule, ctx.at_image = layer, rule, at_image
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, relevance: torch.Tensor) -> Any:
-        return ctx.rule(ctx.layer, *ctx.saved_tensors, relevance), None, None
-
-
-class _Share(torch.autograd.Function):
-    """A sum of two branches forwards; backwards each gets relevance by its share of the sum."""
-
-    @staticmethod
-    def forward(ctx: Any, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(a, b)
-        return a + b
-
-    @staticmethod
-    def backward(ctx: Any, relevance: torch.Tensor) -> Any:
-        a, b = ctx.saved_tensors
-        share = relevance / stabilize(a + b, STABILIZER)
-        return a * share, b * share
+    def backward(ctx: Any, share: torch.Tensor) -> Any:
+        inputs, outputs = ctx.saved_tensors
+        relevance = ctx.rule(ctx.layer, inputs, outputs, share * outputs)
+        if not ctx.at_image:
+            relevance = torch.where(inputs == 0, 0, relevance / inputs)
+        return relevance, None, None, None
 
 
 class Ruled(nn.Module):
-    """A layer whose backward pass is a relevance rule."""
+    """A layer whose backward pass is a relevance rule.
 
-    def __init__(self, layer: nn.Module, rule: Rule) -> None:
+    Parameters
+    ----------
+    layer
+        As it was.
+    rule
+        Its rule.
+    at_image
+        Whether its inputs are pixels, which get relevance and not relevance for each unit.
+    """
+
+    def __init__(self, layer: nn.Module, rule: Rule, at_image: bool = False) -> None:
         super().__init__()
         self.layer = layer
         self.rule = rule
+        self.at_image = at_image
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return what the layer returns."""
-        return _Propagate.apply(inputs, self.layer, self.rule)
-
-
-class RuledResidual(nn.Module):
-    """A residual sum whose backward pass divides relevance by the branches' shares."""
-
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """Return a + b."""
-        return _Share.apply(a, b)
+        return _Propagate.apply(inputs, self.layer, self.rule, self.at_image)
 
 
 def attach_rules(graph: fx.GraphModule, rules: Rules) -> fx.GraphModule:
-    """Put the rules on a network in canonical form, in place: its gradient is then relevance."""
+    """Put the rules on a network in canonical form, in place: its gradient is then relevance.
+
+    The gradient of a logit by the pixels is then their relevance for it; it has to begin with 1.
+    """
+    of_image, pixels = values(graph), _pixels(graph)
     positive, before_relu = non_negative(graph), rectified(graph)
     first = True
-    for node in graph.graph.nodes:
-        layer = module_at(graph, node)
-        if isinstance(layer, Residual):
-            put_module(graph, node, RuledResidual())
+    for node in list(graph.graph.nodes):
+        if node not in of_image or node.op in ("placeholder", "output"):
             continue
-        known = node.all_input_nodes != [] and node.all_input_nodes[0] in positive
-        rule = rules.of_layer(layer, first=first, non_negative=known, rectified=node in before_relu)
-        first = first and not isinstance(layer, LINEARS)
-        if layer is not None and rule is not None:
-            put_module(graph, node, Ruled(layer, rule))
+        layer = module_at(graph, node)
+        if isinstance(layer, LINEARS):
+            before = node.all_input_nodes[0]
+            rule = rules.of_layer(
+                layer, first=first, non_negative=before in positive, rectified=node in before_relu
+            )
+            _put_rule(graph, node, rule, rules.epsilon, at_image=before in pixels)
+            first = False
+        else:
+            _put_at_pixels(graph, node, pixels)
+            _put_on_step(graph, node, layer, rules, of_image)
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph
+
+
+def _put_rule(
+    graph: fx.GraphModule, node: fx.Node, rule: Rule | None, epsilon: float, *, at_image: bool
+) -> None:
+    """Put a rule on a layer with weights."""
+    layer = module_at(graph, node)
+    if rule is not None and layer is not None:
+        put_module(graph, node, Ruled(layer, rule, at_image))
+        return
+    if at_image:
+        _insert(graph, node, node.all_input_nodes[0], _token_rules.Relevance())
+    _behind(graph, node, _token_rules.Damped(epsilon))
+
+
+def _put_on_step(
+    graph: fx.GraphModule,
+    node: fx.Node,
+    layer: nn.Module | None,
+    rules: Rules,
+    of_image: set[fx.Node],
+) -> None:
+    """Make a step that is not linear go back by its rule."""
+    if isinstance(layer, Attend):
+        layer.matmul, layer.softmax = _token_rules.attention(rules.products)
+    elif isinstance(layer, BATCH_NORMS) or is_activation(layer):
+        if not isinstance(layer, nn.ReLU):
+            put_module(graph, node, _token_rules.Unchanged(layer))
+    elif isinstance(layer, Grouped):
+        put_module(graph, node, Ruled(layer, _general_rules.pooled))
+    elif isinstance(layer, INTERVENTIONS):
+        _behind(graph, node, _token_rules.Damped(rules.epsilon))
+    elif layer is not None:
+        norm = _token_rules.norm(layer)
+        if norm is not None:
+            put_module(graph, node, norm)
+    else:
+        _put_on_function(graph, node, of_image, rules.products)
+
+
+def _pixels(graph: fx.GraphModule) -> set[fx.Node]:
+    """Return the steps whose values are pixels, moved or on another scale."""
+    of_image, found = values(graph), set[fx.Node]()
+    for node in graph.graph.nodes:
+        module = module_at(graph, node)
+        function = node.op in ("call_function", "call_method") and node.target in MOVING_FUNCTIONS
+        carries = function or isinstance(module, (*MOVES, Rescaled, Resized))
+        parents = factors(node, of_image)
+        if node.op == "placeholder" or (carries and all(part in found for part in parents)):
+            found.add(node)
+    return found & of_image
+
+
+def _put_at_pixels(graph: fx.GraphModule, node: fx.Node, pixels: set[fx.Node]) -> None:
+    """Make pixels that go into this step get relevance, and keep it where their scale changes."""
+    if node in pixels:
+        if isinstance(module_at(graph, node), Rescaled):
+            put_module(graph, node, Ruled(module_at(graph, node), _general_rules.unchanged, True))
+        return
+    for before in set(node.all_input_nodes) & pixels:
+        _insert(graph, node, before, _token_rules.Relevance())
+
+
+def _insert(graph: fx.GraphModule, node: fx.Node, before: fx.Node, module: nn.Module) -> None:
+    """Put a module between a step and one before it."""
+    name = f"between_{before.name}_{node.name}"
+    graph.add_submodule(name, module)
+    with graph.graph.inserting_before(node):
+        between = graph.graph.call_module(name, (before,))
+    node.replace_input_with(before, between)
+
+
+def _behind(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
+    """Put a module behind a step."""
+    name = f"behind_{node.name}"
+    graph.add_submodule(name, module)
+    with graph.graph.inserting_after(node):
+        behind = graph.graph.call_module(name, (node,))
+    node.replace_all_uses_with(behind, delete_user_cb=lambda user: user is not behind)
+
+
+def _put_on_function(
+    graph: fx.GraphModule, node: fx.Node, of_image: set[fx.Node], products: Products
+) -> None:
+    """Make a function that is not linear in what it gets of the image go back by its rule."""
+    parts = factors(node, of_image)
+    if node.target in (*PRODUCTS, *MATRIX_PRODUCTS) and len(parts) == 2:
+        gates = {part for part in parts if _is_gate(graph, part)}
+        signal = products == "signal" and len(gates) == 1
+        for part in set(parts) & (gates if signal else set(parts)):
+            rule = _token_rules.Constant() if signal else _token_rules.Half()
+            _insert(graph, node, part, rule)
+    elif node.target in SOFTMAXES and products == "signal":
+        _behind(graph, node, _token_rules.Constant())
+    elif node.target in (*ACTIVATING_FUNCTIONS, *NORMALISING_FUNCTIONS):
+        norm = node.target in NORMALISING_FUNCTIONS
+        rule = _token_rules.NORMS[node.target] if norm else node.target
+        function = _token_rules.Function(rule, node.args[1:], dict(node.kwargs))
+        node.args, node.kwargs = node.args[:1], {}
+        put_module(graph, node, function if norm else _token_rules.Unchanged(function))
+
+
+def _is_gate(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Return whether a step says how much of another value passes: a share from 0 to 1."""
+    module = module_at(graph, node)
+    if isinstance(module, GATES) or node.target in GATING_FUNCTIONS:
+        return True
+    moves = node.target in MOVING_FUNCTIONS or isinstance(module, MOVES)
+    return moves and len(node.all_input_nodes) == 1 and _is_gate(graph, node.all_input_nodes[0])

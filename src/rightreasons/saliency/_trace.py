@@ -8,83 +8,109 @@ from __future__ import annotations
 
 import copy
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
 from rightreasons.core.errors import UserError
-from rightreasons.models.classifier import Affine, Gated, Grouped, Rescaled, Resized
+from rightreasons.models.classifier import Gated, Grouped
+from rightreasons.saliency import _attention
+from rightreasons.saliency._steps import (
+    ACTIVATING_FUNCTIONS,
+    AVERAGES,
+    INPUTS,
+    INTERVENTIONS,
+    RECTIFYING_FUNCTIONS,
+    module_at,
+    put_module,
+)
 
 if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
-LINEARS = (nn.Conv2d, nn.Linear)
-DROPOUTS = (nn.Dropout, nn.Dropout2d)
-INTERVENTIONS = (Affine, Gated)
-INPUTS = (Rescaled, Resized)  # what images go through before the trunk
-MAX_POOLS = (nn.MaxPool2d, nn.AdaptiveMaxPool2d)
-RECTIFYING_FUNCTIONS = (F.relu, torch.relu, "relu", "relu_")
-SUMS = (operator.add, operator.iadd, torch.add)
-AVERAGING_FUNCTIONS = (F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, "mean")
-FLATTENING_FUNCTIONS = (torch.flatten, "flatten")
-# Steps in eval mode whose output is an affine map of their inputs: their gradient says it all.
-AFFINE = (
-    *LINEARS,
-    Affine,
-    *BATCH_NORMS,
-    *AVERAGES,
-    *DROPOUTS,
-    nn.Flatten,
-    nn.Identity,
-    nn.ZeroPad2d,
-    *INPUTS,
-)
-AFFINE_FUNCTIONS = (
-    *SUMS,
-    *AVERAGING_FUNCTIONS,
-    *FLATTENING_FUNCTIONS,
-    torch.cat,
-    torch.clone,
-    F.dropout,
-)
-
 
 class _Tracer(fx.Tracer):
-    """A tracer to which every averaging module and intervention is one step, ours too."""
+    """A tracer to which every averaging module and intervention is one step, ours too.
+
+    So are the core of attention, and timm's activations, whose functions hide what they are.
+    """
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether a module is one step."""
-        ours = isinstance(m, (*AVERAGES, *INTERVENTIONS, *INPUTS, Grouped))
-        return ours or super().is_leaf_module(m, module_qualified_name)
+        own = (*AVERAGES, *INTERVENTIONS, *INPUTS, Grouped, *_attention.STEPS)
+        theirs = type(m).__module__.startswith("timm.layers.activations")
+        return isinstance(m, own) or theirs or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:
     """Return a traced copy of `model`, the same function: in eval mode, weights without gradients.
 
     The intervention is merged into the head: A (W x + b) + c = (A W) x + (A b + c); one that acts
-    on some images only (`Gated`) stays a step. No module works in place. Raises UserError, in the
-    name of `explainer` and with its `advice`, for a network with forward hooks, whose intervention
-    is another that is not affine, or that cannot be traced.
+    on some images only (`Gated`) stays a step. Attention is written out (`_attention`), and
+    nothing works in place. Raises UserError, in the name of `explainer` and with its `advice`, for
+    a network with forward hooks, whose intervention is another that is not affine, or that cannot
+    be traced.
     """
     network = copy.deepcopy(model).eval().requires_grad_(False)
     _refuse_hooks(network, explainer)
     if not isinstance(network.intervention, Gated):
         network.head = merge_intervention(network, explainer)
         network.intervention = nn.Identity()
+    _attention.expand(network)
     for module in network.modules():
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]
     try:
-        return fx.GraphModule(network, _Tracer().trace(network))
+        graph = fx.GraphModule(network, _Tracer().trace(network))
     except Exception as error:  # tracing runs the network's own code: anything may be raised
         raise UserError(
             f"{explainer}: the network cannot be traced ({str(error).splitlines()[0]}): its steps "
             f"depend on its values. {advice}"
         ) from error
+    for node in graph.graph.nodes:
+        _not_in_place(node)
+        if node.target is F.scaled_dot_product_attention:
+            _attend(graph, node)
+    graph.recompile()
+    return graph
+
+
+#: Functions and methods that work in place, and the same that do not.
+NOT_IN_PLACE = {
+    operator.iadd: operator.add,
+    operator.imul: operator.mul,
+    "add_": torch.add,
+    "mul_": torch.mul,
+    "div_": torch.div,
+}
+
+
+def _not_in_place(node: fx.Node) -> None:
+    """Make a step that works in place one that leaves its input alone."""
+    if node.op not in ("call_function", "call_method"):
+        return
+    if node.target in RECTIFYING_FUNCTIONS:
+        node.op, node.target = "call_function", torch.relu
+        node.args, node.kwargs = node.args[:1], {}
+    elif node.target in NOT_IN_PLACE:
+        node.op, node.target = "call_function", NOT_IN_PLACE[node.target]
+    elif node.target in ACTIVATING_FUNCTIONS:
+        node.args = tuple(False if part is True else part for part in node.args)
+        node.kwargs = {**node.kwargs, **({"inplace": False} if "inplace" in node.kwargs else {})}
+
+
+def _attend(graph: fx.GraphModule, node: fx.Node) -> None:
+    """Make a call of PyTorch's attention function one of `Attend`; dropout is off."""
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale")
+    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    if given.get("is_causal") or given.get("enable_gqa"):
+        return
+    scale = given.get("scale")
+    node.args = (given["query"], given["key"], given["value"], given.get("attn_mask"))
+    node.kwargs = {}
+    put_module(graph, node, _attention.Attend(None if scale is None else torch.tensor(scale)))
 
 
 def merge_intervention(model: Classifier, explainer: str) -> nn.Linear:
@@ -120,11 +146,9 @@ def separate(graph: fx.GraphModule, kinds: tuple[type[nn.Module], ...]) -> fx.Gr
 
     Captum hooks modules and the tensors that they are given: it misses functions, its DeepLIFT
     cannot have a module called twice, and what another branch sends back to the same tensor would
-    be changed too. ReLU functions become ReLU modules, and sums in place become sums.
+    be changed too. ReLU functions become ReLU modules.
     """
     for node in list(graph.graph.nodes):
-        if node.target is operator.iadd:
-            node.target = operator.add
         if node.op in ("call_function", "call_method") and node.target in RECTIFYING_FUNCTIONS:
             node.args, node.kwargs = node.args[:1], {}
             put_module(graph, node, nn.ReLU())
@@ -136,38 +160,6 @@ def separate(graph: fx.GraphModule, kinds: tuple[type[nn.Module], ...]) -> fx.Gr
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph
-
-
-def refuse_other_steps(
-    graph: fx.GraphModule,
-    modules: tuple[type[nn.Module], ...],
-    functions: tuple[Any, ...],
-    explainer: str,
-    advice: str,
-) -> None:
-    """Raise UserError at the first step that is neither among `modules` nor among `functions`."""
-    for node in graph.graph.nodes:
-        module = module_at(graph, node)
-        known = node.target in functions if module is None else isinstance(module, modules)
-        if not known and node.op not in ("placeholder", "output"):
-            what = getattr(node.target, "__name__", str(node.target))
-            what = what if module is None else type(module).__name__
-            raise UserError(
-                f"{explainer}: there is no rule for {what} (step {node.name}). {advice}"
-            )
-
-
-def module_at(graph: fx.GraphModule, node: Any) -> nn.Module | None:
-    """Return the module that `node` calls, None where it calls none."""
-    if isinstance(node, fx.Node) and node.op == "call_module":
-        return graph.get_submodule(str(node.target))
-    return None
-
-
-def put_module(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
-    """Make `node` call `module`; other nodes that call what it called are left alone."""
-    node.op, node.target = "call_module", f"step_{node.name}"
-    graph.add_submodule(node.target, module)
 
 
 def _refuse_hooks(network: nn.Module, explainer: str) -> None:

@@ -21,17 +21,31 @@ class LRPParams(Params):
     """Parameters of LRP."""
 
     composite: Literal[
-        "epsilon_plus", "epsilon_plus_flat", "epsilon_gamma_box", "epsilon_alpha2_beta1"
+        "epsilon_plus",
+        "epsilon_plus_flat",
+        "epsilon_gamma_box",
+        "epsilon_alpha2_beta1",
+        "epsilon",
+        "gamma",
     ] = Field(
         "epsilon_plus",
-        description="Rules by layer. All: epsilon rule for linear layers. Convolutions: zplus "
-        "(plus), gamma, or alpha-beta with alpha 2. First layer: flat or box where named.",
+        description="Rules by layer. The first four: epsilon rule for linear layers; convolutions "
+        "with zplus (plus), gamma, or alpha-beta with alpha 2; first layer flat or box where "
+        "named. epsilon and gamma: the same rule for linear layers and convolutions.",
+    )
+    products: Literal["half", "signal"] = Field(
+        "half",
+        description="What factors of a product get (attention, squeeze-and-excitation). half: both "
+        "the same (AttnLRP). signal: weights of attention and gates count as constants, and the "
+        "value that they let pass gets all.",
     )
     epsilon: float = Field(
         1e-6, gt=0, description="What the epsilon rule adds to the size of a logit or activation."
     )
     gamma: float = Field(
-        0.25, ge=0, description="Extra weight of the gamma rule (epsilon_gamma_box only)."
+        0.25,
+        ge=0,
+        description="Extra weight of the gamma rule (composites with gamma in their name only).",
     )
 
 
@@ -69,7 +83,7 @@ def lrp(
     mean, std = model.head.weight.new_tensor([IMAGENET_MEAN, IMAGENET_STD])[..., None, None]
     scale = getattr(model.input, "scale", torch.nn.Identity())
     box = (scale(-mean[None] / std), scale((1 - mean[None]) / std))
-    rules = Rules.of_composite(params.composite, params.epsilon, params.gamma, box)
+    rules = Rules.of_composite(params.composite, params.epsilon, params.gamma, box, params.products)
     network = attach_rules(canonize(model), rules)
 
     def explain(inputs: torch.Tensor, classes: torch.Tensor) -> Attribution:
@@ -77,7 +91,7 @@ def lrp(
             inputs = inputs.detach().requires_grad_()
             logits = network(inputs)
         asked = torch.nn.functional.one_hot(classes, logits.shape[1])
-        relevance = pulled_back(logits, inputs, (asked * logits).detach())
+        relevance = pulled_back(logits, inputs, asked)
         logit = logits.detach().gather(1, classes[:, None])[:, 0]
         off = (relevance.sum((1, 2, 3)) - logit).abs()
         return Attribution(relevance.sum(1), off / logit.abs().clamp_min(1e-6))
