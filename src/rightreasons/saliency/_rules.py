@@ -32,7 +32,6 @@ from rightreasons.saliency._attention import Attend
 from rightreasons.saliency._canonize import is_activation, non_negative, rectified
 from rightreasons.saliency._steps import (
     ACTIVATING_FUNCTIONS,
-    BATCH_NORMS,
     GATES,
     GATING_FUNCTIONS,
     INTERVENTIONS,
@@ -40,7 +39,6 @@ from rightreasons.saliency._steps import (
     MATRIX_PRODUCTS,
     MOVES,
     MOVING_FUNCTIONS,
-    NORMALISING_FUNCTIONS,
     PRODUCTS,
     SOFTMAXES,
     factors,
@@ -52,6 +50,8 @@ from rightreasons.saliency._steps import (
 #: From a layer, its inputs, outputs and the outputs' relevance to the inputs' relevance.
 Rule = Callable[[Any, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 Products = Literal["half", "signal"]
+#: Up to so many inputs, all contributions of a neuron may well be below 0.
+FEW = 64
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,19 @@ class ConvRules:
 
     general: for every layer. The others, None where there is no cheaper form, are for
     convolutions: signed for any inputs; positive for inputs of at least 0; between for those
-    before a ReLU.
+    before a ReLU. few: for neurons with few inputs and no ReLU behind them.
     """
 
     general: Rule
     signed: Rule | None = None
     positive: Rule | None = None
     between: Rule | None = None
+    few: Rule | None = None
 
     def form(self, layer: nn.Module, non_negative: bool, rectified: bool) -> Rule:
         """Return the cheapest form for a layer."""
+        if self.few is not None and not rectified and layer.weight[0].numel() <= FEW:
+            return self.few
         if not _conv_rules.plain(layer):
             return self.general
         if non_negative:
@@ -94,7 +97,7 @@ class Rules:
     convolutions: ConvRules
     dense: Rule | None
     epsilon: float
-    products: Products = "half"
+    products: Products = "signal"
 
     @classmethod
     def of_composite(
@@ -103,13 +106,18 @@ class Rules:
         epsilon: float,
         gamma: float,
         box: tuple[torch.Tensor, torch.Tensor],
-        products: Products = "half",
+        products: Products = "signal",
     ) -> Rules:
         """Return the rules of a composite, named as in zennit.
 
         box: lowest and highest possible input, each (1, 3, 1, 1).
         """
-        plus = ConvRules(_general_rules.plus, _conv_rules.plus_signed, _conv_rules.plus)
+        plus = ConvRules(
+            _general_rules.plus,
+            _conv_rules.plus_signed,
+            _conv_rules.plus,
+            few=_general_rules.plus_of_few,
+        )
         alpha_beta = ConvRules(
             partial(_general_rules.alpha_beta, alpha=2.0, beta=1.0),
             partial(_conv_rules.alpha_beta_signed, alpha=2.0, beta=1.0),
@@ -202,7 +210,7 @@ def attach_rules(graph: fx.GraphModule, rules: Rules) -> fx.GraphModule:
 
     The gradient of a logit by the pixels is then their relevance for it; it has to begin with 1.
     """
-    of_image, pixels = values(graph), _pixels(graph)
+    of_image, pixels, gates = values(graph), _pixels(graph), _gates(graph)
     positive, before_relu = non_negative(graph), rectified(graph)
     first = True
     for node in list(graph.graph.nodes):
@@ -216,9 +224,12 @@ def attach_rules(graph: fx.GraphModule, rules: Rules) -> fx.GraphModule:
             )
             _put_rule(graph, node, rule, rules.epsilon, at_image=before in pixels)
             first = False
+            continue
+        _put_at_pixels(graph, node, pixels)
+        if layer is None:
+            _put_on_function(graph, node, rules, of_image, gates)
         else:
-            _put_at_pixels(graph, node, pixels)
-            _put_on_step(graph, node, layer, rules, of_image)
+            _put_on_module(graph, node, layer, rules)
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph
@@ -237,29 +248,20 @@ def _put_rule(
     _behind(graph, node, _token_rules.Damped(epsilon))
 
 
-def _put_on_step(
-    graph: fx.GraphModule,
-    node: fx.Node,
-    layer: nn.Module | None,
-    rules: Rules,
-    of_image: set[fx.Node],
-) -> None:
-    """Make a step that is not linear go back by its rule."""
+def _put_on_module(graph: fx.GraphModule, node: fx.Node, layer: nn.Module, rules: Rules) -> None:
+    """Make a module that is not linear go back by its rule."""
     if isinstance(layer, Attend):
         layer.matmul, layer.softmax = _token_rules.attention(rules.products)
-    elif isinstance(layer, BATCH_NORMS) or is_activation(layer):
-        if not isinstance(layer, nn.ReLU):
-            put_module(graph, node, _token_rules.Unchanged(layer))
+    elif isinstance(layer, nn.Softmax) and rules.products == "signal":
+        _behind(graph, node, _token_rules.Constant())
+    elif is_activation(layer) and not isinstance(layer, nn.ReLU):
+        put_module(graph, node, _token_rules.Activated(layer))
     elif isinstance(layer, Grouped):
         put_module(graph, node, Ruled(layer, _general_rules.pooled))
     elif isinstance(layer, INTERVENTIONS):
         _behind(graph, node, _token_rules.Damped(rules.epsilon))
-    elif layer is not None:
-        norm = _token_rules.norm(layer)
-        if norm is not None:
-            put_module(graph, node, norm)
-    else:
-        _put_on_function(graph, node, of_image, rules.products)
+    elif (norm := _token_rules.norm(layer)) is not None:
+        put_module(graph, node, norm)
 
 
 def _pixels(graph: fx.GraphModule) -> set[fx.Node]:
@@ -304,30 +306,37 @@ def _behind(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
 
 
 def _put_on_function(
-    graph: fx.GraphModule, node: fx.Node, of_image: set[fx.Node], products: Products
+    graph: fx.GraphModule,
+    node: fx.Node,
+    rules: Rules,
+    of_image: set[fx.Node],
+    gates: set[fx.Node],
 ) -> None:
     """Make a function that is not linear in what it gets of the image go back by its rule."""
     parts = factors(node, of_image)
     if node.target in (*PRODUCTS, *MATRIX_PRODUCTS) and len(parts) == 2:
-        gates = {part for part in parts if _is_gate(graph, part)}
-        signal = products == "signal" and len(gates) == 1
-        for part in set(parts) & (gates if signal else set(parts)):
+        chosen = set(parts) & gates
+        signal = rules.products == "signal" and len(chosen) == 1
+        for part in chosen if signal else set(parts):
             rule = _token_rules.Constant() if signal else _token_rules.Half()
             _insert(graph, node, part, rule)
-    elif node.target in SOFTMAXES and products == "signal":
+    elif node.target in SOFTMAXES and rules.products == "signal":
         _behind(graph, node, _token_rules.Constant())
-    elif node.target in (*ACTIVATING_FUNCTIONS, *NORMALISING_FUNCTIONS):
-        norm = node.target in NORMALISING_FUNCTIONS
-        rule = _token_rules.NORMS[node.target] if norm else node.target
-        function = _token_rules.Function(rule, node.args[1:], dict(node.kwargs))
+    elif node.target in _token_rules.NORMS:
+        node.target = _token_rules.NORMS[node.target]
+    elif node.target in ACTIVATING_FUNCTIONS:
+        function = _token_rules.Function(node.target, node.args[1:], dict(node.kwargs))
         node.args, node.kwargs = node.args[:1], {}
-        put_module(graph, node, function if norm else _token_rules.Unchanged(function))
+        put_module(graph, node, _token_rules.Activated(function))
 
 
-def _is_gate(graph: fx.GraphModule, node: fx.Node) -> bool:
-    """Return whether a step says how much of another value passes: a share from 0 to 1."""
-    module = module_at(graph, node)
-    if isinstance(module, GATES) or node.target in GATING_FUNCTIONS:
-        return True
-    moves = node.target in MOVING_FUNCTIONS or isinstance(module, MOVES)
-    return moves and len(node.all_input_nodes) == 1 and _is_gate(graph, node.all_input_nodes[0])
+def _gates(graph: fx.GraphModule) -> set[fx.Node]:
+    """Return the steps that say how much of another value passes: shares from 0 to 1."""
+    found: set[fx.Node] = set()
+    for node in graph.graph.nodes:
+        module = module_at(graph, node)
+        moves = node.target in MOVING_FUNCTIONS or isinstance(module, MOVES)
+        carries = moves and any(part in found for part in node.all_input_nodes[:1])
+        if isinstance(module, GATES) or node.target in GATING_FUNCTIONS or carries:
+            found.add(node)
+    return found

@@ -122,12 +122,17 @@ def is_linear(graph: fx.GraphModule, node: fx.Node, of_image: Collection[fx.Node
         return len(factors(node, of_image)) == 1
     if node.target in RATIOS:
         return factors(node, of_image) == list(node.args[:1])
-    return node.target in LINEAR_FUNCTIONS or is_stochastic_depth(node)
+    return node.target in LINEAR_FUNCTIONS or moves_whole(node)
 
 
-def is_stochastic_depth(node: fx.Node) -> bool:
-    """Return whether a step leaves out branches in training, and does nothing in eval mode."""
-    return getattr(node.target, "__name__", "") == "stochastic_depth"
+#: Functions of torchvision that tracing keeps whole: branches that are left out in training alone,
+#: and the four neighbours of a place side by side.
+WHOLE = ("stochastic_depth", "_patch_merging_pad")
+
+
+def moves_whole(node: fx.Node) -> bool:
+    """Return whether a step is a function that tracing keeps whole and that moves values."""
+    return getattr(node.target, "__name__", "") in WHOLE
 
 
 def refuse_other_steps(

@@ -77,13 +77,16 @@ class Constant(nn.Module):
         return x.detach()
 
 
-class Unchanged(nn.Module):
-    """A function of each value by itself, whose relevance stays as it is (AttnLRP, eq. 9).
+class Activated(nn.Module):
+    """A function f of each value by itself: c_x = c_y (f(x) - f(0)) / x, and f'(0) next to 0.
+
+    Where f(0) = 0 relevance stays as it is (AttnLRP, eq. 9). Where it is not, as for a sigmoid,
+    f(0) is a bias, which keeps its share: all of it would go to values of x next to 0 otherwise.
 
     Parameters
     ----------
     function
-        The module as it was: an activation, or a norm with constant numbers.
+        The module as it was.
     """
 
     def __init__(self, function: nn.Module) -> None:
@@ -92,22 +95,22 @@ class Unchanged(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the function returns, in the shape of x."""
-        return _Unchanged.apply(x, self.function)
+        return _Activated.apply(x, self.function)
 
 
-class _Unchanged(torch.autograd.Function):
-    """A function forwards; backwards what comes is multiplied with y / x."""
-
+class _Activated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, function: nn.Module) -> Tensor:
         y = function(x)
         ctx.save_for_backward(x, y)
+        ctx.function = function
         return y
 
     @staticmethod
     def backward(ctx: Any, share: Tensor) -> Any:
         x, y = ctx.saved_tensors
-        return share * (y / stabilize(x, LEAST)), None
+        zero = ctx.function(x.new_zeros(()))
+        return share * ((y - zero) / stabilize(x, LEAST)), None
 
 
 class Function(nn.Module):
@@ -203,6 +206,7 @@ def standardised(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
     return centred * factor
 
 
+#: Functions in whose place these are.
 NORMS: dict[Any, Callable[..., Tensor]] = {F.layer_norm: layer_norm, F.group_norm: group_norm}
 
 

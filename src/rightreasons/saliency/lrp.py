@@ -33,11 +33,11 @@ class LRPParams(Params):
         "with zplus (plus), gamma, or alpha-beta with alpha 2; first layer flat or box where "
         "named. epsilon and gamma: the same rule for linear layers and convolutions.",
     )
-    products: Literal["half", "signal"] = Field(
-        "half",
-        description="What factors of a product get (attention, squeeze-and-excitation). half: both "
-        "the same (AttnLRP). signal: weights of attention and gates count as constants, and the "
-        "value that they let pass gets all.",
+    products: Literal["signal", "half"] = Field(
+        "signal",
+        description="What factors of a product get (attention, squeeze-and-excitation). signal: "
+        "the value gets all, and the weight of attention or the gate that lets it pass counts as "
+        "a constant. half: both the same (AttnLRP); softmax and sigmoid keep relevance then.",
     )
     epsilon: float = Field(
         1e-6, gt=0, description="What the epsilon rule adds to the size of a logit or activation."
