@@ -89,14 +89,14 @@ def test_a_map_in_the_trunk_is_merged_into_the_layer_before_it_or_stays(
 @pytest.mark.parametrize("epsilon", [1e-6, 0.1])
 def test_a_map_that_stays_has_the_epsilon_rule(epsilon: float) -> None:
     """R_i = sum_j x_i M_ji R_j / (z_j +- epsilon), position by position."""
-    from rightreasons.saliency._rules import Rules
+    from rightreasons.saliency._token_rules import Damped
 
-    box = (torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
-    rules = Rules.of_composite("epsilon_plus", epsilon, 0.25, box)
     affine = Affine(*torch.randn(2, 2, 4, generator=generator()), torch.randn(4)).double()
-    rule = rules.of_layer(affine, first=False, non_negative=True, rectified=False)
     x, relevance = torch.randn(2, 2, 4, 2, 3, generator=generator(4)).double()
-    given = rule(affine, x, affine(x), relevance)
+    x.requires_grad_()
+    outputs = affine(x)
+    Damped(epsilon)(outputs).backward(relevance / outputs.detach())
+    given, x = (x * x.grad).detach(), x.detach()
     matrix = affine.matrix()
     for n in range(2):
         for h, w in itertools.product(range(2), range(3)):
@@ -121,24 +121,21 @@ def test_no_relevance_where_a_projection_removes_all_that_the_head_sees() -> Non
     torch.testing.assert_close(result.error, torch.ones(2).double())
 
 
-@pytest.mark.parametrize(
-    ("architecture", "what"),
-    [("densenet121", "BatchNorm2d that does not"), ("efficientnet_b0", "SiLU"), ("vit_b_16", "")],
-)
-def test_a_network_with_a_step_without_rule_is_refused(architecture: str, what: str) -> None:
-    model = build_classifier(architecture)
-    with pytest.raises(UserError, match=f"no relevance rule for .*{what}.*(?s:.)*Allowed are"):
-        explain(model, images(1), [0])
+class Shifted(nn.Sequential):
+    """A network that adds to its images."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x + 1)
 
 
-def test_arithmetic_that_is_no_sum_of_branches_is_refused() -> None:
-    class Shifted(nn.Sequential):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return super().forward(x + 1)
-
-    model = Classifier(Shifted(*tiny().trunk), nn.Linear(4, 2).double())
-    with pytest.raises(UserError, match="no relevance rule for add"):
-        explain(model, images(1, 6, 8).double(), [0])
+@torch.no_grad()
+def test_what_is_added_to_pixels_keeps_its_share() -> None:
+    """As the bias of a layer does: a pixel x gets x / (x + 1) of what x + 1 gets."""
+    inputs, plain = images(2, 6, 8).double(), tiny(projected=False)
+    inputs[:, 1:] = -1  # one channel alone has relevance: a map is its sum over them
+    shifted = Classifier(Shifted(*plain.trunk), plain.head)
+    expected = explain(plain, inputs + 1, [0, 1]).maps * inputs[:, 0] / (inputs[:, 0] + 1)
+    torch.testing.assert_close(explain(shifted, inputs, [0, 1]).maps, expected)
 
 
 def test_steps_that_depend_on_values_are_refused() -> None:

@@ -225,7 +225,7 @@ def attach_rules(graph: fx.GraphModule, rules: Rules) -> fx.GraphModule:
             _put_rule(graph, node, rule, rules.epsilon, at_image=before in pixels)
             first = False
             continue
-        _put_at_pixels(graph, node, pixels)
+        of_image.update(_put_at_pixels(graph, node, pixels))
         if layer is None:
             _put_on_function(graph, node, rules, of_image, gates)
         else:
@@ -277,23 +277,28 @@ def _pixels(graph: fx.GraphModule) -> set[fx.Node]:
     return found & of_image
 
 
-def _put_at_pixels(graph: fx.GraphModule, node: fx.Node, pixels: set[fx.Node]) -> None:
-    """Make pixels that go into this step get relevance, and keep it where their scale changes."""
+def _put_at_pixels(graph: fx.GraphModule, node: fx.Node, pixels: set[fx.Node]) -> list[fx.Node]:
+    """Make pixels that go into this step get relevance, and keep it where their scale changes.
+
+    Returns the steps that were put in between.
+    """
+    layer = module_at(graph, node)
     if node in pixels:
-        if isinstance(module_at(graph, node), Rescaled):
-            put_module(graph, node, Ruled(module_at(graph, node), _general_rules.unchanged, True))
-        return
-    for before in set(node.all_input_nodes) & pixels:
-        _insert(graph, node, before, _token_rules.Relevance())
+        if isinstance(layer, Rescaled):
+            put_module(graph, node, Ruled(layer, _general_rules.unchanged, True))
+        return []
+    before = [one for one in node.all_input_nodes if one in pixels]
+    return [_insert(graph, node, one, _token_rules.Relevance()) for one in before]
 
 
-def _insert(graph: fx.GraphModule, node: fx.Node, before: fx.Node, module: nn.Module) -> None:
+def _insert(graph: fx.GraphModule, node: fx.Node, before: fx.Node, module: nn.Module) -> fx.Node:
     """Put a module between a step and one before it."""
     name = f"between_{before.name}_{node.name}"
     graph.add_submodule(name, module)
     with graph.graph.inserting_before(node):
         between = graph.graph.call_module(name, (before,))
     node.replace_input_with(before, between)
+    return between
 
 
 def _behind(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:

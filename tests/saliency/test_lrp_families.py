@@ -1,0 +1,92 @@
+"""LRP on every family of networks: the same function, and nothing lost but to what is added."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from lrp_networks import explain, generator
+from rightreasons.core.errors import UserError
+from rightreasons.models.classifier import Classifier
+from rightreasons.saliency import _conv_rules, _general_rules
+from tiny_networks import SIDE, TINY, tiny_network
+
+COMPOSITES = ("epsilon", "gamma", "epsilon_plus", "epsilon_plus_flat", "epsilon_gamma_box")
+
+
+def images(n: int) -> torch.Tensor:
+    return torch.randn(n, 3, SIDE, SIDE, generator=generator(1)).double()
+
+
+@pytest.mark.parametrize("family", TINY)
+@torch.no_grad()
+def test_the_ruled_network_is_the_same_function(family: str) -> None:
+    from rightreasons.saliency._canonize import canonize
+    from rightreasons.saliency._rules import Rules, attach_rules
+
+    model, inputs = tiny_network(family), images(2)
+    box = (torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
+    network = canonize(model)
+    torch.testing.assert_close(network(inputs), model(inputs))
+    ruled = attach_rules(network, Rules.of_composite("gamma", 1e-6, 0.25, box))
+    torch.testing.assert_close(ruled(inputs), model(inputs))
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_relevance_is_conserved_where_nothing_is_added(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the default stabiliser some 1e-5 of it is lost, more where the logit is small."""
+    for module in (_general_rules, _conv_rules):
+        monkeypatch.setattr(module, "STABILIZER", 1e-9)
+    model, inputs = tiny_network(family, biases=False), images(2)
+    logits = model(inputs).detach()[[0, 1], [0, 1]]
+    for composite in COMPOSITES:
+        result = explain(model, inputs, [0, 1], composite=composite, epsilon=1e-9)
+        off = (result.maps.sum((1, 2)) - logits).abs() / logits.abs()
+        assert (off < 1e-4).all(), (composite, off)
+
+
+@pytest.mark.parametrize("family", ["swin", "efficientnet", "vit"])
+@torch.no_grad()
+def test_a_map_does_not_depend_on_the_batch(family: str) -> None:
+    model, inputs = tiny_network(family), images(3)
+    together = explain(model, inputs, [0, 1, 0]).maps
+    alone = torch.cat([explain(model, inputs[i : i + 1], [i % 2]).maps for i in range(3)])
+    torch.testing.assert_close(together, alone)
+
+
+class Strange(nn.Sequential):
+    """A network that takes a step that nobody has a rule for."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).cumsum(1)
+
+
+def test_a_step_without_rule_is_named_with_its_layer() -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    inner = nn.Sequential(layers, Strange(nn.Identity()))
+    with pytest.raises(UserError, match=r"no rule for cumsum in trunk\.1(?s:.)*Allowed are"):
+        explain(Classifier(inner, nn.Linear(4, 2)), images(1).float(), [0])
+
+
+def test_a_product_of_the_image_with_itself_is_one_of_two_factors() -> None:
+    """x * x gives half of its relevance to each: all to x. A ratio is refused."""
+
+    class Square(nn.Module):
+        def __init__(self, ratio: bool) -> None:
+            super().__init__()
+            self.ratio = ratio
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = 2 / x if self.ratio else x * x
+            return torch.flatten(x, 1)
+
+    model = Classifier(Square(False), nn.Linear(12, 2, bias=False).double())
+    inputs = torch.randn(1, 3, 2, 2, generator=generator(2)).double()
+    got = explain(model, inputs, [1], epsilon=1e-12).maps[0]
+    slow = (inputs[0] ** 2 * model.head.weight[1].reshape(3, 2, 2)).sum(0)
+    torch.testing.assert_close(got, slow.detach())
+    with pytest.raises(UserError, match="no rule for truediv"):
+        explain(Classifier(Square(True), nn.Linear(12, 2).double()), inputs, [1])
