@@ -13,7 +13,7 @@ from torch import nn
 from lrp_networks import explain, generator
 from lrp_slow_rules import slow_rule
 from rightreasons.models.classifier import Classifier
-from rightreasons.saliency import _general_rules as general
+from rightreasons.saliency import _conv_rules as layers
 from rightreasons.saliency import _token_rules as rules
 
 Tensor = torch.Tensor
@@ -269,8 +269,10 @@ def test_a_gate_lets_all_relevance_pass_and_takes_half_where_asked() -> None:
 
 def test_neurons_without_positive_contributions_share_by_those_that_they_have() -> None:
     layer = nn.Conv2d(3, 3, 1, groups=3).double().requires_grad_(False)
+    layer.weight.copy_(numbers(3, 1, 1, 1, seed=2))
+    layer.bias.copy_(torch.tensor([-1.0, 0.0, 1.0]))
     x, relevance = numbers(2, 3, 2, 2), numbers(2, 3, 2, 2, seed=1)
-    given = general.plus_of_few(layer, x, layer(x), relevance)
+    given = layers.plus_of_few(layer, x, layer(x), relevance)
     seen = set()
     for n, c, h, w in itertools.product(*map(range, x.shape)):
         z, b = x[n, c, h, w] * layer.weight[c, 0, 0, 0], layer.bias[c]

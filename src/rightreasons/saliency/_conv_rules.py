@@ -20,6 +20,8 @@ from torch import nn
 
 from rightreasons.saliency._general_rules import STABILIZER, Tensor, signs, stabilize
 
+Layer = nn.Conv2d | nn.Linear
+
 
 def plus(conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
     """ZPlus (Montavon et al. 2017) for x >= 0: two passes."""
@@ -33,6 +35,23 @@ def plus_signed(conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor) -> Ten
     weight, both = torch.cat(signs(conv.weight), 1), torch.cat(signs(x), 1)
     share = relevance / push(conv, weight, positive(conv.bias), both).add_(STABILIZER)
     return folded(pull(conv, weight, both, share).mul_(both))
+
+
+def plus_of_few(layer: Layer, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
+    """ZPlus for any x, and the epsilon rule for neurons that have no positive contributions.
+
+    Such neurons are below 0, and have relevance where no ReLU follows. Depthwise convolutions have
+    many of them, whose relevance would be lost. Four passes, five where there are such neurons.
+    """
+    (x_up, x_down), (up, down) = signs(x), signs(layer.weight)
+    z_up = push(layer, up, positive(layer.bias), x_up).add_(push(layer, down, None, x_down))
+    share = torch.where(z_up > 0, relevance / z_up.add(STABILIZER), 0)
+    lower = pull(layer, up, x, share).mul_(x_up).add_(pull(layer, down, x, share).mul_(x_down))
+    without = z_up <= 0
+    if not without.any():
+        return lower
+    share = torch.where(without, relevance / stabilize(z, STABILIZER), 0)
+    return lower.add_(pull(layer, layer.weight, x, share).mul_(x))
 
 
 def alpha_beta(
@@ -80,6 +99,19 @@ def gamma(conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor, *, gamma: fl
     return pull(conv, up, x, share_up).add_(pull(conv, down, x, share_down)).mul_(x)
 
 
+def gamma_signed(layer: Layer, x: Tensor, z: Tensor, relevance: Tensor, *, gamma: float) -> Tensor:
+    """Gamma rule for any x: six passes. For the negative part of x the weights change places."""
+    (x_up, x_down), (up, down) = signs(x), signs(layer.weight)
+    up, down = layer.weight + gamma * up, layer.weight + gamma * down
+    z_up = push(layer, up, raised(layer.bias, gamma), x_up).add_(push(layer, down, None, x_down))
+    z_down = ((2 + gamma) * z).sub_(z_up)
+    share_up = (z > 0) * relevance / z_up.clamp_(min=0).add_(STABILIZER)
+    share_down = (z < 0) * relevance / z_down.clamp_(max=0).sub_(STABILIZER)
+    of_up = pull(layer, up, x, share_up).add_(pull(layer, down, x, share_down)).mul_(x_up)
+    of_down = pull(layer, down, x, share_up).add_(pull(layer, up, x, share_down)).mul_(x_down)
+    return of_up.add_(of_down)
+
+
 def gamma_before_relu(
     conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor, *, gamma: float
 ) -> Tensor:
@@ -121,22 +153,25 @@ def folded(both: Tensor) -> Tensor:
     return one + other
 
 
-def plain(conv: nn.Module) -> bool:
-    """Return whether `push` and `pull` know this layer: a convolution padded with zeros."""
-    return (
-        isinstance(conv, nn.Conv2d)
-        and conv.padding_mode == "zeros"
-        and not isinstance(conv.padding, str)
-    )
+def plain(layer: nn.Module) -> bool:
+    """Return whether `push` and `pull` know this layer: linear, or padded with zeros."""
+    if isinstance(layer, nn.Linear):
+        return True
+    zeros = isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros"
+    return zeros and not isinstance(layer.padding, str)
 
 
-def push(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
-    """Return what the convolution would return with another weight and bias."""
-    return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+def push(layer: Layer, weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
+    """Return what the layer would return with another weight and bias."""
+    if isinstance(layer, nn.Linear):
+        return F.linear(x, weight, bias)
+    return F.conv2d(x, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
 
 
-def pull(conv: nn.Conv2d, weight: Tensor, x: Tensor, share: Tensor) -> Tensor:
-    """Return sum_j w_ij share_j in the shape of x: the gradient of such a convolution's input."""
+def pull(conv: Layer, weight: Tensor, x: Tensor, share: Tensor) -> Tensor:
+    """Return sum_j w_ij share_j in the shape of x: the gradient of such a layer's input."""
+    if isinstance(conv, nn.Linear):
+        return share @ weight
     padding: tuple[int, ...] = conv.padding  # type: ignore[assignment]
     unseen = [
         x.shape[2 + i]

@@ -50,17 +50,6 @@ def plus(layer: Weighted, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
     return reduce(torch.add, given(positive_contributions(layer, x), relevance))
 
 
-def plus_of_few(layer: Weighted, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
-    """ZPlus, and the epsilon rule for neurons that have no positive contributions.
-
-    Such neurons are below 0, and have relevance where no ReLU follows. Depthwise convolutions have
-    many of them, whose relevance would be lost.
-    """
-    above = reduce(torch.add, [up for up, _ in positive_contributions(layer, x)]) > 0
-    up = plus(layer, x, z, relevance * above)
-    return up + epsilon(layer, x, z, relevance * ~above, epsilon=STABILIZER)
-
-
 def alpha_beta(
     layer: Weighted, x: Tensor, z: Tensor, relevance: Tensor, *, alpha: float, beta: float
 ) -> Tensor:

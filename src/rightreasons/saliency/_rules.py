@@ -60,7 +60,8 @@ class ConvRules:
 
     general: for every layer. The others, None where there is no cheaper form, are for
     convolutions: signed for any inputs; positive for inputs of at least 0; between for those
-    before a ReLU. few: for neurons with few inputs and no ReLU behind them.
+    before a ReLU. few: for neurons with few inputs and no ReLU behind them. grouped: whether
+    `signed` is for grouped convolutions too.
     """
 
     general: Rule
@@ -68,17 +69,18 @@ class ConvRules:
     positive: Rule | None = None
     between: Rule | None = None
     few: Rule | None = None
+    grouped: bool = False
 
     def form(self, layer: nn.Module, non_negative: bool, rectified: bool) -> Rule:
         """Return the cheapest form for a layer."""
-        if self.few is not None and not rectified and layer.weight[0].numel() <= FEW:
-            return self.few
         if not _conv_rules.plain(layer):
             return self.general
+        if self.few is not None and not rectified and layer.weight[0].numel() <= FEW:
+            return self.few
         if non_negative:
             chosen = (rectified and self.between) or self.positive
         else:
-            chosen = self.signed if layer.groups == 1 else None
+            chosen = self.signed if self.grouped or layer.groups == 1 else None
         return chosen or self.general
 
 
@@ -116,7 +118,7 @@ class Rules:
             _general_rules.plus,
             _conv_rules.plus_signed,
             _conv_rules.plus,
-            few=_general_rules.plus_of_few,
+            few=_conv_rules.plus_of_few,
         )
         alpha_beta = ConvRules(
             partial(_general_rules.alpha_beta, alpha=2.0, beta=1.0),
@@ -125,14 +127,16 @@ class Rules:
         )
         gammas = ConvRules(
             partial(_general_rules.gamma, gamma=gamma),
+            partial(_conv_rules.gamma_signed, gamma=gamma),
             positive=partial(_conv_rules.gamma, gamma=gamma),
             between=partial(_conv_rules.gamma_before_relu, gamma=gamma),
+            grouped=True,
         )
         low, high = box
         boxed = partial(_conv_rules.box, low=low, high=high)
         of_box = ConvRules(partial(_general_rules.box, low=low, high=high), boxed, boxed)
         plain = ConvRules(partial(_general_rules.epsilon, epsilon=epsilon))
-        dense = partial(_general_rules.gamma, gamma=gamma)
+        dense = partial(_conv_rules.gamma_signed, gamma=gamma)
         composites: dict[str, tuple[ConvRules | None, ConvRules, Rule | None]] = {
             "epsilon": (None, plain, None),
             "gamma": (None, gammas, dense),
