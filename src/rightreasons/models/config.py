@@ -62,7 +62,8 @@ class ModelConfig(Section):
 
     architecture: Place = Field(
         "resnet50",
-        description="small_cnn, efficientnet_lite0, squeezenet1_0_grid, squeezenet1_1_grid, a "
+        description="small_cnn, small_vit, small_convnext, efficientnet_lite0, squeezenet1_0_grid, "
+        "squeezenet1_1_grid, a "
         "torchvision classification model, timm:NAME, hf:FOLDER (a Hugging Face image classifier "
         "in a local folder), or a program that is not trained: torchscript, torch_export",
     )

@@ -17,7 +17,8 @@ from rightreasons.models.weight_files import EXPORT, TORCHSCRIPT
 PROGRAMS = (TORCHSCRIPT, EXPORT)
 TIMM, HF = "timm:", "hf:"
 GRID = "_grid"
-OWN = ("small_cnn", "efficientnet_lite0", "squeezenet1_0_grid", "squeezenet1_1_grid")
+SMALL = ("small_cnn", "small_vit", "small_convnext")
+OWN = (*SMALL, "efficientnet_lite0", "squeezenet1_0_grid", "squeezenet1_1_grid")
 #: What torchvision calls the weights that a config can name.
 IMAGENET = {
     "imagenet": "DEFAULT",
@@ -56,6 +57,7 @@ FAMILIES = (
     Family("small_cnn", ("small_cnn",)),
     Family("efficientnet_lite", ("efficientnet_lite0",)),
     Family("alexnet", ("alexnet",), 63),
+    Family("convnext", ("small_convnext",)),
     _family("convnext", "_base _large _small _tiny", 32),
     _family("densenet", "121 161 169 201", 29),
     _family("efficientnet", "_b0 _b1 _b2 _b3 _b4 _b5 _b6 _b7 _v2_l _v2_m _v2_s"),
@@ -74,6 +76,7 @@ FAMILIES = (
     Family("squeezenet", ("squeezenet1_1", "squeezenet1_1_grid"), 17),
     _family("swin", "_b _s _t _v2_b _v2_s _v2_t"),
     _family("vgg", "11 11_bn 13 13_bn 16 16_bn 19 19_bn", 32),
+    Family("vit", ("small_vit",), 64, 64),
     _family("vit", "_b_16 _b_32 _h_14 _l_16 _l_32", 224, 224),
     _family("wide_resnet", "101_2 50_2"),
 )
@@ -112,9 +115,10 @@ def check_name(architecture: str) -> None:
     same = likely.get(_plain(architecture))
     hint = f" (did you mean {same!r}?)." if same else suggestion(architecture, likely.values())
     raise UserError(
-        f"model.architecture: unknown architecture {architecture!r}{hint} Allowed: small_cnn, "
-        "efficientnet_lite0, torchvision's classification models (resnet18, resnet50, "
-        "squeezenet1_0, ...), timm:NAME, hf:FOLDER, torchscript and torch_export."
+        f"model.architecture: unknown architecture {architecture!r}{hint} Allowed: "
+        f"{', '.join(SMALL)}, efficientnet_lite0, torchvision's classification models "
+        "(resnet18, resnet50, squeezenet1_0, ...), timm:NAME, hf:FOLDER, torchscript and "
+        "torch_export."
     )
 
 
@@ -159,7 +163,7 @@ def check_weights_of(architecture: str, weights: str) -> None:
         there.append("imagenet_v2")
     if name == "efficientnet_lite0":
         there = ["imagenet"]
-    if name == "small_cnn" or is_outside(name):
+    if name in SMALL or is_outside(name):
         there = []
     if weights not in there:
         raise UserError(
