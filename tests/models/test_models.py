@@ -103,7 +103,7 @@ def test_a_network_without_a_linear_end_is_refused(monkeypatch: pytest.MonkeyPat
     from rightreasons.models import architectures
 
     network = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
-    monkeypatch.setattr(architectures, "network_of", lambda name, config: network)
+    monkeypatch.setattr(architectures, "network_of", lambda name, **_: network)
     with pytest.raises(UserError, match="ends in ReLU, not in a linear"):
         build_classifier("odd")
 

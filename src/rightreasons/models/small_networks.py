@@ -125,9 +125,9 @@ def small_convnext(classes: int = 2) -> nn.Module:
 
     widths, cells = (32, 64), SmallCNN.cells
     blocks = [CNBlockConfig(widths[0], widths[1], 2), CNBlockConfig(widths[1], None, 2)]
-    network: nn.Module = ConvNeXt(blocks, layer_scale=1.0, num_classes=classes)
+    network = ConvNeXt(blocks, layer_scale=1.0, num_classes=classes)
     network.avgpool = GridAverage(cells)
-    network.classifier[2] = nn.Linear(widths[1] * cells**2, classes)  # type: ignore[index, operator]
+    network.classifier[2] = nn.Linear(widths[1] * cells**2, classes)
     return network
 
 

@@ -97,7 +97,7 @@ def _check_images(model: ModelConfig, side: int) -> None:
     """Raise UserError for images that the network does not take."""
     given = None if model.input is None else model.input.size
     where = "model.input.size" if given else "size of the images"
-    check_size(model.architecture, given or side, where)
+    check_size(model.architecture, given or side, where, model.weights, model.image_size)
     path = model.path()
     if path is not None and is_program(model.architecture):
         wanted = program_input(path)
