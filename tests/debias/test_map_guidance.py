@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from rightreasons.contracts.fakes import CPU, biased_images, make_context, trained
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS
-from rightreasons.debias._guidance import energy_inside, last_feature_map, maps_of
+from rightreasons.debias._guidance import energy_inside, feature_map, maps_of
 from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.training import Batch, batches
 from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
+from rightreasons.models.layers import captured
 from shortcuts import in_a_corner
 
 METHOD = METHODS["map_guidance"]
@@ -84,13 +84,34 @@ def test_the_feature_maps_weights_are_mean_gradients(model: Classifier, batch: B
         assert torch.allclose(maps[k], large[0, 0].detach(), atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("architecture", "step"),
-    [("small_cnn", "relu3"), ("resnet18", "layer4"), ("vgg11_bn", "features.27")],
-)
-def test_the_last_feature_map_is_the_one_before_pooling(architecture: str, step: str) -> None:
-    trunk = build_classifier(architecture).trunk
-    assert last_feature_map(Classifier(trunk, nn.Linear(1, 2))) is dict(trunk.named_modules())[step]
+def test_the_feature_map_of_tokens_is_a_square_of_patches(batch: Batch) -> None:
+    """By finite differences of the logit in the tokens that the last block reads."""
+    model = build_classifier("small_vit", image_size=16).double().eval()
+    inputs, blocks = batch.inputs[:1].double(), model.trunk.encoder.layers
+    with captured(blocks[1]) as outputs:
+        logit = model(inputs)[0, 1]
+        size = (2, 2)
+        maps = feature_map(logit, outputs[0], size)[0]
+        tokens = outputs[0].detach()
+
+    def logit_of(tokens: torch.Tensor) -> torch.Tensor:
+        normed = model.trunk.encoder.ln(blocks[2](tokens))
+        return model.head(normed[:, 0])[0, 1]
+
+    one = torch.zeros_like(tokens)
+    channel, step = 5, 1e-5
+    slopes = []
+    for position in range(1, 5):
+        one.zero_()[0, position, channel] = step
+        slopes.append((logit_of(tokens + one) - logit_of(tokens - one)) / (2 * step))
+    (gradient,) = torch.autograd.grad(logit_of(tokens.requires_grad_()), tokens)
+    assert torch.allclose(gradient[0, 1:, channel], torch.stack(slopes), atol=1e-6)
+    slow = torch.zeros(2, 2)
+    for row in range(2):
+        for column in range(2):
+            at = 1 + 2 * row + column
+            slow[row, column] = gradient[0, 1:].mean(0) @ tokens[0, at].detach()
+    assert torch.allclose(maps.detach().float(), slow, atol=1e-5)
 
 
 def test_a_layer_without_height_and_width_is_refused(model: Classifier) -> None:
@@ -99,8 +120,6 @@ def test_a_layer_without_height_and_width_is_refused(model: Classifier) -> None:
     for layer, said in (("flatten", "no height and width"), ("layer9", "no module 'layer9'")):
         with pytest.raises(UserError, match=said):
             METHOD.run(context, METHOD.params(map="gradcam", layer=layer, steps=1))
-    with pytest.raises(UserError, match="no convolution"):
-        last_feature_map(Classifier(nn.Sequential(nn.Flatten()), nn.Linear(1, 2)))
 
 
 def measured(kind: str) -> list[tuple[float, float]]:

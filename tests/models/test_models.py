@@ -27,7 +27,14 @@ INPUTS = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize(
-    ("architecture", "width"), [("small_cnn", 1024), ("resnet18", 512), ("squeezenet1_1", 512)]
+    ("architecture", "width"),
+    [
+        ("small_cnn", 1024),
+        ("small_vit", 128),
+        ("small_convnext", 1024),
+        ("resnet18", 512),
+        ("squeezenet1_1", 512),
+    ],
 )
 def test_every_architecture_is_trunk_and_linear_head(architecture: str, width: int) -> None:
     model = build_classifier(architecture, seed=1).eval()
@@ -96,7 +103,7 @@ def test_a_network_without_a_linear_end_is_refused(monkeypatch: pytest.MonkeyPat
     from rightreasons.models import architectures
 
     network = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
-    monkeypatch.setattr(architectures, "network_of", lambda name, config: network)
+    monkeypatch.setattr(architectures, "network_of", lambda name, **_: network)
     with pytest.raises(UserError, match="ends in ReLU, not in a linear"):
         build_classifier("odd")
 
@@ -217,7 +224,9 @@ def _with_projection(architecture: str) -> Classifier:
 
 
 @pytest.mark.parametrize("projected", [False, True])
-@pytest.mark.parametrize("architecture", ["small_cnn", "squeezenet1_1"])
+@pytest.mark.parametrize(
+    "architecture", ["small_cnn", "small_vit", "small_convnext", "squeezenet1_1"]
+)
 def test_stored_models_come_back_bit_for_bit(
     tmp_path: Path, architecture: str, projected: bool
 ) -> None:

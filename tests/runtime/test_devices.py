@@ -23,7 +23,8 @@ from rightreasons.learning.config import TrainingConfig
 from rightreasons.learning.images import resident, resident_images, take
 from rightreasons.learning.records import provenance
 from rightreasons.learning.training import batches, extract_features, predict_logits, train
-from rightreasons.models.architectures import GridAverage, build_classifier
+from rightreasons.models.architectures import build_classifier
+from rightreasons.models.small_networks import GridAverage
 from rightreasons.runtime import devices, job
 from rightreasons.runtime.devices import claim, count_gpus, fit_batch, fits, pick_device
 from study import Workspace, tinier

@@ -100,9 +100,17 @@ def switched(data: LabelledImages) -> LabelledImages:
     return replace(data, images=images.clip(0, 255).astype(np.uint8), protected=1 - data.protected)
 
 
-def trained(data: LabelledImages, config: TrainingConfig, seed: int = 0) -> Classifier:
-    """Return a small CNN trained on `data`, in eval mode."""
-    model = build_classifier("small_cnn", seed=seed)
+def network(architecture: str, size: int = 16, seed: int = 0) -> Classifier:
+    """Return a fresh network for images of `size` pixels."""
+    sized = size if architecture == "small_vit" else None
+    return build_classifier(architecture, seed=seed, image_size=sized)
+
+
+def trained(
+    data: LabelledImages, config: TrainingConfig, seed: int = 0, architecture: str = "small_cnn"
+) -> Classifier:
+    """Return a small network trained on `data`, in eval mode."""
+    model = network(architecture, data.images.shape[1], seed)
     generator = torch_generator(seed, "train")
     train(model, data, config, generator=generator, device=CPU, progress=quiet)
     return model
@@ -138,6 +146,7 @@ def make_context(
     seed: int = 0,
     attribution: Attribution | None = None,
     balanced: LabelledImages | None = None,
+    architecture: str = "small_cnn",
 ) -> Context:
     """Return a context whose vanilla network is `model`; the pool is its train images.
 
@@ -166,7 +175,7 @@ def make_context(
 
     context = Context(
         vanilla=lambda: copy.deepcopy(model).eval(),
-        fresh=lambda: build_classifier("small_cnn", seed=seed),
+        fresh=lambda: network(architecture, debias.images.shape[1], seed),
         debias=lambda: debias,
         train=lambda: train_data,
         role=of,

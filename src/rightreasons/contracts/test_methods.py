@@ -108,6 +108,38 @@ def test_contract(name: str, vanilla: Classifier, context: Context) -> None:
         check_network(debiased.model, context)
 
 
+#: Networks of other kinds: a class token and attention; LayerNorm and depthwise convolutions.
+OTHERS = ("small_vit", "small_convnext")
+
+
+@pytest.fixture(scope="module")
+def others() -> dict[str, Context]:
+    data, found = biased_images(48, 0.6, size=16, seed=1), {}
+    training = TRAINING.model_copy(update={"epochs": 1})
+    for name in OTHERS:
+        model = trained(biased_images(64, 0.6, size=16), training, architecture=name)
+        found[name] = make_context(model, data, training=training, architecture=name)
+    return found
+
+
+@pytest.mark.parametrize("architecture", OTHERS)
+@meant_for(METHODS, "test_networks_of_other_kinds", changes_weights)
+def test_networks_of_other_kinds(name: str, architecture: str, others: dict[str, Context]) -> None:
+    """At every layer that a method has a choice of: it runs, and its network is another one."""
+    context = others[architecture]
+    layers = ("penultimate", "last_conv") if "layer" in METHODS[name].params.model_fields else ("",)
+    if name == "map_guidance":
+        layers = ("last",)
+    for layer in layers:
+        model = run(name, context, **({"layer": layer} if layer else {})).model
+        assert model is not None
+        check_network(model, context)
+        images = context.debias().images
+        after, before = (predict_logits(m, images, CPU) for m in (model, context.vanilla()))
+        assert after.shape == before.shape
+        assert not np.array_equal(after, before)
+
+
 def check_network(model: Classifier, context: Context) -> None:
     assert not any(module.training for module in model.modules())
     assert isinstance(model.intervention, torch.nn.Identity | Affine | Gated)

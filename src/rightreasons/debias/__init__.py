@@ -332,16 +332,22 @@ def open_context(
     switched = None if twins is None else Fenced(twins, rows)
 
     def load() -> Classifier:
+        from rightreasons.models.layers import freeze_part
         from rightreasons.models.storage import load_model
 
-        return load_model(vanilla_file, vanilla["model"]["architecture"], context.device)
+        model = load_model(vanilla_file, vanilla["model"]["architecture"], context.device)
+        freeze_part(model, context.training.freeze)
+        return model
 
     def build() -> Classifier:
         from rightreasons.models.architectures import build_classifier
+        from rightreasons.models.layers import freeze_part
 
         start = derive(seed, "init", *key[:3])
         model = ModelConfig(**vanilla["model"])
-        return build_classifier(**model.starting(), seed=start).to(context.device)
+        network = build_classifier(**model.starting(), seed=start).to(context.device)
+        freeze_part(network, context.training.freeze)
+        return network
 
     role = partial(_images, pool, split)
     pool_rows = partial(_rows, split)

@@ -9,12 +9,11 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.learning.training import Batch
 from rightreasons.models.classifier import Classifier
-from rightreasons.models.layers import captured, layer_of
+from rightreasons.models.layers import as_map, captured, layer_of, twice_differentiable
 
 Map = Literal["gradient", "gradcam"]
 #: Below this sum a map says nothing.
@@ -106,8 +105,8 @@ def feature_map(logit: torch.Tensor, features: torch.Tensor, size: tuple[int, in
     ----------
     logit : (N,)
         The logit that is explained.
-    features : (N, C, h, w)
-        The feature map that it was made from.
+    features : (N, C, h, w), (N, h, w, C) or (N, t + h^2, C)
+        The feature map that it was made from, or a square of tokens behind t of other kinds.
     size
         (H, W).
 
@@ -116,8 +115,8 @@ def feature_map(logit: torch.Tensor, features: torch.Tensor, size: tuple[int, in
     Selvaraju et al. 2017, eq. 1 and 2, before negative values are set to 0.
     """
     (gradient,) = torch.autograd.grad(logit.float().sum(), features, create_graph=True)
-    weights = gradient.float().mean(dim=(2, 3), keepdim=True)
-    maps = (weights * features.float()).sum(dim=1, keepdim=True)
+    weights = as_map(gradient.float()).mean(dim=(2, 3), keepdim=True)
+    maps = (weights * as_map(features.float())).sum(dim=1, keepdim=True)
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)[:, 0]
 
 
@@ -136,7 +135,7 @@ def maps_of(model: Classifier, kind: Map, layer: str) -> Iterator[Mapped]:
     kind
         gradient: input x gradient; gradcam: Grad-CAM.
     layer
-        Of Grad-CAM: a module of the trunk, or `last` (`last_feature_map`).
+        Of Grad-CAM: a module of the trunk, or `last`: `last_conv` of `models.layers.layer_of`.
 
     Raises
     ------
@@ -147,17 +146,19 @@ def maps_of(model: Classifier, kind: Map, layer: str) -> Iterator[Mapped]:
 
         def by_pixel(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
             pixels = batch.inputs.detach().requires_grad_()
-            logits = model(pixels)
+            with twice_differentiable():
+                logits = model(pixels)
             return logits, input_map(_true(logits, batch), pixels)
 
         yield by_pixel
         return
-    module = last_feature_map(model) if layer == "last" else layer_of(model, layer)
+    module = layer_of(model, "last_conv" if layer == "last" else layer)
     with captured(module) as outputs:
 
         def by_position(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-            logits = model(batch.inputs.detach().requires_grad_())
-            if outputs[0].dim() != 4:
+            with twice_differentiable():
+                logits = model(batch.inputs.detach().requires_grad_())
+            if outputs[0].dim() < 3:
                 raise UserError(
                     f"map_guidance.layer: the output of {layer} has no height and width. Choose a "
                     "convolutional layer, or `last`."
@@ -170,43 +171,3 @@ def maps_of(model: Classifier, kind: Map, layer: str) -> Iterator[Mapped]:
 
 def _true(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     return logits.gather(1, batch.target[:, None])[:, 0]
-
-
-def last_feature_map(model: Classifier) -> nn.Module:
-    """Return the trunk's child whose output is the last feature map before it is pooled.
-
-    It is the last child with a convolution in it, or what follows it up to the first layer that
-    pools or flattens: batch norm and ReLU.
-
-    Raises
-    ------
-    UserError
-        Where no child has a convolution.
-    """
-    children = _steps(model.trunk)
-    convolutions = [
-        i
-        for i, step in enumerate(children)
-        if any(isinstance(module, nn.Conv2d) for module in step.modules())
-    ]
-    if not convolutions:
-        raise UserError(
-            "map_guidance: the network has no convolution. Use `map: gradient`, or name a `layer`."
-        )
-    last = convolutions[-1]
-    follows = (nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.GELU)
-    while last + 1 < len(children) and isinstance(children[last + 1], follows):
-        last += 1
-    return children[last]
-
-
-def _steps(trunk: nn.Module) -> list[nn.Module]:
-    """Return a trunk's modules in the order of the pass, those of plain sequences one by one."""
-    found: list[nn.Module] = []
-    for child in trunk.children():
-        found += _steps(child) if type(child) is nn.Sequential and _is_flat(child) else [child]
-    return found
-
-
-def _is_flat(sequence: nn.Sequential) -> bool:
-    return not any(list(child.children()) for child in sequence)

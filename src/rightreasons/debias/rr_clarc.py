@@ -98,9 +98,11 @@ def _measured(
 ) -> Measured:
     """Return logits and how sensitive they are along the direction, at the layer of `outputs`."""
     from rightreasons.debias._gradient_penalty import right_reason_penalty
+    from rightreasons.models.layers import twice_differentiable
 
     def measured(model: Classifier, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = model(batch.inputs)
+        with twice_differentiable():
+            logits = model(batch.inputs)
         return logits, right_reason_penalty(
             logits, batch.target, outputs[0], direction, params.output, params.penalty
         )

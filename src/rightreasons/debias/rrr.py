@@ -64,12 +64,14 @@ def rrr(context: Context, params: RRRParams) -> Debiased:
 def _measured(context: Context) -> Measured:
     """Return logits and the squared gradient of their log-probabilities inside the region."""
     from rightreasons.debias._guidance import region_of, right_reasons
+    from rightreasons.models.layers import twice_differentiable
 
     roi = context.roi("debias")
 
     def measured(model: Classifier, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         pixels = batch.inputs.detach().requires_grad_()
-        logits = model(pixels)
+        with twice_differentiable():
+            logits = model(pixels)
         return logits, right_reasons(logits, pixels, region_of(roi, batch))
 
     return measured

@@ -25,6 +25,11 @@ class TrainingConfig(Section):
     decay: float = Field(0.95, gt=0, le=1, description="factor of exponential and step schedules")
     step_epochs: int = Field(40, ge=1, description="epochs between two steps of a step schedule")
     augment: Literal["none", "flip"] = Field("none", description="training augmentation")
+    freeze: Literal["none", "trunk", "convolutions"] = Field(
+        "none",
+        description="what stays as the weights have it, in training and methods: trunk (a linear "
+        "probe: the head alone is trained), or all convolutions and batch norms",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
 
     @model_validator(mode="after")

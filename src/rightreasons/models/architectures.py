@@ -1,96 +1,43 @@
-"""Architectures by name: torchvision's classifiers, EfficientNet-Lite0, the small CNN."""
+"""Architectures by name: torchvision's classifiers, EfficientNet-Lite0, the suite's small ones."""
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.seeds import seed_torch
 from rightreasons.models import efficientnet_lite, outside
 from rightreasons.models.classifier import Classifier
-from rightreasons.models.facts import GRID, HF, IMAGENET, TIMM, check_name
-from rightreasons.models.fitting import Wanted, chosen_fit
-from rightreasons.models.outside import folder_of, input_of
-from rightreasons.models.tensors import read_tensors
-from rightreasons.models.weight_files import Tensor, WeightsFile, look_into
+from rightreasons.models.facts import (
+    GRID,
+    HF,
+    IMAGENET,
+    TIMM,
+    TRANSFORMED,
+    built_for,
+    check_image_size,
+    check_name,
+)
+from rightreasons.models.fitting import Wanted
+from rightreasons.models.opened import open_weights
+from rightreasons.models.outside import folder_of, input_for, input_of, own_input
+from rightreasons.models.positions import resampled
+from rightreasons.models.small_networks import SMALL, GridShare, SmallCNN
+from rightreasons.models.timm_networks import timm_network
 
 N_CLASSES = 2
 #: Modules that torchvision's networks have beside the way to their outputs.
 AUXILIARY = ("aux1", "aux2", "AuxLogits")
-
-
-class GridAverage(nn.AdaptiveAvgPool2d):
-    """Adaptive average pooling that is plain average pooling where the grid divides the input.
-
-    The same numbers; but on a GPU only the gradient of the plain one is the same in every run.
-    """
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Return the averages (N, C, cells, cells) of (N, C, H, W)."""
-        height, width = input.shape[-2:]
-        cells = int(self.output_size)  # type: ignore[arg-type]
-        if height % cells or width % cells:
-            return super().forward(input)
-        return F.avg_pool2d(input, (height // cells, width // cells))
-
-
-class GridShare(GridAverage):
-    """The share of each cell of a grid in the average over all: together they are the average.
-
-    A linear head with the same weights for all cells is one that reads the average. The division
-    matters: as large as the average each, so many features make Adam's first steps too large by
-    far, and a trained trunk is wrecked.
-    """
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Return the shares (N, C, cells, cells) of (N, C, H, W)."""
-        return super().forward(input) / int(self.output_size) ** 2  # type: ignore[arg-type]
-
-
+#: What a stored network says of the images that it is built for, where its name does not.
+SIDE = "image_size"
 #: A SqueezeNet whose name ends in GRID has a head that reads a grid of cells, this many each way.
 CELLS = 7
-
-
-class SmallCNN(nn.Sequential):
-    """Three convolutional layers with batch norm and dropout.
-
-    (N, 3, H, W) -> (N, 1024) for any image of at least 8 x 8 pixels: 64 channels, averaged over a
-    grid of 4 x 4. The paper gives no widths. The grid keeps where things are, without which
-    three layers do not learn a smile (docs/decisions.md).
-
-    Parameters
-    ----------
-    dropout
-        Probability that a feature is dropped in training.
-
-    References
-    ----------
-    Mitigating Bias Using Model-Agnostic Data Attribution, section 4.
-    """
-
-    widths = (16, 32, 64)
-    cells = 4
-    n_features = widths[-1] * cells**2
-
-    def __init__(self, dropout: float = 0.2) -> None:
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        for i, (n_in, n_out) in enumerate(itertools.pairwise((3, *self.widths)), start=1):
-            layers[f"conv{i}"] = nn.Conv2d(n_in, n_out, 3, padding=1)
-            layers[f"bn{i}"] = nn.BatchNorm2d(n_out)
-            layers[f"relu{i}"] = nn.ReLU()
-            layers[f"pool{i}"] = nn.MaxPool2d(2)
-        layers["grid"] = GridAverage(self.cells)
-        layers["flatten"] = nn.Flatten()
-        layers["dropout"] = nn.Dropout(dropout)
-        super().__init__(layers)
 
 
 def build_classifier(
@@ -101,17 +48,18 @@ def build_classifier(
     state: str | None = None,
     input: dict[str, Any] | None = None,
     config: str | None = None,
+    image_size: int | None = None,
 ) -> Classifier:
     """Return a fresh two-class classifier.
 
     Parameters
     ----------
     architecture
-        `small_cnn`, `efficientnet_lite0`, a torchvision classification model by name, `timm:NAME`
-        or `hf:FOLDER`. Its last linear layer becomes the head; SqueezeNet's convolutional
-        classifier becomes global average pooling and a linear head. `squeezenet1_0_grid` and
-        `squeezenet1_1_grid` have a head that reads the shares of 7 x 7 cells in the average: it can
-        ask what is where.
+        `small_cnn`, `small_vit`, `small_convnext`, `efficientnet_lite0`, a torchvision
+        classification model by name, `timm:NAME` or `hf:FOLDER`. Its last linear layer becomes
+        the head; SqueezeNet's convolutional classifier becomes global average pooling and a linear
+        head. `squeezenet1_0_grid` and `squeezenet1_1_grid` have a head that reads the shares of
+        7 x 7 cells in the average: it can ask what is where.
     weights
         `none`, `imagenet` (torchvision's best weights; downloads, checked, on first use; those of
         `efficientnet_lite0` are in a package: `models.efficientnet_lite`),
@@ -125,10 +73,13 @@ def build_classifier(
     state
         Which of several sets of weights in the file.
     input
-        Size and scale of the network's images (`models.config.InputConfig`); None for the pool's
-        size on ImageNet's scale.
+        Size and scale of the network's images (`models.config.InputConfig`); None for what timm or
+        a Hugging Face folder says, of others the pool's size on ImageNet's scale.
     config
         What config.json holds, in place of the folder of `hf:FOLDER`.
+    image_size
+        Side of the images that a network with position embeddings is built for; those of weights
+        are interpolated. None for the architecture's own.
 
     Returns
     -------
@@ -138,32 +89,40 @@ def build_classifier(
     Raises
     ------
     UserError
-        For an unknown architecture, one that does not end in a linear layer, and weights that are
-        missing, of another architecture, or not finite.
+        For an unknown architecture, one that does not end in a linear layer, a size that it is not
+        built for, and weights that are missing, of another architecture, or not finite.
     """
+    check_image_size(architecture, image_size)
     with torch.random.fork_rng(devices=[]):
         seed_torch(seed)
         if architecture == "small_cnn":
             classifier = _small_cnn(weights, state)
         else:
-            classifier = _with_weights(architecture, weights, state, config)
-    if input is not None:
-        classifier.input = input_of(input)
+            classifier = _with_weights(architecture, weights, state, config, image_size)
+    told = input_for(input, own_input(architecture, classifier.trunk, weights, image_size))
+    if told is not None:
+        classifier.input = input_of(told)
     return classifier
 
 
 def _with_weights(
-    architecture: str, weights: str, state: str | None, config: str | None
+    architecture: str,
+    weights: str,
+    state: str | None,
+    config: str | None,
+    image_size: int | None,
 ) -> Classifier:
     """Return a network that is no small_cnn, its head at zero where its trunk has weights."""
-    network = network_of(architecture, config=config)
+    side = built_for(architecture, weights, image_size)
+    network = network_of(architecture, config=config, image_size=side)
     if weights == "none":
-        return _split(architecture, network)
+        return _split(architecture, network, side)
     if architecture.startswith(HF) and Path(weights).parent == folder_of(architecture):
         network = outside.hf_trained(architecture.removeprefix(HF))
     else:
-        network.load_state_dict(_load_weights(architecture, weights, network, state))
-    classifier = _split(architecture, network)
+        found = _load_weights(architecture, weights, network, state, image_size)
+        network.load_state_dict(found)
+    classifier = _split(architecture, network, side)
     # Trained features can be large (SqueezeNet's have no batch norm). A random head on them
     # starts at a loss of 10, and its first gradients wreck the features; from zero it starts
     # at ln 2.
@@ -187,7 +146,10 @@ def _small_cnn(weights: str, state: str | None) -> Classifier:
 
 
 def network_of(
-    architecture: str, classes: int | None = None, config: str | None = None
+    architecture: str,
+    classes: int | None = None,
+    config: str | None = None,
+    image_size: int | None = None,
 ) -> nn.Module:
     """Return a fresh network by name with a last layer of its own.
 
@@ -199,6 +161,8 @@ def network_of(
         Outputs of the last layer; None for the library's default.
     config
         What config.json of `hf:FOLDER` holds, where the folder need not be there.
+    image_size
+        As for `build_classifier`.
 
     Raises
     ------
@@ -208,7 +172,8 @@ def network_of(
     check_name(architecture)
     told = None if config is None else json.loads(config)
     if architecture.startswith(TIMM):
-        return outside.timm_network(architecture.removeprefix(TIMM), classes)
+        outside.need("timm", architecture)
+        return timm_network(architecture.removeprefix(TIMM), classes, image_size)
     if architecture.startswith(HF):
         return outside.hf_network(architecture.removeprefix(HF), classes, told)
     if architecture == efficientnet_lite.NAME:
@@ -216,27 +181,34 @@ def network_of(
         if classes is not None:
             network.classifier = nn.Linear(efficientnet_lite.LAST, classes)
         return network
+    sized = {} if image_size is None else {"image_size": image_size}
+    if architecture in SMALL:
+        return SMALL[architecture](N_CLASSES if classes is None else classes, **sized)
     from torchvision import models
 
-    extra: dict[str, Any] = (
-        {"init_weights": True} if architecture in ("googlenet", "inception_v3") else {}
-    )
+    extra: dict[str, Any] = {"init_weights": True} if architecture in TRANSFORMED else sized
     if classes is not None:
         extra["num_classes"] = classes
     return models.get_model(architecture.removesuffix(GRID), weights=None, **extra)
 
 
 def _load_weights(
-    architecture: str, weights: str, network: nn.Module, state: str | None
+    architecture: str,
+    weights: str,
+    network: nn.Module,
+    state: str | None,
+    image_size: int | None,
 ) -> dict[str, torch.Tensor]:
     """Return all of a network's tensors, those of a trunk from the weights."""
     architecture = architecture.removesuffix(GRID)
     lite = architecture == efficientnet_lite.NAME
     if weights in IMAGENET and not lite:
-        found = imagenet_state(architecture, weights)
+        shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+        found = resampled(imagenet_state(architecture, weights), shapes)
         return check_finite(found, network, f"{weights} ({architecture})")
     path = efficientnet_lite.packaged_weights() if weights == "imagenet" else weights
-    return from_file(path, network, apart_of(architecture, network), architecture, state)
+    apart = apart_of(architecture, network)
+    return from_file(path, network, apart, architecture, state, image_size)
 
 
 def from_file(
@@ -245,6 +217,7 @@ def from_file(
     apart: tuple[str, ...],
     architecture: str,
     state: str | None = None,
+    image_size: int | None = None,
 ) -> dict[str, torch.Tensor]:
     """Return all of a network's tensors, with those of a file but for what is apart.
 
@@ -254,40 +227,21 @@ def from_file(
         Where the file is missing, is something else, does not fit or has values that are not
         finite.
     """
-    file = look_into(located(path, architecture))
-    renamed = efficientnet_lite.renamed_file(file) if architecture == "efficientnet_lite0" else None
     core, before = outside.core_of(network)
-    own = core.state_dict()
-    shapes = {name: tuple(value.shape) for name, value in own.items()}
+    shapes = {name: tuple(value.shape) for name, value in core.state_dict().items()}
     wanted = Wanted(shapes, tuple(name.removeprefix(before) for name in apart))
-    if renamed is not None:
-        content = {name: Tensor(tuple(value.shape), "") for name, value in renamed.items()}
-        chosen_fit(WeightsFile(file.path, "renamed", content), wanted, architecture)
-        kept = {k: v for k, v in renamed.items() if k in own and not wanted.aside(k)}
-        return check_finite(kept, network, str(path))
-    fit = chosen_fit(file, wanted, architecture, state)
-    names = {k: v for k, v in fit.names.items() if k in own and not wanted.aside(k)}
-    found = {before + k: v for k, v in read_tensors(file, fit.where, names).items()}
+    opened = open_weights(path, core, wanted, architecture, state, image_size)
+    names = {k: v for k, v in opened.fit.names.items() if k in shapes and not wanted.aside(k)}
+    found = {before + k: v for k, v in opened.read(names).items()}
     return check_finite(found, network, f"{path} ({architecture})")
-
-
-def located(path: Path | str, architecture: str) -> Path:
-    """Return the path of a file of weights; a UserError where there is none."""
-    here = Path(path)
-    if not here.exists():
-        raise UserError(
-            f"model.weights: no file {str(path)!r}. Allowed: none, {', '.join(IMAGENET)}, or the "
-            f"path of a file with weights of {architecture} (a state dict, of whatever wrapping)."
-        )
-    return here
 
 
 def imagenet_state(architecture: str, weights: str) -> dict[str, torch.Tensor]:
     """Return torchvision's ImageNet weights, UserError where there are none or no network."""
-    if architecture.startswith((TIMM, HF)):
+    if architecture.startswith((TIMM, HF)) or architecture in SMALL:
         raise UserError(
             f"model.weights: {weights} are torchvision's, and there are none of {architecture}. "
-            "Give the path of a file."
+            "Use `none`, or give the path of a file."
         )
     from torchvision import models
 
@@ -328,7 +282,7 @@ def apart_of(architecture: str, network: nn.Module) -> tuple[str, ...]:
     return (outside.last_layer(architecture, network)[0], *aux)
 
 
-def _split(architecture: str, network: nn.Module) -> Classifier:
+def _split(architecture: str, network: nn.Module, image_size: int | None) -> Classifier:
     if architecture.startswith("squeezenet"):
         return _split_squeezenet(network, CELLS if architecture.endswith(GRID) else 1)
     name, last = outside.last_layer(architecture, network)
@@ -337,6 +291,8 @@ def _split(architecture: str, network: nn.Module) -> Classifier:
     parent = network.get_submodule(parent_name)
     setattr(parent, child, nn.Identity())
     made = outside.made_of(architecture, network)
+    if image_size is not None:
+        made[SIDE] = str(image_size)
     return Classifier(network, nn.Linear(last.in_features, N_CLASSES), made)
 
 

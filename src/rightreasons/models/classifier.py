@@ -9,10 +9,23 @@ import torch.nn.functional as F
 from torch import nn
 
 
+def channel_axis(values: torch.Tensor) -> int:
+    """Return which axis of a layer's output has the channels.
+
+    (N, C), (N, C, H, W) and (N, tokens, C) have them where they stand. Swin transformers keep their
+    maps as (N, H, W, C). Images are square here, and so are maps: where the second axis is as long
+    as the third and the fourth is not, the fourth has the channels.
+    """
+    if values.dim() == 4 and values.shape[1] == values.shape[2] != values.shape[3]:
+        return 3
+    return 2 if values.dim() == 3 else 1
+
+
 class Affine(nn.Module):
     """Affine map of features: x <- x + U^T V x + b, cheap where V and U have few rows.
 
-    Features are (N, d), (N, d, H, W), whose positions are all mapped alike, or (N, tokens, d).
+    Features are (N, d), (N, d, H, W) or (N, H, W, d), whose positions are all mapped alike, or
+    (N, tokens, d).
     With k = d any affine map can be written in this way; otherwise d x d matrices are never formed
     and an image costs O(k d). Its numbers are buffers, not parameters: training does not move them.
 
@@ -39,9 +52,8 @@ class Affine(nn.Module):
         """Return the mapped features, in the shape of `features` and not in 16 bits."""
         with torch.autocast(features.device.type, enabled=False):
             features = features.to(self.read.dtype)
-            if features.dim() == 4:
-                return self._map(features.movedim(1, -1)).movedim(-1, 1)
-            return self._map(features)
+            axis = channel_axis(features)
+            return self._map(features.movedim(axis, -1)).movedim(-1, axis)
 
     def _map(self, features: torch.Tensor) -> torch.Tensor:
         return features + (features @ self.read.T @ self.write + self.bias)

@@ -24,13 +24,15 @@ class InputConfig(Section):
     )
     mean: Annotated[list[float], Field(min_length=3, max_length=3)] | None = Field(
         None,
-        description="subtracted from red, green and blue; none: ImageNet's for values from 0 to 1, "
-        "else 0",
+        description="subtracted from red, green and blue; none: what a hf: or timm: model says; of "
+        "others ImageNet's for values from 0 to 1, else 0",
     )
     std: (
         Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=3, max_length=3)] | None
     ) = Field(
-        None, description="what is divided by; none: ImageNet's for values from 0 to 1, else 1"
+        None,
+        description="what is divided by; none: what a hf: or timm: model says; of others "
+        "ImageNet's for values from 0 to 1, else 1",
     )
     range: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(
         default_factory=lambda: [0.0, 1.0],
@@ -62,7 +64,8 @@ class ModelConfig(Section):
 
     architecture: Place = Field(
         "resnet50",
-        description="small_cnn, efficientnet_lite0, squeezenet1_0_grid, squeezenet1_1_grid, a "
+        description="small_cnn, small_vit, small_convnext, efficientnet_lite0, squeezenet1_0_grid, "
+        "squeezenet1_1_grid, a "
         "torchvision classification model, timm:NAME, hf:FOLDER (a Hugging Face image classifier "
         "in a local folder), or a program that is not trained: torchscript, torch_export",
     )
@@ -100,10 +103,17 @@ class ModelConfig(Section):
         description="what turns outputs into probabilities: softmax over all, or sigmoid of each "
         "by itself; auto: sigmoid for one output, else softmax",
     )
+    image_size: int | None = Field(
+        None,
+        ge=8,
+        description="side in pixels of the images that a network with position embeddings (ViT) is "
+        "built for: they are interpolated, and images stay as they are, other than with "
+        "`input: size`, which resizes images; none: the architecture's own",
+    )
     input: InputConfig | None = Field(
         None,
-        description="what the network takes: size and scale. Needed with `train: false`, but where "
-        "hf: and timm: models say it themselves",
+        description="what the network takes: size and scale. Needed with `train: false`; hf: and "
+        "timm: models say it themselves",
     )
 
     def starting(self) -> dict[str, Any]:
@@ -113,6 +123,7 @@ class ModelConfig(Section):
             "weights": self.weights,
             "state": self.state,
             "input": None if self.input is None else self.input.model_dump(),
+            "image_size": self.image_size,
         }
 
     def path(self) -> Path | None:

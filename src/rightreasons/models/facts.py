@@ -17,7 +17,8 @@ from rightreasons.models.weight_files import EXPORT, TORCHSCRIPT
 PROGRAMS = (TORCHSCRIPT, EXPORT)
 TIMM, HF = "timm:", "hf:"
 GRID = "_grid"
-OWN = ("small_cnn", "efficientnet_lite0", "squeezenet1_0_grid", "squeezenet1_1_grid")
+SMALL = ("small_cnn", "small_vit", "small_convnext")
+OWN = (*SMALL, "efficientnet_lite0", "squeezenet1_0_grid", "squeezenet1_1_grid")
 #: What torchvision calls the weights that a config can name.
 IMAGENET = {
     "imagenet": "DEFAULT",
@@ -40,22 +41,27 @@ class Family:
         Side of the smallest image that they take.
     only
         The one side that they take, where there is only one.
+    patch
+        Side of the patches that they cut images into, where they have a position embedding for
+        each: such networks can be built for other sizes.
     """
 
     name: str
     members: tuple[str, ...]
     least: int = 8
     only: int | None = None
+    patch: int | None = None
 
 
-def _family(name: str, members: str, least: int = 8, only: int | None = None) -> Family:
-    return Family(name, tuple(name + m.strip("-") for m in members.split()), least, only)
+def _family(name: str, members: str, least: int = 8) -> Family:
+    return Family(name, tuple(name + m.strip("-") for m in members.split()), least)
 
 
 FAMILIES = (
     Family("small_cnn", ("small_cnn",)),
     Family("efficientnet_lite", ("efficientnet_lite0",)),
     Family("alexnet", ("alexnet",), 63),
+    Family("convnext", ("small_convnext",)),
     _family("convnext", "_base _large _small _tiny", 32),
     _family("densenet", "121 161 169 201", 29),
     _family("efficientnet", "_b0 _b1 _b2 _b3 _b4 _b5 _b6 _b7 _v2_l _v2_m _v2_s"),
@@ -74,7 +80,10 @@ FAMILIES = (
     Family("squeezenet", ("squeezenet1_1", "squeezenet1_1_grid"), 17),
     _family("swin", "_b _s _t _v2_b _v2_s _v2_t"),
     _family("vgg", "11 11_bn 13 13_bn 16 16_bn 19 19_bn", 32),
-    _family("vit", "_b_16 _b_32 _h_14 _l_16 _l_32", 224, 224),
+    Family("vit", ("small_vit",), 64, 64, patch=8),
+    Family("vit", ("vit_h_14",), 224, 224, patch=14),
+    Family("vit", ("vit_b_16", "vit_l_16"), 224, 224, patch=16),
+    Family("vit", ("vit_b_32", "vit_l_32"), 224, 224, patch=32),
     _family("wide_resnet", "101_2 50_2"),
 )
 _BY_NAME = {member: family for family in FAMILIES for member in family.members}
@@ -112,9 +121,10 @@ def check_name(architecture: str) -> None:
     same = likely.get(_plain(architecture))
     hint = f" (did you mean {same!r}?)." if same else suggestion(architecture, likely.values())
     raise UserError(
-        f"model.architecture: unknown architecture {architecture!r}{hint} Allowed: small_cnn, "
-        "efficientnet_lite0, torchvision's classification models (resnet18, resnet50, "
-        "squeezenet1_0, ...), timm:NAME, hf:FOLDER, torchscript and torch_export."
+        f"model.architecture: unknown architecture {architecture!r}{hint} Allowed: "
+        f"{', '.join(SMALL)}, efficientnet_lite0, torchvision's classification models "
+        "(resnet18, resnet50, squeezenet1_0, ...), timm:NAME, hf:FOLDER, torchscript and "
+        "torch_export."
     )
 
 
@@ -159,7 +169,7 @@ def check_weights_of(architecture: str, weights: str) -> None:
         there.append("imagenet_v2")
     if name == "efficientnet_lite0":
         there = ["imagenet"]
-    if name == "small_cnn" or is_outside(name):
+    if name in SMALL or is_outside(name):
         there = []
     if weights not in there:
         raise UserError(
@@ -168,7 +178,54 @@ def check_weights_of(architecture: str, weights: str) -> None:
         )
 
 
-def check_size(architecture: str, size: int, where: str) -> None:
+#: Sides that networks with named weights are built for, where it is not their family's.
+LARGER = {("vit_h_14", "imagenet"): 518}
+#: Networks that torchvision hands images on another scale with its own weights.
+TRANSFORMED = ("googlenet", "inception_v3")
+
+
+def built_for(architecture: str, weights: str, image_size: int | None) -> int | None:
+    """Return the side of images that a network is built for, None for what is usual of it."""
+    return image_size or LARGER.get((architecture, weights))
+
+
+def check_multiple(architecture: str, image_size: int, patch: int) -> None:
+    """Raise UserError for a size of images that patches do not fill."""
+    if image_size % patch:
+        below = image_size // patch * patch
+        near = f"{below} or {below + patch}" if below else str(patch)
+        raise UserError(
+            f"model.image_size = {image_size}: {architecture} cuts images into patches of {patch} "
+            f"pixels. Allowed: multiples of {patch}, such as {near}."
+        )
+
+
+def check_image_size(architecture: str, image_size: int | None) -> None:
+    """Raise UserError for a size that an architecture cannot be built for.
+
+    Of timm's networks timm says it when a run starts.
+    """
+    if image_size is None or architecture.startswith(TIMM):
+        return
+    family = family_of(architecture)
+    if family is not None and family.patch is not None:
+        check_multiple(architecture, image_size, family.patch)
+        return
+    why = "its own files say how it is built" if is_outside(architecture) else "it has none"
+    raise UserError(
+        f"model.image_size = {image_size}: networks with a position embedding for each patch "
+        f"(ViTs) are built for a size of images, and not {architecture}: {why}. Leave it out; "
+        f"`model.input: {{size: {image_size}}}` resizes images on their way into the network."
+    )
+
+
+def check_size(
+    architecture: str,
+    size: int,
+    where: str,
+    weights: str = "none",
+    image_size: int | None = None,
+) -> None:
     """Raise UserError for images that an architecture cannot take.
 
     Parameters
@@ -179,16 +236,36 @@ def check_size(architecture: str, size: int, where: str) -> None:
         Side of its images in pixels.
     where
         What says so, for the message.
+    weights
+        What the config calls its weights.
+    image_size
+        The side that it is built for, where the config says one.
     """
+    check_image_size(architecture, image_size)
     family = family_of(architecture)
-    if family is None or (size >= family.least and family.only in (None, size)):
+    if family is None:
         return
-    needs = f"of {family.only} pixels" if family.only else f"from {family.least} pixels up"
-    raise UserError(
-        f"{where} = {size}: {architecture} takes images {needs}. Choose another size, another "
-        f"architecture, or `model.input: {{size: {family.only or family.least}}}`, by which "
-        "images are resized on their way into the network."
+    only = built_for(architecture, weights, image_size) or family.only
+    if size == only or (only is None and size >= family.least):
+        return
+    needs = f"of {only} pixels" if only else f"from {family.least} pixels up"
+    resized = (
+        f"`model.input: {{size: {only or family.least}}}`, by which images are resized on their "
+        "way into the network"
     )
+    if family.patch is None:
+        advice = f"Choose another size, another architecture, or {resized}."
+    elif size % family.patch == 0:
+        advice = (
+            f"Set `model.image_size: {size}`, by which its position embeddings are interpolated "
+            f"and images stay as they are, or {resized}."
+        )
+    else:
+        advice = (
+            f"Set {resized}. `model.image_size` builds it for another size, a multiple of "
+            f"{family.patch}."
+        )
+    raise UserError(f"{where} = {size}: {architecture} takes images {needs}. {advice}")
 
 
 def _plain(name: str) -> str:

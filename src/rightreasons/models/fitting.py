@@ -18,10 +18,20 @@ class Wanted:
         By name, without what is left out.
     apart
         Beginnings of names that do not matter: the last layer's, auxiliary heads'.
+    loose
+        Names of tensors (1, n, d) that may have another n.
     """
 
     shapes: dict[str, tuple[int, ...]]
     apart: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
+
+    def takes(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Return whether a tensor of this shape can become that of the architecture."""
+        wanted = self.shapes[name]
+        if name in self.loose:
+            return len(shape) == 3 and (shape[0], shape[2]) == (wanted[0], wanted[2])
+        return shape == wanted
 
     def needed(self) -> dict[str, tuple[int, ...]]:
         """Return the tensors that a file must have."""
@@ -114,7 +124,7 @@ def _fit(
         prefix,
         behind,
         missing=[name for name in needed if name not in behind],
-        wrong=[n for n in needed if n in behind and state[behind[n]].shape != needed[n]],
+        wrong=[n for n in needed if n in behind and not wanted.takes(n, state[behind[n]].shape)],
         surplus=[
             name
             for name in behind

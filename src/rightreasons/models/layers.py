@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isqrt
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
-from rightreasons.models.classifier import Affine, Intervened
+from rightreasons.models.classifier import Affine, Intervened, channel_axis
 
 if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
@@ -32,7 +33,8 @@ def layer_of(model: Classifier, name: str) -> nn.Module:
     name
         `penultimate`: the trunk itself, whose output the intervention gets; `last_conv`: what the
         last convolution leads to before it is pooled (`relu3` of small_cnn, `layer4` of a ResNet,
-        `features` of a SqueezeNet); or the name of a module of the trunk.
+        `features` of a SqueezeNet), of a vision transformer the last tokens that are read by
+        another block; or the name of a module of the trunk.
 
     Raises
     ------
@@ -55,7 +57,19 @@ def layer_name(model: Classifier, name: str) -> str:
             f"layer: the trunk has no module {name!r}{suggestion(name, modules)} Allowed: "
             f"penultimate, last_conv, one of {top}, or a module inside one of them (layer4.1)."
         )
+    for around in _around(name):
+        if isinstance(model.trunk.get_submodule(around), nn.MultiheadAttention):
+            raise UserError(
+                f"layer: {name} is a part of an attention step, which gives out more than its "
+                f"tokens. Name the block around it: {around.rpartition('.')[0]}."
+            )
     return name
+
+
+def _around(name: str) -> list[str]:
+    """Return a module's name and those of the modules around it."""
+    path = name.split(".")
+    return [".".join(path[:depth]) for depth in range(1, len(path) + 1)]
 
 
 def _last_conv(trunk: nn.Module) -> str:
@@ -68,13 +82,51 @@ def _last_conv(trunk: nn.Module) -> str:
         raise UserError(
             "layer: the trunk has no convolution. Allowed: penultimate, or a module of the trunk."
         )
-    path = convolutions[-1].split(".")
-    for depth in range(1, len(path) + 1):
-        name = ".".join(path[:depth])
-        behind = _behind(trunk.get_submodule(name), ".".join(path[depth:]))
-        if not any(isinstance(module, POOLS) for module in behind):
-            return _with_activation(trunk, name)
+    for name in _around(convolutions[-1]):
+        inside = convolutions[-1].removeprefix(name).removeprefix(".")
+        behind = _behind(trunk.get_submodule(name), inside)
+        called = not isinstance(trunk.get_submodule(name), nn.ModuleList)
+        if called and not any(isinstance(module, POOLS) for module in behind):
+            found = _with_activation(trunk, name)
+            return _last_tokens(trunk, found) or found
     raise AssertionError("a convolution has nothing behind it inside itself")
+
+
+def _last_tokens(trunk: nn.Module, name: str) -> str | None:
+    """Return the block whose tokens another one reads last, None where no blocks are behind `name`.
+
+    A vision transformer's convolution cuts the image into patches, and blocks of attention follow.
+    Where a class token collects what is asked for, the last block reads the others' tokens and
+    what it makes of them is lost: the one before is meant. Where all tokens are averaged, it is the
+    last.
+    """
+    names = [known for known, _ in trunk.named_modules()]
+    behind = [known for known in names[names.index(name) + 1 :] if not known.startswith(f"{name}.")]
+    for known in behind:
+        module = trunk.get_submodule(known)
+        if isinstance(module, POOLS):
+            return None
+        blocks = list(module.named_children())
+        if isinstance(module, (nn.Sequential, nn.ModuleList)) and _are_blocks(module):
+            collected = any(parameter.endswith(TOKENS) for parameter, _ in _own(trunk))
+            at = len(blocks) - 1 - collected
+            return f"{known}.{blocks[at][0]}" if at >= 0 else None
+    return None
+
+
+#: What libraries call the token that collects what is asked of an image.
+TOKENS = ("class_token", "cls_token")
+
+
+def _own(trunk: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    return trunk.named_parameters(recurse=False)
+
+
+def _are_blocks(modules: nn.Module) -> bool:
+    """Return whether these are blocks of one kind, one after another, with weights in them."""
+    blocks = list(modules.children())
+    alike = len({type(block) for block in blocks}) == 1
+    return alike and all(list(block.children()) for block in blocks)
 
 
 def _behind(module: nn.Module, name: str) -> list[nn.Module]:
@@ -89,9 +141,11 @@ def _with_activation(trunk: nn.Module, name: str) -> str:
     children = list(trunk.get_submodule(parent).named_children())
     at = [child for child, _ in children].index(last)
     for child, module in children[at + 1 :]:
-        if list(module.children()) or isinstance(module, (*POOLS, nn.Flatten, nn.Dropout)):
+        whole = isinstance(module, NORMS) or not list(module.children())
+        if not whole or isinstance(module, (*POOLS, nn.Flatten, nn.Dropout)):
             break
-        last = child
+        if not isinstance(module, nn.Identity):  # as in the place of a head, behind a pooling
+            last = child
     return f"{parent}.{last}" if parent else last
 
 
@@ -153,6 +207,11 @@ def captured(module: nn.Module) -> Iterator[list[torch.Tensor]]:
     outputs: list[torch.Tensor] = []
 
     def keep(_: nn.Module, __: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        if not isinstance(output, torch.Tensor):
+            raise UserError(
+                f"layer: {type(module).__name__} gives out {type(output).__name__}, not a tensor "
+                "of activations. Name another module, such as the block around it."
+            )
         if torch.is_grad_enabled() and not output.requires_grad:
             output = output.detach().requires_grad_()
         outputs[:] = [output]
@@ -165,14 +224,39 @@ def captured(module: nn.Module) -> Iterator[list[torch.Tensor]]:
         handle.remove()
 
 
+@contextmanager
+def twice_differentiable() -> Iterator[None]:
+    """Let a forward pass within the block be differentiated twice, for penalties on gradients.
+
+    Of torch's ways to compute attention only the plain one has a second derivative.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    with sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
 def by_position(values: torch.Tensor) -> torch.Tensor:
     """Return activations or gradients as (N, positions, channels).
 
-    (N, C) has one position, (N, C, H, W) has H W, (N, tokens, C) has its tokens.
+    (N, C) has one position, (N, C, H, W) and (N, H, W, C) have H W, (N, tokens, C) has its tokens.
     """
     if values.dim() == 2:
         return values[:, None]
-    return values.flatten(2).transpose(1, 2) if values.dim() == 4 else values
+    return values.movedim(channel_axis(values), -1).flatten(1, -2)
+
+
+def as_map(values: torch.Tensor) -> torch.Tensor:
+    """Return a layer's output, that has positions, as a map (N, C, h, w).
+
+    Tokens (N, t + h^2, C) are those of a square of patches, row by row, behind t of other kinds:
+    class and registers.
+    """
+    if values.dim() == 3:
+        side = isqrt(values.shape[1])
+        patches = values[:, values.shape[1] - side**2 :]
+        return patches.transpose(1, 2).unflatten(2, (side, side))
+    return values.movedim(channel_axis(values), 1)
 
 
 @contextmanager
@@ -185,7 +269,31 @@ def frozen(model: Classifier, freeze: Freeze) -> Iterator[None]:
         The network.
     freeze
         `none`; `trunk`: everything before the head; `convolutions`: all convolutions and batch
-        norms. A frozen batch norm keeps its statistics too: see `learning.training.training_mode`.
+        norms, which of a vision transformer is no more than what cuts images into patches. A frozen
+        batch norm keeps its statistics too: see `learning.training.training_mode`.
+    """
+    chosen = freeze_part(model, freeze)
+    try:
+        yield
+    finally:
+        for parameter in chosen:
+            parameter.requires_grad_(True)
+
+
+def freeze_part(model: Classifier, freeze: Freeze) -> list[nn.Parameter]:
+    """Let a part of a network not be trained from now on, and return its weights.
+
+    Parameters
+    ----------
+    model
+        The network.
+    freeze
+        As for `frozen`.
+
+    Returns
+    -------
+    list
+        Without those that were frozen before.
     """
     kinds = (nn.Conv2d, *NORMS)
     if freeze == "trunk":
@@ -195,10 +303,6 @@ def frozen(model: Classifier, freeze: Freeze) -> Iterator[None]:
     else:
         chosen = []
     chosen = [parameter for parameter in chosen if parameter.requires_grad]
-    try:
-        for parameter in chosen:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in chosen:
-            parameter.requires_grad_(True)
+    for parameter in chosen:
+        parameter.requires_grad_(False)
+    return chosen

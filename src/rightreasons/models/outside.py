@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from rightreasons.core.errors import UserError, reason
-from rightreasons.core.registry import suggestion
 from rightreasons.models.classifier import Grouped, Rescaled, Resized, input_steps
-from rightreasons.models.facts import HF, TIMM
-from rightreasons.models.hf_folder import hf_config
+from rightreasons.models.facts import HF, IMAGENET, TIMM, TRANSFORMED
+from rightreasons.models.hf_folder import hf_config, hf_input
 from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.models.tensors import tensors_only
+from rightreasons.models.timm_networks import timm_input, timm_last
 
 
 class HFClassifier(nn.Module):
@@ -44,39 +44,6 @@ def need(library: str, architecture: str) -> None:
             f"model.architecture: {architecture} needs the package {library}, which is not "
             f"installed: pip install {library} (or 'rightreasons[{library}]')."
         )
-
-
-def timm_network(name: str, classes: int | None) -> nn.Module:
-    """Return a fresh network of timm's.
-
-    Raises
-    ------
-    UserError
-        Where timm is not installed or has no such model.
-    """
-    need("timm", TIMM + name)
-    import timm
-
-    if not timm.is_model(name.partition(".")[0]):
-        raise UserError(
-            f"model.architecture: timm has no model {name!r}"
-            f"{suggestion(name, timm.list_models())} `timm.list_models()` has all."
-        )
-    extra = {} if classes is None else {"num_classes": classes}
-    network: nn.Module = timm.create_model(name, pretrained=False, **extra)
-    return network
-
-
-def timm_input(network: nn.Module) -> dict[str, Any]:
-    """Return what timm says of a network's images, as `models.config.InputConfig` has it."""
-    told: dict[str, Any] = getattr(network, "pretrained_cfg", None) or {}
-    size = told.get("input_size") or (3, 224, 224)
-    return {
-        "size": int(size[-1]),
-        "mean": list(told.get("mean") or IMAGENET_MEAN),
-        "std": list(told.get("std") or IMAGENET_STD),
-        "range": [0.0, 1.0],
-    }
 
 
 def hf_network(folder: str, classes: int | None, config: dict[str, Any] | None = None) -> nn.Module:
@@ -180,6 +147,8 @@ def last_layer(architecture: str, network: nn.Module) -> tuple[str, nn.Linear]:
     UserError
         Where there is none.
     """
+    if architecture.startswith(TIMM) and (told := timm_last(architecture, network)):
+        return told
     modules = [(n, m) for n, m in network.named_modules() if not list(m.children())]
     if architecture.startswith((TIMM, HF)):  # an identity may stand behind it
         linear = [(n, m) for n, m in modules if isinstance(m, nn.Linear)]
@@ -196,6 +165,51 @@ def last_layer(architecture: str, network: nn.Module) -> tuple[str, nn.Linear]:
 
 #: What other libraries call the modules that give outputs.
 HEADS = ("classifier", "head", "fc")
+
+
+def own_input(
+    architecture: str, network: nn.Module, weights: str, image_size: int | None
+) -> dict[str, Any] | None:
+    """Return size and scale of images where a network's library says them, None where it does not.
+
+    timm says them of its networks, a Hugging Face folder may. Of torchvision's, GoogLeNet and
+    Inception take images with mean and standard deviation 0.5 if they have its ImageNet weights:
+    torchvision's own builder rescales them inside the network (`transform_input`).
+
+    Parameters
+    ----------
+    architecture
+        The network's name.
+    network
+        The network.
+    weights
+        What the config calls its weights.
+    image_size
+        The side that the network is built for, where the config says one.
+
+    Returns
+    -------
+    dict or None
+        As `models.config.InputConfig` has it.
+    """
+    if architecture.startswith(TIMM):
+        return timm_input(network, image_size)
+    if architecture.startswith(HF):
+        return hf_input(architecture.removeprefix(HF))
+    if architecture in TRANSFORMED and weights in IMAGENET:
+        return {"size": None, "mean": [0.5] * 3, "std": [0.5] * 3, "range": [0.0, 1.0]}
+    return None
+
+
+def input_for(given: dict[str, Any] | None, own: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the config gives, else what the library says.
+
+    A config that gives a size alone leaves the scale as the library says it.
+    """
+    if given is None or own is None:
+        return own if given is None else given
+    scaled = given["mean"] or given["std"] or list(given["range"]) != [0.0, 1.0]
+    return given if scaled else {**own, "size": given["size"]}
 
 
 def input_of(told: dict[str, Any]) -> nn.Module:

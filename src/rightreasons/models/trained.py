@@ -14,21 +14,28 @@ from rightreasons.core.seeds import seed_torch
 from rightreasons.models import outside
 from rightreasons.models.architectures import (
     AUXILIARY,
+    SIDE,
     build_classifier,
     check_finite,
     drop_auxiliary,
     imagenet_state,
-    located,
     network_of,
 )
 from rightreasons.models.classifier import Classifier
-from rightreasons.models.facts import HF, IMAGENET, TIMM, is_program
-from rightreasons.models.fitting import Fit, Wanted, chosen_fit
-from rightreasons.models.hf_folder import hf_input, hf_outputs
-from rightreasons.models.outside import input_of, read_out, readout_of, two_logits
+from rightreasons.models.facts import HF, IMAGENET, built_for, is_program
+from rightreasons.models.fitting import Wanted
+from rightreasons.models.hf_folder import hf_outputs
+from rightreasons.models.opened import Opened, located, open_weights
+from rightreasons.models.outside import (
+    input_for,
+    input_of,
+    own_input,
+    read_out,
+    readout_of,
+    two_logits,
+)
+from rightreasons.models.positions import resampled
 from rightreasons.models.programs import Program, read_program
-from rightreasons.models.tensors import read_tensors
-from rightreasons.models.weight_files import Tensor, WeightsFile, look_into, state_dicts
 
 if TYPE_CHECKING:
     from rightreasons.models.config import ModelConfig
@@ -121,13 +128,9 @@ def logits_of(
 
 def input_told(model: ModelConfig, trunk: nn.Module) -> dict[str, Any]:
     """Return size and scale of a network's images: the config's, else what the model says."""
-    if model.input is not None:
-        return model.input.model_dump()
-    told = None
-    if model.architecture.startswith(HF):
-        told = hf_input(model.architecture.removeprefix(HF))
-    elif model.architecture.startswith(TIMM):
-        told = outside.timm_input(trunk)
+    given = None if model.input is None else model.input.model_dump()
+    own = own_input(model.architecture, trunk, model.weights, model.image_size)
+    told = input_for(given, own)
     if told is None:
         raise UserError(
             "model.input is missing: say what the network takes, such as `input: {size: 224}`, "
@@ -160,7 +163,10 @@ def rebuilt(
         drop_auxiliary(trunk)
         classifier = Classifier(trunk, nn.Linear(*state["head.weight"].shape[::-1]), dict(made))
     else:
-        classifier = build_classifier(architecture, seed=seed, config=made.get("config"))
+        side = int(made[SIDE]) if SIDE in made else None
+        classifier = build_classifier(
+            architecture, seed=seed, config=made.get("config"), image_size=side
+        )
         if len(state["head.weight"]) != classifier.head.out_features:
             classifier.head = nn.Linear(*state["head.weight"].shape[::-1])
     return classifier
@@ -241,9 +247,10 @@ def _opened(model: ModelConfig, positive: list[int], negative: list[int] | None)
     name = model.architecture
     if name.startswith(HF) and _file_of(model).parent == outside.folder_of(name):
         return _of_folder(model, positive, negative)
-    classifier = build_classifier(name)
+    side = built_for(name, model.weights, model.image_size)
+    classifier = build_classifier(name, image_size=side)
     trunk, _ = outside.core_of(classifier.trunk)
-    found = _imagenet(model) if model.weights in IMAGENET else _in_file(model, classifier)
+    found = _imagenet(model, trunk) if model.weights in IMAGENET else _in_file(model, classifier)
     if found.whole is not None:
         network = network_of(name, found.outputs)
         drop_auxiliary(network)
@@ -292,7 +299,7 @@ class _Found:
 SQUEEZED = "classifier.1"
 
 
-def _imagenet(model: ModelConfig) -> _Found:
+def _imagenet(model: ModelConfig, trunk: nn.Module) -> _Found:
     name, what = model.architecture, f"{model.weights} ({model.architecture})"
     state = imagenet_state(name, model.weights)
     if f"{SQUEEZED}.weight" in state and name.startswith("squeezenet"):
@@ -300,25 +307,33 @@ def _imagenet(model: ModelConfig) -> _Found:
     last, _ = outside.last_layer(name, network_of(name))
     aside = Wanted({}, (last, *AUXILIARY)).aside
     head = {part: state[f"{last}.{part}"] for part in ("weight", "bias")}
-    return _Found(what, {k: v for k, v in state.items() if not aside(k)}, head)
+    kept = {k: v for k, v in state.items() if not aside(k)}
+    return _Found(what, resampled(kept, _shapes(trunk)), head)
+
+
+def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
 def _in_file(model: ModelConfig, classifier: Classifier) -> _Found:
     """Return what a file holds of a network, refused where it does not fit."""
-    name, file = model.architecture, look_into(_file_of(model))
-    what, (trunk, before) = f"{file.path} ({name})", outside.core_of(classifier.trunk)
-    last = last_name(name).removeprefix(before)
-    shapes = {key: tuple(value.shape) for key, value in trunk.state_dict().items()}
+    name, path, (trunk, before) = (
+        model.architecture,
+        _file_of(model),
+        outside.core_of(classifier.trunk),
+    )
+    last, shapes = last_name(name).removeprefix(before), _shapes(trunk)
     wanted = Wanted(shapes, (last, *AUXILIARY))
-    fit = chosen_fit(file, wanted, name, model.state)
-    state = state_dicts(file)[fit.where]
-    _refuse_interventions(file, state)
-    names = {own: fit.names[own] for own in fit.names if own in shapes}
-    if name.startswith("squeezenet") and f"{SQUEEZED}.weight" in fit.names:
-        names |= {f"{SQUEEZED}.{part}": fit.names[f"{SQUEEZED}.{part}"] for part in PARTS}
-        return _Found(what, whole=read_tensors(file, fit.where, names))
-    head = _head_of(file, fit, state, last, classifier.n_features)
-    return _Found(what, read_tensors(file, fit.where, names), read_tensors(file, fit.where, head))
+    opened = open_weights(path, trunk, wanted, name, model.state, model.image_size)
+    _refuse_interventions(opened)
+    found = opened.fit.names
+    names = {own: found[own] for own in found if own in shapes}
+    what = f"{path} ({name})"
+    if name.startswith("squeezenet") and f"{SQUEEZED}.weight" in found:
+        names |= {f"{SQUEEZED}.{part}": found[f"{SQUEEZED}.{part}"] for part in PARTS}
+        return _Found(what, whole=opened.read(names))
+    head = _head_of(opened, last, classifier.n_features)
+    return _Found(what, opened.read(names), opened.read(head))
 
 
 PARTS = ("weight", "bias")
@@ -333,10 +348,9 @@ def last_name(architecture: str) -> str:
     return outside.last_layer(architecture, network_of(architecture))[0]
 
 
-def _head_of(
-    file: WeightsFile, fit: Fit, state: dict[str, Tensor], last: str, width: int
-) -> dict[str, str]:
+def _head_of(opened: Opened, last: str, width: int) -> dict[str, str]:
     """Return the file's names of a head's weight and bias."""
+    fit, state = opened.fit, opened.state
     own = {name: fit.names[name] for name in fit.names if name.startswith(f"{last}.")}
     beside = f"{fit.prefix.removesuffix('trunk.')}head"  # a model that this suite has stored
     if not own and fit.prefix.endswith("trunk."):
@@ -349,7 +363,7 @@ def _head_of(
         if len(weights) == 1:
             has = f"a last layer of shape {state[own[weights[0]]].shape}, not (K, {width})"
         raise UserError(
-            f"model.weights: {file.path} has {has} ({last}), and `train: false` takes a network "
+            f"model.weights: {opened.path} has {has} ({last}), and `train: false` takes a network "
             "head and all. Save a network with layers of your own as a program: "
             "torch.export.save(torch.export.export(model.eval(), (images,)), 'model.pt2'), and "
             "give it as `architecture: torch_export`."
@@ -359,12 +373,12 @@ def _head_of(
     return {**found, "bias": own[bias]} if bias in own else found
 
 
-def _refuse_interventions(file: WeightsFile, state: dict[str, Tensor]) -> None:
+def _refuse_interventions(opened: Opened) -> None:
     """Raise UserError for a model of this suite with a map between its layers."""
-    maps = [name for name in state if name.startswith("intervention.") or ".affine." in name]
+    maps = [name for name in opened.state if name.startswith("intervention.") or ".affine." in name]
     if maps:
         raise UserError(
-            f"model.weights: {file.path} is a debiased model of this suite with a map between its "
-            f"layers ({maps[0]}), which `train: false` would leave out. Take the model of a method "
-            "that changes weights alone."
+            f"model.weights: {opened.path} is a debiased model of this suite with a map between "
+            f"its layers ({maps[0]}), which `train: false` would leave out. Take the model of a "
+            "method that changes weights alone."
         )

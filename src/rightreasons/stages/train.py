@@ -95,6 +95,7 @@ def train(job: TrainJob, running: Running) -> None:
     from rightreasons.learning.training import train as fit_network
     from rightreasons.models.architectures import build_classifier
     from rightreasons.models.config import check_classes
+    from rightreasons.models.layers import freeze_part
     from rightreasons.models.trained import open_trained, shows_features
     from rightreasons.runtime.devices import fit_batch, pick_device
 
@@ -114,6 +115,7 @@ def train(job: TrainJob, running: Running) -> None:
     def fit(batch_size: int) -> tuple[Classifier, list[dict[str, float]]]:
         first = derive(seed, "init", *key)
         model = build_classifier(**job.model.starting(), seed=first).to(device)
+        freeze_part(model, job.training.freeze)
         history = fit_network(
             model,
             data,

@@ -48,6 +48,7 @@ def check_models(study: StudyConfig) -> None:
         try:
             _check_file(model)
             _check_images(model, images_of(study, task))
+            _check_frozen(model, study.task_training(task).freeze)
             _check_explainers(study, grid, task, model)
             if not model.train:
                 _check_trained(study, grid, task, model)
@@ -97,7 +98,7 @@ def _check_images(model: ModelConfig, side: int) -> None:
     """Raise UserError for images that the network does not take."""
     given = None if model.input is None else model.input.size
     where = "model.input.size" if given else "size of the images"
-    check_size(model.architecture, given or side, where)
+    check_size(model.architecture, given or side, where, model.weights, model.image_size)
     path = model.path()
     if path is not None and is_program(model.architecture):
         wanted = program_input(path)
@@ -106,6 +107,15 @@ def _check_images(model: ModelConfig, side: int) -> None:
                 f"model.input.size = {given}: the program in {path} was made for images of "
                 f"{wanted} pixels. Set `input: {{size: {wanted}}}`."
             )
+
+
+def _check_frozen(model: ModelConfig, freeze: str) -> None:
+    """Raise UserError for a random network of which a part stays as it is."""
+    if model.train and model.weights == "none" and freeze != "none":
+        raise UserError(
+            f"training.freeze: {freeze} with `model.weights: none`: it would stay random. Give the "
+            "weights of a trained network, or leave `freeze` out."
+        )
 
 
 def _check_explainers(study: StudyConfig, grid: Grid, task: str, model: ModelConfig) -> None:
