@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -90,3 +94,26 @@ def test_a_product_of_the_image_with_itself_is_one_of_two_factors() -> None:
     torch.testing.assert_close(got, slow.detach())
     with pytest.raises(UserError, match="no rule for truediv"):
         explain(Classifier(Square(True), nn.Linear(12, 2).double()), inputs, [1])
+
+
+def test_a_vision_transformer_has_the_maps_of_attnlrps_authors(tmp_path: Path) -> None:
+    """Their library needs an environment of its own: lxt 2.1 with transformers below 4.55."""
+    pytest.importorskip("lxt")
+    from torchvision.models import VisionTransformer
+
+    from lxt_maps import SHAPE
+
+    network = VisionTransformer(*SHAPE, num_classes=2).eval()
+    for name, tensor in network.named_parameters():
+        if "bias" in name or "head" in name or name == "class_token":
+            nn.init.normal_(tensor, std=0.1, generator=generator(4))
+    given = {"state": network.state_dict(), "images": images(2).float(), "classes": [0, 1]}
+    torch.save({**given, "classes": torch.tensor([0, 1])}, tmp_path / "given.pt")
+    script = Path(__file__).parents[1] / "helpers" / "lxt_maps.py"
+    command = [sys.executable, str(script), str(tmp_path / "given.pt"), str(tmp_path / "maps.pt")]
+    subprocess.run(command, check=True)
+    theirs = torch.load(tmp_path / "maps.pt", weights_only=True)
+    head, network.heads = network.heads.head, nn.Identity()
+    told = {"composite": "epsilon", "epsilon": 1e-9}
+    ours = explain(Classifier(network, head), images(2).float(), [0, 1], **told).maps
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5 * float(theirs.abs().max()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from rightreasons.core.registry import Params
-from rightreasons.saliency import BEYOND_RELU, EXPLAINERS, Attribution
+from rightreasons.saliency import EXPLAINERS, Attribution
 
 if TYPE_CHECKING:
     import torch
@@ -52,10 +52,10 @@ class LRPParams(Params):
 @EXPLAINERS.register(
     "lrp",
     title="Layer-wise relevance propagation",
-    paper="Bach et al. 2015; rules and canonical form: Montavon et al. 2019, Anders et al. 2021",
+    paper="Bach et al. 2015; Montavon et al. 2019, Anders et al. 2021; attention and norms: "
+    "Achtibat et al. 2024 (AttnLRP), Ali et al. 2022",
     params=LRPParams,
     check="conservation",
-    refuses=("densenet", "inception", "mnasnet", "mobilenet_v2", *BEYOND_RELU),
 )
 @contextmanager
 def lrp(
@@ -63,9 +63,8 @@ def lrp(
 ) -> Iterator[Callable[[torch.Tensor, torch.Tensor], Attribution]]:
     """Yield a function that hands a logit down to the pixels, layer by layer.
 
-    Works on a copy of `model`, made once: batch norm merged into the convolutions, residual sums
-    shared out by the size of their branches, the intervention merged into the head. `generator` is
-    not used. The map has the logit's sign: what speaks for a negative logit is negative. A logit
+    Works on a copy of `model`, made once: batch norm merged into the convolutions, attention
+    written out, the intervention merged into the head. `generator` is not used. The map has the logit's sign: what speaks for a negative logit is negative. A logit
     of exactly 0 gives a map of zeros.
     The error is |sum of relevance - logit| / max(|logit|, 1e-6). Relevance that biases (merged
     batch norm's above all) keep for themselves is missing from the sum, so it is below 1e-4 without
