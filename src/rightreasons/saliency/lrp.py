@@ -64,12 +64,13 @@ def lrp(
     """Yield a function that hands a logit down to the pixels, layer by layer.
 
     Works on a copy of `model`, made once: batch norm merged into the convolutions, attention
-    written out, the intervention merged into the head. `generator` is not used. The map has the logit's sign: what speaks for a negative logit is negative. A logit
-    of exactly 0 gives a map of zeros.
+    written out, the intervention merged into the head. `generator` is not used. The map has the
+    logit's sign: what speaks for a negative logit is negative. A logit of exactly 0 gives a map of
+    zeros.
     The error is |sum of relevance - logit| / max(|logit|, 1e-6). Relevance that biases (merged
-    batch norm's above all) keep for themselves is missing from the sum, so it is below 1e-4 without
-    biases and some tenths with them; a logit next to zero makes it large. Only an error of
-    hundreds for most images would mean that the propagation is wrong.
+    batch norm's above all, class tokens, position embeddings) keep for themselves is missing from
+    the sum, so it is below 1e-4 without them and some tenths with them; a logit next to zero makes
+    it large. Only an error of hundreds for most images would mean that the propagation is wrong.
     Raises UserError for a network with a step that has no rule.
     """
     import torch
