@@ -1,122 +1,179 @@
-"""The network that captum's DeepLIFT needs, and its call."""
+"""DeepLIFT on a network, whose gradient is then multipliers of differences (`_difference_rules`)."""
 
 from __future__ import annotations
 
-import warnings
+import copy
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from rightreasons.saliency._trace import (
-    AFFINE,
-    AFFINE_FUNCTIONS,
+from rightreasons.models.classifier import Grouped
+from rightreasons.saliency import _token_rules
+from rightreasons.saliency._attention import Attend, Unit
+from rightreasons.saliency._canonize import POOLING_FUNCTIONS, is_activation
+from rightreasons.saliency._difference_rules import (
+    Activated,
+    Batch,
+    Divided,
+    LogSumExp,
+    MaxPooled,
+    Multiplied,
+    Normalised,
+    Rectified,
+    Softmax,
+    standardised,
+)
+from rightreasons.saliency._passes import pulled_back
+from rightreasons.saliency._steps import (
+    ACTIVATING_FUNCTIONS,
+    LAYER_NORMS,
+    MATRIX_PRODUCTS,
+    MAX_POOLS,
+    NORMALISING_FUNCTIONS,
+    PRODUCTS,
+    RECTIFYING_FUNCTIONS,
+    SOFTMAXES,
+    factors,
+    is_linear,
     module_at,
     put_module,
     refuse_other_steps,
-    separate,
-    trace,
+    values,
 )
+from rightreasons.saliency._token_rules import Function
+from rightreasons.saliency._trace import trace
 
 if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
-# Those that captum has a rule for. Its rule for softmax mixes the images of a batch.
-ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Sigmoid, nn.Tanh, nn.Softplus)
 ADVICE = (
-    "Allowed are networks of convolutions, linear layers, batch norm, max and average pooling, "
-    "sums, concatenations and the activations ReLU, ReLU6, LeakyReLU, ELU, Sigmoid, Tanh, "
-    "Softplus as modules: small_cnn, ResNets, ResNeXts, VGGs, AlexNet, SqueezeNets, DenseNets, "
-    "efficientnet_lite0. Choose one of them as model.architecture, or another explainer, such as "
-    "integrated_gradients."
+    "Allowed are networks of convolutions, linear layers, normalisations, activations of each "
+    "value by itself, attention, pooling, sums, products and concatenations: small_cnn, "
+    "small_vit, and torchvision's. Choose one of them as model.architecture, or another "
+    "explainer, such as integrated_gradients."
 )
+LEAST_LENGTH = 1e-12  # what F.normalize divides by at least
 
 
-class Windows(nn.Module):
-    """The windows of a max pooling layer side by side: (N, C, h, w) -> (N, C, h' k, w' l).
+VALUE = object()  # among the arguments of a step: a value of the image
 
-    Max pooling by k x l without overlap then gives what `pool` gives. Captum's rule for max
-    pooling loses what an input pixel owes to all but one of the windows whose maximum it is.
+
+class DifferencesNetwork:
+    """A copy of a network, the same function, whose gradient is DeepLIFT's multipliers.
+
+    Parameters
+    ----------
+    model
+        The network. UserError is raised for a step without a rule, for forward hooks, for an
+        intervention that is not affine, and where the network cannot be traced.
     """
 
-    def __init__(self, pool: nn.MaxPool2d) -> None:
-        super().__init__()
-        names = ("kernel_size", "stride", "padding", "dilation")
-        self.kernel, self.stride, self.padding, self.dilation = (
-            _pair(getattr(pool, name)) for name in names
+    def __init__(self, model: Classifier) -> None:
+        graph = trace(model, "deeplift", ADVICE)
+        of_image = values(graph)
+        refuse_other_steps(
+            graph,
+            lambda node, module: (
+                is_linear(graph, node, of_image) or _has_rule(node, of_image, module)
+            ),
+            "deeplift",
+            ADVICE,
         )
-        self.ceil = pool.ceil_mode
+        self.batch = Batch()
+        for node in list(graph.graph.nodes):
+            ends = node.op in ("placeholder", "output")
+            if node in of_image and not ends and not is_linear(graph, node, of_image):
+                _put_rule(graph, node, of_image, self.batch)
+        graph.delete_all_unused_submodules()
+        graph.recompile()
+        self.graph = graph
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the windows; what lies beyond the border is the lowest finite number."""
-        shape = (self.kernel, self.stride, self.padding, self.dilation)
-        size = F.max_pool2d(inputs[:1, :1].detach(), *shape, self.ceil).shape[2:]
-        places = [
-            (torch.arange(n)[:, None] * s + torch.arange(k) * d).flatten().to(inputs.device)
-            for n, k, s, d in zip(size, self.kernel, self.stride, self.dilation, strict=True)
-        ]
-        beyond = [
-            max(0, int(place[-1]) + 1 - side - p)
-            for place, side, p in zip(places, inputs.shape[2:], self.padding, strict=True)
-        ]
-        frame = (self.padding[1], beyond[1], self.padding[0], beyond[0])
-        padded = F.pad(inputs, frame, value=torch.finfo(inputs.dtype).min)
-        return padded.index_select(2, places[0]).index_select(3, places[1])
+    def share_out(
+        self, inputs: torch.Tensor, baseline: torch.Tensor, classes: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the contributions (N, 3, H, W) to the logits' differences to the baseline's.
 
-
-class CappedReLU(nn.Module):
-    """ReLU6 as two ReLUs, for which captum has a rule: y - relu(y - 6) with y = relu(x).
-
-    Their multipliers give the rescale rule's for ReLU6: (dy / dx) (1 - d relu(y - 6) / dy).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.below, self.above = nn.ReLU(), nn.ReLU()
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return ReLU6 of the inputs, in their shape."""
-        outputs = self.below(inputs)
-        return outputs - self.above(outputs - 6)
+        N images and their one baseline (1, 3, H, W) go through together.
+        """
+        self.batch.size = len(inputs) + 1
+        with torch.enable_grad():
+            together = torch.cat([inputs, baseline]).detach().requires_grad_()
+            logits = self.graph(together)
+        asked = F.one_hot(classes, logits.shape[1])
+        m = pulled_back(logits, together, F.pad(asked, (0, 0, 0, 1)))
+        return m[:-1] * (inputs - baseline)
 
 
-def differences_network(model: Classifier) -> fx.GraphModule:
-    """Return a copy of `model`, the same function, on which captum's DeepLIFT is complete.
-
-    Every call of an activation or of max pooling has a module and an input of its own, and max
-    pooling has windows that do not overlap. Raises UserError for a step without a rule.
-    """
-    graph = separate(trace(model, "deeplift", ADVICE), (*ACTIVATIONS, nn.ReLU6, nn.MaxPool2d))
-    known = (*AFFINE, *ACTIVATIONS, nn.ReLU6, nn.MaxPool2d)
-    refuse_other_steps(graph, known, AFFINE_FUNCTIONS, "deeplift", ADVICE)
-    for node in graph.graph.nodes:
-        module = module_at(graph, node)
-        if isinstance(module, nn.MaxPool2d):
-            windows = Windows(module), nn.MaxPool2d(module.kernel_size)
-            put_module(graph, node, nn.Sequential(*windows))
-        elif isinstance(module, nn.ReLU6):
-            put_module(graph, node, CappedReLU())
-    graph.recompile()
-    return graph
+def _has_rule(node: fx.Node, of_image: set[fx.Node], module: nn.Module | None) -> bool:
+    """Return whether a step that is not linear has a rule."""
+    if module is not None:
+        known = (*MAX_POOLS, *LAYER_NORMS, nn.Softmax, Attend, Unit, Grouped)
+        return isinstance(module, known) or is_activation(module)
+    if node.target in (*PRODUCTS, *MATRIX_PRODUCTS):
+        parts = factors(node, of_image)
+        return len(parts) == 2 and parts == [a for a in node.args if isinstance(a, fx.Node)]
+    functions = (*RECTIFYING_FUNCTIONS, *ACTIVATING_FUNCTIONS, *SOFTMAXES)
+    return node.target in (*functions, *NORMALISING_FUNCTIONS, *POOLING_FUNCTIONS)
 
 
-def share_out(
-    network: fx.GraphModule, inputs: torch.Tensor, baseline: torch.Tensor, classes: torch.Tensor
-) -> torch.Tensor:
-    """Return the contributions (N, 3, H, W) to the logits' differences to `baseline` (1, 3, H, W).
-
-    Puts 2 N images through the network.
-    """
-    from captum.attr import DeepLift
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
-        parts = DeepLift(network).attribute(
-            inputs.detach().requires_grad_(), baseline, target=classes
-        )
-    return parts.detach()
+def _put_rule(graph: fx.GraphModule, node: fx.Node, of_image: set[fx.Node], batch: Batch) -> None:
+    """Make a step that is not linear one with a rule."""
+    module = module_at(graph, node)
+    if isinstance(module, Attend):
+        module.matmul, module.softmax = Multiplied(batch, torch.matmul), Softmax(batch)
+    elif module is not None:
+        put_module(graph, node, _of_module(module, batch))
+    elif node.target in _token_rules.NORMS:  # weights may be steps: they stay arguments
+        put_module(graph, node, Normalised(batch, _token_rules.NORMS[node.target]))
+    else:
+        rule = _of_function(node, of_image, batch)
+        node.args, node.kwargs = tuple(factors(node, of_image)), {}
+        put_module(graph, node, rule)
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else value
+def _of_module(module: nn.Module, batch: Batch) -> nn.Module:
+    """Return a module with its rule."""
+    if isinstance(module, nn.ReLU):
+        return Rectified(batch)
+    if isinstance(module, MAX_POOLS):
+        pool = copy.copy(module)
+        pool.return_indices = True
+        return MaxPooled(batch, pool)
+    if isinstance(module, nn.Softmax):
+        return Softmax(batch, -1 if module.dim is None else module.dim)
+    if isinstance(module, Unit):
+        return Divided(batch, (-1,), LEAST_LENGTH, unit=True)
+    if isinstance(module, Grouped):
+        return LogSumExp(batch, module)
+    return _token_rules.norm(module, partial(standardised, batch)) or Activated(batch, module)
+
+
+def _of_function(node: fx.Node, of_image: set[fx.Node], batch: Batch) -> nn.Module:
+    """Return a function or method of one or two values of the image with its rule."""
+    rest, told = node.args[1:], dict(node.kwargs)
+    if node.target in RECTIFYING_FUNCTIONS:
+        return Rectified(batch)
+    if node.target in POOLING_FUNCTIONS:
+        return MaxPooled(batch, Function(node.target, rest, {**told, "return_indices": True}))
+    if node.target in SOFTMAXES:
+        return Softmax(batch, told.get("dim", rest[0] if rest else -1))
+    if node.target in ACTIVATING_FUNCTIONS:
+        return Activated(batch, Function(node.target, rest, told))
+    return Multiplied(batch, _product(node))
+
+
+def _product(node: fx.Node) -> Callable[..., torch.Tensor]:
+    """Return a step's product of two values; an equation is an argument beside them."""
+    name = node.target
+    given = [VALUE if isinstance(a, fx.Node) else a for a in node.args]
+
+    def product(*parts: torch.Tensor) -> torch.Tensor:
+        left = iter(parts)
+        args = [next(left) if a is VALUE else a for a in given]
+        return getattr(args[0], name)(*args[1:]) if isinstance(name, str) else name(*args)
+
+    return product

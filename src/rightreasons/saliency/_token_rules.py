@@ -169,16 +169,29 @@ def attention(
 # --- Norms: their means are linear, their deviations constants (AttnLRP, section 3.3.3). ---------
 
 
+def standardised(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
+    """Return x less its mean, divided by its deviation, which is constant backwards."""
+    centred = x - x.mean(dims, keepdim=True)
+    with torch.no_grad():
+        factor = (centred.square().mean(dims, keepdim=True) + eps).rsqrt()
+    return centred * factor
+
+
+#: From values, the dimensions that they vary in and eps to what has mean 0 and deviation 1.
+Standardise = Callable[[Tensor, tuple[int, ...], float], Tensor]
+
+
 def layer_norm(
     x: Tensor,
     shape: Sequence[int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
+    standardise: Standardise = standardised,
 ) -> Tensor:
-    """Return what F.layer_norm returns, whose deviations are constants backwards."""
+    """Return what F.layer_norm returns, whose deviations are constants backwards by default."""
     dims = tuple(range(-len(shape), 0))
-    y = standardised(x, dims, eps)
+    y = standardise(x, dims, eps)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
 
@@ -189,34 +202,29 @@ def group_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
+    standardise: Standardise = standardised,
 ) -> Tensor:
-    """Return what F.group_norm returns of (N, C, ...), whose deviations are constants backwards."""
+    """Return what F.group_norm returns of (N, C, ...), as `layer_norm` does."""
     parts = x.unflatten(1, (groups, -1))
-    y = standardised(parts, tuple(range(2, parts.dim())), eps).flatten(1, 2)
+    y = standardise(parts, tuple(range(2, parts.dim())), eps).flatten(1, 2)
     shape = (-1, *[1] * (x.dim() - 2))
     y = y if weight is None else y * weight.view(shape)
     return y if bias is None else y + bias.view(shape)
-
-
-def standardised(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
-    """Return x less its mean, divided by its deviation, which is constant backwards."""
-    centred = x - x.mean(dims, keepdim=True)
-    with torch.no_grad():
-        factor = (centred.square().mean(dims, keepdim=True) + eps).rsqrt()
-    return centred * factor
 
 
 #: Functions in whose place these are.
 NORMS: dict[Any, Callable[..., Tensor]] = {F.layer_norm: layer_norm, F.group_norm: group_norm}
 
 
-def norm(layer: nn.Module) -> nn.Module | None:
-    """Return a norm with constant deviations in the place of a layer, None where it is none."""
+def norm(layer: nn.Module, standardise: Standardise = standardised) -> nn.Module | None:
+    """Return a norm that standardises in this way in the place of a layer, None for no norm."""
+    how = {"standardise": standardise}
     if isinstance(layer, nn.LayerNorm):
         told = (layer.normalized_shape, layer.weight, layer.bias, layer.eps)
-        return Function(layer_norm, told, {})
+        return Function(layer_norm, told, how)
     if isinstance(layer, nn.GroupNorm):
-        return Function(group_norm, (layer.num_groups, layer.weight, layer.bias, layer.eps), {})
+        told = (layer.num_groups, layer.weight, layer.bias, layer.eps)
+        return Function(group_norm, told, how)
     return Function(unit, (), {}) if isinstance(layer, Unit) else None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from rightreasons.saliency import BEYOND_RELU, EXPLAINERS, Attribution
+from rightreasons.saliency import EXPLAINERS, Attribution
 from rightreasons.saliency._params import PassParams
 
 if TYPE_CHECKING:
@@ -30,11 +30,10 @@ class DeepLiftParams(PassParams):
 @EXPLAINERS.register(
     "deeplift",
     title="DeepLIFT (rescale rule)",
-    paper="Shrikumar et al. 2017; captum's implementation: Ancona et al. 2018",
+    paper="Shrikumar et al. 2017; max pooling and products: Lundberg and Lee 2017 (DeepSHAP)",
     params=DeepLiftParams,
     check="completeness",
     least=2,  # an image and its baseline,
-    refuses=("inception", *BEYOND_RELU),
 )
 @contextmanager
 def deeplift(
@@ -42,16 +41,17 @@ def deeplift(
 ) -> Iterator[Callable[[torch.Tensor, torch.Tensor], Attribution]]:
     """Yield a function that shares out the logit's difference to the baseline, layer by layer.
 
-    Works on a copy of `model`, made once, in which every activation and max pooling is a module of
-    its own; `generator` is not used. The map sums to f(x) - f(baseline), with f the logit asked
-    for; the error is what is missing of it, by rounding, relative to it: below 1e-3 but where
-    image and baseline have nearly the same logit. An image equal to the baseline gets zeros.
+    Works on a copy of `model`, made once, whose gradient is multipliers of differences: images and
+    their baseline go through it together. `generator` is not used. The map sums to
+    f(x) - f(baseline), with f the logit asked for; the error is what is missing of it, by rounding,
+    relative to it: below 1e-3 but where image and baseline have nearly the same logit. An image
+    equal to the baseline gets zeros.
     Raises UserError for a network with a step that has no rule.
     """
     from rightreasons.saliency._passes import by_images, colour, complete
-    from rightreasons.saliency._rescale import differences_network, share_out
+    from rightreasons.saliency._rescale import DifferencesNetwork
 
-    network = differences_network(model)
+    network = DifferencesNetwork(model)
 
     def explain(inputs: torch.Tensor, classes: torch.Tensor) -> Attribution:
         inputs = inputs.detach()
@@ -59,9 +59,9 @@ def deeplift(
         at_once = params.images_at_once(inputs)
 
         def share(some: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
-            return share_out(network, some, baseline, asked)
+            return network.share_out(some, baseline, asked)
 
-        parts = by_images(share, inputs, classes, max(1, at_once // 2))
+        parts = by_images(share, inputs, classes, max(1, at_once - 1))
         return complete(model, parts, inputs, baseline, classes, at_once)
 
     yield explain
