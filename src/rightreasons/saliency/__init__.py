@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 
 #: Families whose steps have no rule in explainers that follow ReLUs: attention, layer norms, other
 #: activations, products.
-BEYOND_RELU = (
-    *("convnext", "efficientnet", "maxvit", "mobilenet_v3"),
-    *("regnet_y", "shufflenet_v2", "swin", "vit"),
-)
+BEYOND_RELU = ("convnext", "efficientnet", "maxvit", "mobilenet_v3", "regnet_y", "swin", "vit")
 
 EXPLAINERS = Registry(
     "rightreasons.saliency",
