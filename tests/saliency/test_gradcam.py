@@ -152,7 +152,7 @@ class Tokens(nn.Module):
 
 def test_a_network_without_a_pooled_convolution_is_refused_unless_a_layer_is_named() -> None:
     model = Classifier(Tokens(), nn.Linear(2, 2)).double().eval()
-    with pytest.raises(UserError, match="no convolution whose output is pooled"):
+    with pytest.raises(UserError, match="no convolution or attention whose output is pooled"):
         maps(model, images(8, 8))
     assert maps(model, images(8, 8), layer="trunk.conv").abs().max() > 0
     with pytest.raises(UserError, match=r"trunk.spare takes no part"):

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision.models import DenseNet
 
 from rightreasons.core.errors import UserError
 from rightreasons.models.architectures import build_classifier
@@ -149,6 +150,23 @@ def slow_lite(model: Classifier, x: torch.Tensor, relu: Relu) -> torch.Tensor:
 
 
 NETWORKS = [(awkward, slow_awkward), (resnet18, slow_resnet18), (lite, slow_lite)]
+#: Functional pooling and ReLUs, chunks, views and transposes, concatenations, ReLU6.
+OTHERS = ["densenet", "googlenet", "mnasnet0_5", "mobilenet_v2", "shufflenet_v2_x0_5"]
+
+
+def other(architecture: str) -> Classifier:
+    if architecture == "densenet":
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            trunk = DenseNet(8, (2, 2), 8, num_classes=5)
+            model = Classifier(trunk, nn.Linear(5, 2)).double()
+    else:
+        model = build_classifier(architecture).double()
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0
+    model.train()(images())  # batch norm as in training
+    return model.eval()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -169,6 +187,27 @@ def test_equals_a_hand_written_network_with_its_own_relu(name: str, build: Any, 
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("architecture", OTHERS)
+def test_equals_the_network_whose_every_relu_is_another(
+    name: str, architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchvision's own code, with PyTorch's ReLU functions replaced."""
+    model, inputs = other(architecture), images()
+    found = maps(name, model, inputs)
+
+    def relu(x: torch.Tensor, inplace: bool = False) -> torch.Tensor:
+        return Rectify.apply(x, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(F, "relu", relu)
+        patched.setattr(F, "hardtanh", lambda x, *_: torch.where(x < 6, relu(x), 6.0))  # ReLU6's
+        expected = slow_maps(lambda x, _: model(x), name, inputs)
+    assert (found - expected).norm() / expected.norm() < 1e-9
+    gradient = slow_maps(lambda x, _: model(x), name, inputs)
+    assert (gradient - expected).norm() / expected.norm() > 0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_network_without_relu_has_its_gradient(name: str) -> None:
     model = Classifier(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten()), nn.Linear(48, 2)).double()
     explainer = EXPLAINERS["gradient"]
@@ -179,10 +218,17 @@ def test_a_network_without_relu_has_its_gradient(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    ("architecture", "what"), [("mobilenet_v3_small", "Hardswish"), ("efficientnet_b0", "SiLU")]
+    ("architecture", "what"),
+    [
+        ("mobilenet_v3_small", r"Hardswish in trunk.features.0.2"),
+        ("efficientnet_b0", r"SiLU in trunk.features.0.2"),
+        ("regnet_y_400mf", r"Sigmoid in trunk.trunk_output.block1.block1-0.f.se.scale_activation"),
+        ("convnext_tiny", r"layer_norm in trunk.features.0.1"),
+        ("vit_b_32", r"LayerNorm in trunk.encoder.layers.encoder_layer_0.ln_1"),
+    ],
 )
-def test_another_activation_is_refused(name: str, architecture: str, what: str) -> None:
-    with pytest.raises(UserError, match=rf"{name}: there is no rule for {what} (?s:.)*only act"):
+def test_another_step_is_refused(name: str, architecture: str, what: str) -> None:
+    with pytest.raises(UserError, match=rf"{name}: there is no rule for {what}. (?s:.)*only act"):
         maps(name, build_classifier(architecture), images())
 
 

@@ -11,7 +11,8 @@ matplotlib has them, empty for those of its turn; `boxes`, for one that hides bo
 that says how many a side; `least`, how many images its smallest pass through the network holds;
 `reads`, what it needs of a network: "image" (nothing), "outputs", "gradient" (of outputs by the
 image) or "layers"; `refuses`, families of architectures (`models.facts`) whose layers it has no
-rule for, so that a study with them ends before it begins;
+rule for, so that a study with them ends before it begins; `only`, the families that it is for,
+empty for all;
 `small`, parameters with which it is quick, for tests; `exempt`, why a test of the contract is not
 for it, by the test's name.
 """
@@ -28,10 +29,7 @@ if TYPE_CHECKING:
 
 #: Families whose steps have no rule in explainers that follow ReLUs: attention, layer norms, other
 #: activations, products.
-BEYOND_RELU = (
-    *("convnext", "efficientnet", "maxvit", "mobilenet_v3"),
-    *("regnet_y", "shufflenet_v2", "swin", "vit"),
-)
+BEYOND_RELU = ("convnext", "efficientnet", "maxvit", "mobilenet_v3", "regnet_y", "swin", "vit")
 
 EXPLAINERS = Registry(
     "rightreasons.saliency",
@@ -45,6 +43,7 @@ EXPLAINERS = Registry(
         "least": 1,
         "reads": "layers",
         "refuses": (),
+        "only": (),
         "small": {},
         "exempt": {},
     },

@@ -1,63 +1,151 @@
-"""Which step of a network makes the feature map that Grad-CAM reads."""
+"""Which step of a network makes the feature map that Grad-CAM reads, and how it lies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import suggestion
-from rightreasons.saliency._trace import (
+from rightreasons.saliency._attention import Attend
+from rightreasons.saliency._steps import (
     AVERAGES,
     AVERAGING_FUNCTIONS,
     FLATTENING_FUNCTIONS,
     MAX_POOLS,
+    MOVES,
+    MOVING_FUNCTIONS,
     module_at,
-    trace,
 )
+from rightreasons.saliency._tokens import Kept, keep, on_grid, patches_of
+from rightreasons.saliency._trace import trace
 
 if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 ENDS = (*AVERAGES, *MAX_POOLS, nn.Flatten)
-END_FUNCTIONS = (*AVERAGING_FUNCTIONS, *FLATTENING_FUNCTIONS, F.max_pool2d)
+POOLING_FUNCTIONS = (*AVERAGING_FUNCTIONS, F.max_pool2d)
 ADVICE = "Choose another model.architecture or explainer, such as integrated_gradients."
 
 
-def with_feature_map(model: Classifier, layer: str) -> tuple[fx.GraphModule, nn.Module]:
-    """Return a copy of `model` and the module in it whose output is the feature map.
+class FeatureMap:
+    """A copy of a network, and the step in it whose output is the feature map.
 
-    layer: name of a module of `model`, leaf or not, whose output it is (at its last call), or
-        `last`: what the last convolution leads to before any pooling, flattening or averaging.
-    The module is an identity put behind the step. Raises UserError if there is no such step.
+    Parameters
+    ----------
+    model
+        The network.
+    layer
+        Name of a module of `model`, leaf or not, whose output it is (at its last call), or `last`:
+        what the last convolution or attention leads to before its positions are pooled, flattened
+        or averaged; where a class token is read instead, what enters the last attention.
+
+    Raises
+    ------
+    UserError
+        If there is no such step.
     """
-    graph = trace(model, "gradcam", ADVICE)
-    node = _last_map(graph) if layer == "last" else _output_of(graph, model, layer)
-    mark = nn.Identity()
-    graph.add_submodule("feature_map", mark)
-    with graph.graph.inserting_after(node):
-        marked = graph.graph.call_module("feature_map", (node,))
-    node.replace_all_uses_with(marked, delete_user_cb=lambda user: user is not marked)
-    graph.recompile()
-    return graph, mark
+
+    def __init__(self, model: Classifier, layer: str) -> None:
+        self.layer = layer
+        self.network = trace(model, "gradcam", ADVICE)
+        node = _last_map(self.network) if layer == "last" else _output_of(self.network, model, layer)
+        patches = patches_of(self.network, node)
+        self._patches = None if patches is None else keep(self.network, patches)
+        self._kept: Kept = keep(self.network, node, leaf=True)
+
+    def read(self, inputs: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the feature map and the gradient of the logit asked for, each (N, h, w, C).
+
+        Raises
+        ------
+        UserError
+            If the layer's output has no positions.
+        """
+        with torch.enable_grad():
+            logits = self.network(inputs.detach())
+            asked = logits.gather(1, classes[:, None]).sum()
+            values = self._kept.value
+            (gradient,) = torch.autograd.grad(asked, values)
+        return self._by_position(values.detach(), inputs), self._by_position(gradient, inputs)
+
+    def _by_position(self, values: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        """Return (N, h, w, C) of (N, C, h, w), (N, h, w, C) or tokens (N, tokens, C)."""
+        patches = None if self._patches is None else self._patches.value
+        if values.dim() == 4:
+            return values if _channels_last(values, inputs) else values.movedim(1, -1)
+        if values.dim() == 3 and patches is not None and values.shape[1] >= patches[0, 0].numel():
+            return on_grid(values, patches)
+        raise UserError(
+            f"gradcam: the output of {self.layer} has no height and width. Choose a layer whose "
+            "output is a feature map or tokens of patches, or `last`."
+        )
+
+
+def _channels_last(values: torch.Tensor, inputs: torch.Tensor) -> bool:
+    """Return whether a feature map is (N, h, w, C): then h : w is more like the image's sides.
+
+    With as many channels as rows and columns nothing can be told, and they are taken to be first.
+    """
+    first, second, third = (float(side) for side in values.shape[1:])
+    ratio = inputs.shape[2] / inputs.shape[3]
+
+    def off(height: float, width: float) -> float:
+        found = height / width / ratio
+        return max(found, 1 / found)
+
+    return off(first, second) < off(second, third)
 
 
 def _last_map(graph: fx.GraphModule) -> fx.Node:
     nodes = list(graph.graph.nodes)
-    convolutions = [node for node in nodes if isinstance(module_at(graph, node), nn.Conv2d)]
-    reached = set(convolutions[-1:])
+    mixing = [node for node in nodes if isinstance(module_at(graph, node), (nn.Conv2d, Attend))]
+    reached = set(mixing[-1:])
     for node in nodes:
         before = reached.intersection(node.all_input_nodes)
-        if before and (isinstance(module_at(graph, node), ENDS) or node.target in END_FUNCTIONS):
+        if before and _pools(graph, node):
             return before.pop()
+        if before and _picks_a_token(node) and isinstance(module_at(graph, mixing[-1]), Attend):
+            return _entering(graph, mixing[-1])
         if before:
             reached.add(node)
     raise UserError(
-        "gradcam: the network has no convolution whose output is pooled. Name the module whose "
-        "output is the feature map as `layer`."
+        "gradcam: the network has no convolution or attention whose output is pooled. Name the "
+        "module whose output is the feature map as `layer`."
     )
+
+
+def _pools(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Return whether a step pools, averages or flattens positions."""
+    if node.target in FLATTENING_FUNCTIONS:  # heads of attention become one by being flattened
+        return not isinstance(module_at(graph, _moved(graph, node)), Attend)
+    axes = node.args[1:2] or (node.kwargs.get("dim"),)
+    of_channels = node.target in (torch.mean, "mean") and axes[0] in (-1, 3, (-1,), [-1])
+    pools = node.target in POOLING_FUNCTIONS and not of_channels
+    return pools or isinstance(module_at(graph, node), ENDS)
+
+
+def _picks_a_token(node: fx.Node) -> bool:
+    """Return whether a step takes one token of each image, as x[:, 0] does."""
+    index = node.args[1] if len(node.args) > 1 else None
+    return isinstance(index, tuple) and len(index) > 1 and isinstance(index[1], int)
+
+
+def _entering(graph: fx.GraphModule, attend: fx.Node) -> fx.Node:
+    """Return the tokens of which attention makes its values: what its linear layer gets."""
+    value = attend.args[2]
+    assert isinstance(value, fx.Node)
+    return _moved(graph, value).all_input_nodes[0]
+
+
+def _moved(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
+    """Return the last step before this one, or this one, that does more than move values."""
+    while node.target in MOVING_FUNCTIONS or isinstance(module_at(graph, node), MOVES):
+        node = node.all_input_nodes[0]
+    return node
 
 
 def _output_of(graph: fx.GraphModule, model: Classifier, layer: str) -> fx.Node:

@@ -29,12 +29,11 @@ def deconvnet(
 
     At every ReLU the gradient g of its output becomes g * [g > 0], whether the ReLU was active or
     not; max pooling sends it to the place of the maximum. Works on a copy of
-    `model`, made once, in which every ReLU is a module of its own; `generator` is not used.
+    `model`, made once; `generator` is not used.
     Maps are signed sums over channels; no sum is promised.
-    Raises UserError for a network with an activation other than ReLU.
+    Raises UserError for a network with a step other than ReLU or ReLU6 and max pooling that is not
+    linear.
     """
-    from captum.attr import Deconvolution
-
     from rightreasons.saliency._modified_relu import explain_with
 
-    yield explain_with(Deconvolution, model, "deconvnet")
+    yield explain_with("deconvnet", model)

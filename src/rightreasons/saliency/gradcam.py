@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Params
 from rightreasons.saliency import EXPLAINERS, Attribution
 
@@ -24,7 +23,8 @@ class GradCAMParams(Params):
     layer: str = Field(
         "last",
         description="The module whose output is the feature map, such as trunk.layer3; last: what "
-        "the last convolution leads to, before it is pooled.",
+        "the last convolution or attention leads to, before it is pooled; where a class token is "
+        "read, the tokens that enter the last attention.",
     )
     positive: bool = Field(
         False, description="Set negative values to 0, as in the paper, before upsampling."
@@ -36,7 +36,6 @@ class GradCAMParams(Params):
     title="Grad-CAM",
     paper="Selvaraju et al. 2017",
     params=GradCAMParams,
-    refuses=("vit",),
 )
 @contextmanager
 def gradcam(
@@ -45,29 +44,21 @@ def gradcam(
     """Yield a function that weighs a feature map's channels with their mean gradients.
 
     Works on a copy of `model`, made once; `generator` is not used. The sum over channels is
-    upsampled bilinearly to the image's size. Signed unless `positive`; no sum is promised.
-    Raises UserError for a network without a convolution that leads to a pooling layer, and for a
-    `layer` that does not exist or whose output is no feature map (N, C, h, w).
+    upsampled bilinearly to the image's size. A transformer's tokens are a feature map on the grid
+    of their patches; class tokens and the like are left out. Signed unless `positive`; no sum is
+    promised.
+    Raises UserError for a network without a convolution or attention that leads to a pooling layer
+    or a class token, and for a `layer` that does not exist or whose output has no positions.
     """
-    import torch.nn.functional as F
-    from captum.attr import LayerGradCam
-
-    from rightreasons.saliency._feature_map import with_feature_map
+    from rightreasons.saliency._feature_map import FeatureMap
     from rightreasons.saliency._passes import unchecked
+    from rightreasons.saliency._tokens import upsampled
 
-    network, layer = with_feature_map(model, params.layer)
-    method = LayerGradCam(network, layer)
+    feature_map = FeatureMap(model, params.layer)
 
     def explain(inputs: torch.Tensor, classes: torch.Tensor) -> Attribution:
-        maps = method.attribute(
-            inputs.detach(), target=classes, relu_attributions=params.positive
-        ).detach()
-        if maps.dim() != 4:
-            raise UserError(
-                f"gradcam: the output of {params.layer} has no height and width. Choose a "
-                "convolutional layer, or `last`."
-            )
-        size = inputs.shape[2:]
-        return unchecked(F.interpolate(maps, size, mode="bilinear", align_corners=False)[:, 0])
+        values, gradient = feature_map.read(inputs, classes)
+        maps = (values * gradient.mean((1, 2), keepdim=True)).sum(-1)
+        return unchecked(upsampled(maps.clamp_min(0) if params.positive else maps, inputs))
 
     yield explain

@@ -28,12 +28,11 @@ def guided_backprop(
     """Yield a function that goes back through a ReLU only where value and gradient are positive.
 
     At every ReLU the gradient g of its output y becomes g * [y > 0] * [g > 0]. Works on a copy of
-    `model`, made once, in which every ReLU is a module of its own; `generator` is not used.
+    `model`, made once; `generator` is not used.
     Maps are signed sums over channels; no sum is promised.
-    Raises UserError for a network with an activation other than ReLU.
+    Raises UserError for a network with a step other than ReLU or ReLU6 and max pooling that is not
+    linear.
     """
-    from captum.attr import GuidedBackprop
-
     from rightreasons.saliency._modified_relu import explain_with
 
-    yield explain_with(GuidedBackprop, model, "guided_backprop")
+    yield explain_with("guided_backprop", model)
