@@ -1,0 +1,146 @@
+"""The matrix of explainers.md: what each explainer says of each network, tried here and now.
+
+python docs/refresh_explainers.py              print it
+python docs/refresh_explainers.py --write      put it into explainers.md
+
+Networks have random weights, and batch norm the statistics of noise images; all is in float64. What
+is compared with is written in explainer_references.py. About 20 minutes on one core.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from explainer_references import REFERENCES
+from torch import nn
+
+from rightreasons.core.errors import UserError
+from rightreasons.models.architectures import build_classifier
+from rightreasons.models.classifier import Classifier
+from rightreasons.saliency import EXPLAINERS
+
+PAGE = Path(__file__).parent / "explainers.md"
+MARKED = re.compile(r"(<!-- matrix -->\n).*?(<!-- end -->)", re.S)
+#: Networks, and the side of their images where it is not 64 pixels.
+NETWORKS = {
+    **dict.fromkeys(("small_cnn", "small_vit", "small_convnext"), 64),
+    **dict.fromkeys(("resnet18", "vgg11_bn", "squeezenet1_1", "efficientnet_lite0"), 64),
+    **dict.fromkeys(("densenet121", "googlenet"), 64),
+    "inception_v3": 96,
+    **dict.fromkeys(("regnet_x_400mf", "regnet_y_400mf", "mnasnet0_5"), 64),
+    **dict.fromkeys(("mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0"), 64),
+    **dict.fromkeys(("shufflenet_v2_x0_5", "convnext_tiny", "swin_t", "swin_v2_t"), 64),
+    **dict.fromkeys(("vit_b_16", "maxvit_t"), 224),
+}
+#: Parameters with which each is tried: those of its reference, or quick ones.
+PARAMS: dict[str, dict[str, Any]] = {
+    "integrated_gradients": {"steps": 8},
+    "occlusion": {"grid": 8},
+    "lrp": {"composite": "epsilon_plus", "epsilon": 1e-9},
+    "smoothgrad": {"samples": 2},
+}
+#: Explainers whose maps have a sum to keep. Of integrated gradients the sum is a quadrature's.
+SUMS = {"lrp": "conservation", "deeplift": "completeness"}
+ADDED = ("in_proj_bias", "class_token", "pos_embedding", "relative_position_bias_table")
+EQUAL, KEPT = 1e-4, 1e-4
+
+
+def network(architecture: str, side: int, *, added: bool = True) -> Classifier:
+    """Return a network with random weights; without biases where nothing is `added`."""
+    model = build_classifier(architecture, seed=1).double().eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        nn.init.normal_(model.head.weight, std=0.1)
+        for name, tensor in model.named_parameters():
+            if name.endswith("bias") or name.rpartition(".")[2] in ADDED:
+                nn.init.normal_(tensor, std=0.1) if added else nn.init.zeros_(tensor)
+        settle(model, torch.randn(8, 3, side, side).double(), added)
+    return model
+
+
+@torch.no_grad()
+def settle(model: nn.Module, images: torch.Tensor, added: bool) -> None:
+    """Give batch norms the statistics of what they get, layer by layer."""
+
+    def of_inputs(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor, ...]) -> None:
+        values = inputs[0].movedim(1, 0).flatten(1)
+        norm.running_mean.copy_(values.mean(1) if added else torch.zeros(len(values)))
+        norm.running_var.copy_((values - norm.running_mean[:, None]).square().mean(1))
+
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(of_inputs) for norm in norms]
+    model(images)
+    for hook in hooks:
+        hook.remove()
+
+
+def maps(name: str, model: Classifier, images: torch.Tensor, classes: torch.Tensor) -> Any:
+    """Return what an explainer says, with its parameters of the matrix."""
+    explainer = EXPLAINERS[name]
+    params = explainer.params(**{**explainer.traits["small"], **PARAMS.get(name, {})})
+    stream = torch.Generator().manual_seed(0)
+    with explainer.run(model, params, stream) as run:
+        return run(images, classes)
+
+
+def cell(name: str, architecture: str, side: int, reasons: dict[str, list[str]]) -> str:
+    """Return one cell: what is found, or R for a refusal, whose reason is noted."""
+    stream = torch.Generator().manual_seed(3)
+    images = torch.randn(2, 3, side, side, generator=stream).double()
+    classes = torch.tensor([0, 1])
+    try:
+        found = maps(name, network(architecture, side), images, classes)
+    except UserError as error:
+        why = str(error).partition(". ")[0]
+        reasons.setdefault(why, []).append(architecture)
+        return "R"
+    assert found.maps.isfinite().all(), (name, architecture)
+    signs = []
+    if name in REFERENCES:
+        expected = REFERENCES[name](network(architecture, side), images, classes)
+        if expected is not None:
+            off = (found.maps - expected).flatten(1).norm(dim=1) / expected.flatten(1).norm(dim=1)
+            signs.append("=" if off.max() < EQUAL else f"differs by {off.max():.0e}")
+    if name == "lrp":
+        found = maps(name, network(architecture, side, added=False), images, classes)
+    if name in SUMS:
+        signs.append("Σ" if found.error.max() < KEPT else f"Σ off by {found.error.max():.0e}")
+    return " ".join(signs) or "·"
+
+
+def matrix(networks: dict[str, int], explainers: list[str]) -> str:
+    """Return the table in Markdown, with the reasons of refusals below."""
+    head = ["network", *(f"`{name}`" for name in explainers)]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    reasons: dict[str, list[str]] = {}
+    for architecture, side in networks.items():
+        begun = time.time()
+        cells = [cell(name, architecture, side, reasons) for name in explainers]
+        print(f"{architecture}: {cells}, {time.time() - begun:.0f} s", file=sys.stderr)
+        lines.append("| " + " | ".join([f"`{architecture}`", *cells]) + " |")
+    lines += ["", "Why R:", ""]
+    lines += [f"- {why}: {', '.join(of)}." for why, of in reasons.items()]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the matrix, or put it into the page."""
+    warnings.simplefilter("ignore")
+    arguments = [one for one in sys.argv[1:] if one != "--write"]
+    networks = {name: NETWORKS[name] for name in arguments} if arguments else NETWORKS
+    names = [one.name for one in EXPLAINERS if not one.traits["control"]]
+    table = matrix(networks, names)
+    if "--write" not in sys.argv:
+        print(table)
+        return
+    PAGE.write_text(MARKED.sub(lambda m: f"{m[1]}{table}\n{m[2]}", PAGE.read_text()))
+
+
+if __name__ == "__main__":
+    main()
