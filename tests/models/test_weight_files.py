@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from rightreasons.core.errors import UserError
@@ -86,6 +86,19 @@ def test_wrappings_are_taken_off_whatever_the_file_is_called(
 ) -> None:
     torch.save(WRAPPINGS[wrapping], tmp_path / name)
     assert is_the_networks(trunk_of(tmp_path / name))
+
+
+@pytest.mark.parametrize("start", [b"\x80\x02", b"PK"])
+def test_a_safetensors_header_as_long_as_another_files_beginning(
+    tmp_path: Path, start: bytes
+) -> None:
+    """Its length, a multiple of 8, comes first: 640 begins as a pickle does, 19280 as a zip."""
+    length = int.from_bytes(start, "little")
+    header = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + header.ljust(length) + bytes(8))
+    assert load_file(path)["a"].shape == (2,)
+    assert {n: t.shape for n, t in state_dicts(look_into(path))[""].items()} == {"a": (2,)}
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "X.SAFETENSORS", "w.bin"])

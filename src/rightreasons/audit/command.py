@@ -24,6 +24,7 @@ from rightreasons.core.errors import UserError
 from rightreasons.core.files import whole
 from rightreasons.core.registry import suggestion
 from rightreasons.core.user_paths import expanded
+from rightreasons.models.facts import HF, TIMM
 from rightreasons.saliency import EXPLAINERS as KNOWN
 from rightreasons.study.load import load_config, read_yaml
 from rightreasons.study.plan import Plan
@@ -139,7 +140,7 @@ def _model(given: argparse.Namespace) -> dict[str, Any]:
         model["activation"] = given.activation
     told = {"size": given.size, "mean": given.mean, "std": given.std, "range": given.range}
     told = {key: value for key, value in told.items() if value is not None}
-    if told or not path.is_dir():
+    if told or not model["architecture"].startswith((HF, TIMM)):  # those say it themselves
         model["input"] = told
     return model
 
@@ -255,8 +256,8 @@ def _parser() -> argparse.ArgumentParser:
         "of the target's values")  # fmt: skip
     add("--activation", choices=["auto", "softmax", "sigmoid"], default="auto")
     add("--size", type=int, help="side of the network's images in pixels")
-    add("--mean", type=float, nargs=3, help="default: ImageNet's")
-    add("--std", type=float, nargs=3, help="default: ImageNet's")
+    add("--mean", type=float, nargs=3, help="default: what timm or a folder says, else ImageNet's")
+    add("--std", type=float, nargs=3, help="default: what timm or a folder says, else ImageNet's")
     add("--range", type=float, nargs=2, help="values of black and white, default 0 1")
     add("--pool-size", type=int, help="side of the images that are kept; default: --size, or 224")
     add("--pad", action="store_true", help="bars around images that are no squares, in place of "

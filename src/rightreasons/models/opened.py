@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isqrt
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from rightreasons.core.errors import UserError
 from rightreasons.models import efficientnet_lite
 from rightreasons.models.facts import IMAGENET, TIMM
 from rightreasons.models.fitting import Fit, Wanted, chosen_fit, fits
-from rightreasons.models.positions import NAME, resampled
+from rightreasons.models.positions import NAME, PATCHES, resampled
 from rightreasons.models.tensors import read_tensors
 from rightreasons.models.timm_networks import converted
 from rightreasons.models.weight_files import Tensor, WeightsFile, look_into, state_dicts
@@ -81,11 +82,12 @@ def open_weights(
         renamed = efficientnet_lite.renamed_file(file)
         if renamed is not None:
             return _in_memory(file, renamed, wanted, architecture)
-    loose = {NAME} & set(wanted.shapes) if image_size is not None else set()
-    wanted = Wanted(wanted.shapes, wanted.apart, tuple(loose))
+    if image_size is not None:
+        wanted = replace(wanted, loose=(NAME,))
     try:
         fit = chosen_fit(file, wanted, architecture, state)
     except UserError:
+        _refuse_other_size(file, wanted, architecture)
         if not architecture.startswith(TIMM):
             raise
         other = _converted(file, network, wanted, state, image_size)
@@ -97,6 +99,23 @@ def open_weights(
         return resampled(read_tensors(file, fit.where, names), wanted.shapes)
 
     return Opened(file.path, fit, state_dicts(file)[fit.where], read)
+
+
+def _refuse_other_size(file: WeightsFile, wanted: Wanted, architecture: str) -> None:
+    """Raise UserError for weights that fit but for the size of images that they were made for."""
+    if NAME not in wanted.shapes or wanted.loose:
+        return
+    loose = replace(wanted, loose=(NAME,))
+    for fit in fits(state_dicts(file), loose):
+        if fit.off == 0:
+            there = state_dicts(file)[fit.where][fit.names[NAME]].shape
+            patch = wanted.shapes[PATCHES][-1]
+            old, own = (isqrt(shape[1] - 1) * patch for shape in (there, wanted.shapes[NAME]))
+            raise UserError(
+                f"model.weights: the position embeddings in {file.path} are for images of {old} "
+                f"pixels, and {architecture} is built for {own}. Set `model: {{image_size: {old}}}`"
+                f", or `model: {{image_size: {own}}}` to have them interpolated."
+            )
 
 
 def located(path: Path | str, architecture: str) -> Path:

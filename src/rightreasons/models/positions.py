@@ -8,6 +8,8 @@ import torch
 
 #: What torchvision calls the position embedding of its vision transformers: (1, 1 + n^2, d).
 NAME = "encoder.pos_embedding"
+#: The convolution that cuts images into patches.
+PATCHES = "conv_proj.weight"
 
 
 def resampled(

@@ -188,6 +188,9 @@ def look_into(path: Path) -> WeightsFile:
     with path.open("rb") as file:
         start = file.read(512)
         file.seek(0)
+        # First the length of its header, which may begin as a pickle or a zip does.
+        if start[4:9] == b"\0\0\0\0{":
+            return _safetensors(path, file)
         for beginning, what in BEGINNINGS:
             if start.startswith(beginning):
                 raise _no_weights(path, what)
@@ -207,8 +210,6 @@ def look_into(path: Path) -> WeightsFile:
             return _in_zip(path)
         if start[:1] == b"\x80":
             return _legacy(path, file)
-        if start[8:9] == b"{":
-            return _safetensors(path, file)
     raise _no_weights(path, f"unknown to torch (it begins with {start[:8]!r}). {SAVE}")
 
 

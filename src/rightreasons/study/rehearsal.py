@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rightreasons.core.components import load_components
 from rightreasons.core.errors import UserError, reason
 from rightreasons.models.config import ModelConfig
-from rightreasons.models.facts import is_outside
+from rightreasons.models.facts import TIMM, is_outside
 from rightreasons.saliency import EXPLAINERS
 from rightreasons.study.check_models import images_of
 from rightreasons.study.grid import Grid
@@ -102,7 +102,7 @@ def rehearse(model: ModelConfig, side: int, explainers: dict[str, dict[str, Any]
     except (RuntimeError, ValueError, AssertionError) as error:
         raise UserError(
             f"model.architecture: {model.architecture} does not take images of {side} pixels"
-            f"{_resized(model)}: {reason(error)} Set `model.input: {{size: ...}}` to what it takes."
+            f"{_resized(model)}: {reason(error)} {_way_on(model, side)}"
         ) from error
     for given in explainers.values():
         _begin(network, image, given)
@@ -116,6 +116,17 @@ def _begin(network: Classifier, image: torch.Tensor, given: dict[str, Any]) -> N
         params = explainer.params.model_validate({k: v for k, v in given.items() if k != "kind"})
         with explainer.run(network, params, generator_of(0)):
             pass
+
+
+def _way_on(model: ModelConfig, side: int) -> str:
+    """Return what to do where images do not pass."""
+    if not model.architecture.startswith(TIMM):
+        return "Set `model.input: {size: ...}` to what it takes."
+    asked = side if model.input is None or model.input.size is None else model.input.size
+    return (
+        "Leave `size` of `model.input` out, and images are resized to what timm says of the "
+        f"network; or set `model.image_size: {asked}` to have it built for that, if it is a ViT."
+    )
 
 
 def _resized(model: ModelConfig) -> str:
