@@ -1,4 +1,4 @@
-"""DeepLIFT on a network, whose gradient is then multipliers of differences (`_difference_rules`)."""
+"""DeepLIFT on a network: its gradient is then multipliers of differences (`_difference_rules`)."""
 
 from __future__ import annotations
 
