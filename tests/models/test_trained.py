@@ -210,9 +210,12 @@ def test_lrp_loses_nothing_where_scale_and_size_change_and_groups_are_read(tmp_p
     assert torch.allclose(made.maps.sum((1, 2)), logits, rtol=2e-3, atol=1e-3)
 
 
-def test_deeplift_refuses_groups(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="deeplift: there is no rule for Grouped"):
-        maps_of(opened(tmp_path, trained(6), positive=[0, 1]), "deeplift")
+def test_deeplift_is_complete_where_groups_are_read(tmp_path: Path) -> None:
+    model = opened(tmp_path, trained(6), positive=[0, 1])
+    maps = maps_of(model, "deeplift")
+    gain = outputs_of(model) - outputs_of(model, torch.zeros_like(INPUTS))
+    asked = gain.gather(1, torch.tensor([[1], [0], [1]]))[:, 0]
+    assert torch.allclose(maps.sum((1, 2)), asked, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("form", ["lightning", "safetensors", "own"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -164,42 +167,158 @@ def test_a_part_equal_to_the_baseline_gets_zeros_whatever_the_batch() -> None:
     assert together.error.max() < 1e-3
 
 
-# --- The network that it is made on. ------------------------------------------------------------
+# --- Captum, where it is right. -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "pool",
-    [
-        *POOLS.values(),
-        nn.MaxPool2d((3, 2), (2, 3), padding=(1, 0)),
-        nn.MaxPool2d(3, 1, padding=1),
-        nn.MaxPool2d(2, 2, dilation=2),
-        nn.MaxPool2d(3, 4, ceil_mode=True),
-    ],
-)
-def test_max_pooling_of_windows_side_by_side_is_max_pooling(pool: nn.MaxPool2d) -> None:
-    from rightreasons.saliency._rescale import Windows
+class Apart(nn.Module):
+    """A copy: captum's rules change the gradient of the very tensor that a module is given."""
 
-    inputs = images(2, 13, 10).double().requires_grad_()
-    outputs = pool(inputs)
-    apart = nn.MaxPool2d(pool.kernel_size)(Windows(pool)(inputs))
-    assert torch.equal(apart, outputs)
-    weights = torch.randn(outputs.shape, dtype=torch.double)
-    gradients = [torch.autograd.grad(out, inputs, weights)[0] for out in (outputs, apart)]
-    torch.testing.assert_close(gradients[1], gradients[0])
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clone()
 
 
-@pytest.mark.parametrize(
-    ("architecture", "what"),
-    [("mobilenet_v3_small", "Hardswish"), ("efficientnet_b0", "SiLU"), ("regnet_y_400mf", "mul")],
-)
-def test_a_step_without_a_rule_is_refused_before_anything_is_explained(
-    architecture: str, what: str
-) -> None:
+def for_captum(name: str) -> nn.Sequential:
+    """Return a trunk of modules called once, whose windows of max pooling do not overlap."""
+    smooth = (
+        *(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Conv2d(4, 4, 3), nn.ELU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(4, 4, 3), nn.Softplus(), nn.Conv2d(4, 2, 3), nn.Sigmoid()),
+        *(nn.AdaptiveAvgPool2d(2), nn.LeakyReLU(), nn.Flatten()),
+    )
+    layers = smooth if name == "smooth" else build_classifier(name).trunk
+    return nn.Sequential(*(part for layer in layers for part in (Apart(), layer)))
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "smooth"])
+def test_equals_captum_where_it_is_right(name: str) -> None:
+    from captum.attr import DeepLift
+
+    inputs = images(2, 24, 32).double()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        trunk = for_captum(name).double()
+        width = trunk(inputs).shape[1]  # batch norm as in training
+        model = Classifier(trunk, nn.Linear(width, 2)).double().eval()
+    start, asked = STARTS["black"].expand(1, 3, 24, 32), torch.tensor([0, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        parts = DeepLift(model).attribute(inputs.clone().requires_grad_(), start, target=asked)
+    found = explain(model, inputs, [0, 1], baseline="black").maps
+    torch.testing.assert_close(found, parts.detach().sum(1), rtol=1e-7, atol=1e-10)
+
+
+# --- Every family of torchvision's, small. ------------------------------------------------------
+
+
+def small_ones() -> dict[str, Callable[[], nn.Module]]:
+    """Return networks of few layers by family, with 8 outputs."""
+    from torchvision import models
+    from torchvision.models.convnext import CNBlockConfig
+    from torchvision.models.efficientnet import MBConvConfig
+    from torchvision.models.mobilenetv3 import InvertedResidualConfig
+    from torchvision.models.regnet import BlockParams
+    from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
+
+    swin = {"patch_size": [2, 2], "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2]}
+    swin |= {"window_size": [4, 4], "num_classes": 8}
+    v2 = {"block": SwinTransformerBlockV2, "downsample_layer": PatchMergingV2}
+    maxvit = {"input_size": (32, 32), "stem_channels": 8, "partition_size": 4, "head_dim": 4}
+    maxvit |= {"block_channels": [8, 8], "block_layers": [1, 1], "num_classes": 8}
+    inverted = (
+        InvertedResidualConfig(8, 3, 16, 8, True, "RE", 2, 1, 1),
+        InvertedResidualConfig(8, 5, 24, 12, True, "HS", 1, 1, 1),
+    )
+    convnext = [CNBlockConfig(8, 16, 2), CNBlockConfig(16, None, 2)]
+    mbconv = [MBConvConfig(1, 3, 1, 8, 8, 1), MBConvConfig(4, 5, 2, 8, 12, 2)]
+    return {
+        "vit": lambda: models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=8),
+        "swin": lambda: models.SwinTransformer(**swin),
+        "swin_v2": lambda: models.SwinTransformer(**swin, **v2),
+        "maxvit": lambda: models.MaxVit(**maxvit, stochastic_depth_prob=0.1),
+        "convnext": lambda: models.ConvNeXt(convnext, num_classes=8, layer_scale=1.0),
+        "efficientnet": lambda: models.EfficientNet(mbconv, 0.1, num_classes=8),
+        "mobilenet_v3": lambda: models.MobileNetV3(inverted, 16, num_classes=8),
+        "mobilenet_v2": lambda: models.MobileNetV2(
+            8, inverted_residual_setting=[[1, 8, 1, 1], [6, 8, 2, 2]]
+        ),
+        "densenet": lambda: models.DenseNet(4, (2, 2), 8, num_classes=8),
+        "regnet_y": lambda: models.RegNet(
+            BlockParams([1, 2], [8, 16], [4, 8], [2, 2], [1, 1], 0.25), 8, 8
+        ),
+        "shufflenet_v2": lambda: models.ShuffleNetV2([1, 1, 1], [8, 16, 24, 32, 32], 8),
+        "inception": Pooled,
+    }
+
+
+class Pooled(nn.Module):
+    """Functions as in Inception and in networks of one's own: pooling, activations, softmax."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.keys = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 1)
+        self.norm, self.fc = nn.GroupNorm(2, 8), nn.Linear(24, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.hardswish(F.max_pool2d(self.conv(x), 3, stride=2))
+        x = self.norm(x) * torch.sigmoid(F.avg_pool2d(x, 3, 1, 1))
+        tokens, keys = x.flatten(2), F.gelu(self.keys(x)).flatten(2)
+        weights = F.softmax(torch.einsum("nci,ncj->nij", tokens, keys), dim=-1)
+        seen = F.layer_norm((weights @ tokens.transpose(1, 2)).mean(1), (8,))
+        most = F.adaptive_max_pool2d(F.leaky_relu(x, 0.2), 1).flatten(1)
+        return self.fc(torch.cat([seen, most, F.silu(x).mean((2, 3))], 1))
+
+
+def small(family: str) -> tuple[Classifier, torch.Tensor]:
+    """Return a small network of a family, batch norm as in training, and two images."""
+    inputs = images(2, 32, 32)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Classifier(small_ones()[family](), nn.Linear(8, 2))
+        for name, module in model.named_modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 1
+            elif name.endswith("heads.head"):  # zero at first
+                nn.init.normal_(module.weight, std=0.3)
+    model.train()(images(4, 32, 32))
+    return model.eval(), inputs
+
+
+@pytest.mark.parametrize("baseline", ["mean", "black"])
+@pytest.mark.parametrize("family", small_ones())
+def test_every_family_is_complete(family: str, baseline: str) -> None:
+    model, inputs = small(family)
+    assert explain(model, inputs, [0, 1], baseline=baseline).error.max() < 1e-4
+    exact = explain(model.double(), inputs.double(), [0, 1], baseline=baseline)
+    assert exact.error.max() < 1e-8
+    assert exact.maps.abs().amax((1, 2)).min() > 0
+
+
+@pytest.mark.parametrize("family", ["swin_v2", "maxvit"])
+def test_windows_of_attention_stay_with_their_image(family: str) -> None:
+    model, inputs = small(family)
+    inputs = inputs.double()
+    together = explain(model.double(), inputs, [0, 1]).maps
+    for i in range(2):
+        alone = explain(model, inputs[i : i + 1], [i]).maps[0]
+        torch.testing.assert_close(alone, together[i], rtol=1e-7, atol=1e-10)
+
+
+class Ratio(nn.Module):
+    """A quotient of two values of the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x).mean((2, 3))
+        return x / x.exp()
+
+
+def test_a_step_without_a_rule_is_refused_before_anything_is_explained() -> None:
     explainer = EXPLAINERS["deeplift"]
     with (
-        pytest.raises(UserError, match=rf"no rule for {what} (?s:.)*Allowed are"),
-        explainer.run(build_classifier(architecture), explainer.params(), torch.Generator()),
+        pytest.raises(UserError, match=r"no rule for exp (?s:.)*Allowed are"),
+        explainer.run(Classifier(Ratio(), nn.Linear(4, 2)), explainer.params(), torch.Generator()),
     ):
         pass
 
@@ -211,24 +330,3 @@ def test_a_network_with_relu6_is_complete() -> None:
             module.momentum = 1  # else so deep a network's logits hardly depend on the image
     model.train()(inputs)
     assert explain(model.eval(), inputs, [0, 1]).error.max() < 1e-6
-
-
-def test_a_capped_relu_is_rescaled_as_one_step() -> None:
-    """Multipliers of ReLU6 by the rescale rule are differences of outputs by those of inputs."""
-    from captum.attr import DeepLift
-
-    from rightreasons.saliency._rescale import CappedReLU
-
-    inputs = torch.tensor([-2.0, 3.0, 8.0, 9.0, 2.0, -1.0], dtype=torch.double)[:, None]
-    start = torch.tensor([1.0, 7.0, -3.0, 7.0, 4.0, -5.0], dtype=torch.double)[:, None]
-    parts = DeepLift(nn.Sequential(CappedReLU())).attribute(inputs.requires_grad_(), start)
-    torch.testing.assert_close(parts, F.relu6(inputs) - F.relu6(start))
-
-
-def test_smooth_activations_are_rescaled_too() -> None:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        trunk = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Conv2d(4, 2, 3), nn.Sigmoid())
-        model = Classifier(nn.Sequential(*trunk, nn.Flatten()), nn.Linear(2 * 8 * 12, 2)).eval()
-    result = explain(model, images(2, 12, 16), [0, 1])
-    assert result.error.max() < 1e-3

@@ -47,7 +47,7 @@ class Batch:
 
         Attention in windows has several rows for each image, side by side.
         """
-        rows = len(x) // self.size
+        rows = max(1, len(x) // self.size)  # a value that is the same for all has one row
         found = x[-rows:]
         return found if rows == 1 else found.repeat(self.size, *[1] * (x.dim() - 1))
 
@@ -70,12 +70,12 @@ class Step(nn.Module):
         return _Differences.apply(self, *inputs)
 
     @abstractmethod
-    def value(self, *inputs: Tensor) -> Tensor:
-        """Return the step's output."""
+    def value(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Return the step's output, given its inputs."""
 
     @abstractmethod
-    def multipliers(self, m: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return the multipliers of each input, given those of the output."""
+    def multipliers(self, m: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
+        """Return the multipliers of each input, given those of the output and the inputs."""
 
 
 class _Differences(torch.autograd.Function):

@@ -1,11 +1,11 @@
-"""DeepLIFT on a network, whose gradient is then multipliers of differences (`_difference_rules`)."""
+"""DeepLIFT on a network: its gradient is then multipliers of differences (`_difference_rules`)."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -154,7 +154,8 @@ def _of_module(module: nn.Module, batch: Batch) -> nn.Module:
 
 def _of_function(node: fx.Node, of_image: set[fx.Node], batch: Batch) -> nn.Module:
     """Return a function or method of one or two values of the image with its rule."""
-    rest, told = node.args[1:], dict(node.kwargs)
+    rest: tuple[Any, ...] = node.args[1:]
+    told: dict[str, Any] = dict(node.kwargs)
     if node.target in RECTIFYING_FUNCTIONS:
         return Rectified(batch)
     if node.target in POOLING_FUNCTIONS:

@@ -223,8 +223,8 @@ def norm(layer: nn.Module, standardise: Standardise = standardised) -> nn.Module
         told = (layer.normalized_shape, layer.weight, layer.bias, layer.eps)
         return Function(layer_norm, told, how)
     if isinstance(layer, nn.GroupNorm):
-        told = (layer.num_groups, layer.weight, layer.bias, layer.eps)
-        return Function(group_norm, told, how)
+        args = (layer.num_groups, layer.weight, layer.bias, layer.eps)
+        return Function(group_norm, args, how)
     return Function(unit, (), {}) if isinstance(layer, Unit) else None
 
 
