@@ -103,7 +103,7 @@ def slow_map(name: str, model: Classifier, image: torch.Tensor, asked: int, read
         for head in range(HEADS):
             for i in range(n):
                 for j in range(n):
-                    value = float(weights[head, i, j])
+                    value = float(weights[head, i, j].detach())
                     if name == "attention_relevance":
                         value = max(value * float(gradient[head, i, j]), 0)
                     mean[i, j] += value / HEADS
@@ -159,7 +159,7 @@ def test_heads_become_one_by_their_extremes(heads: str) -> None:
             pick = max if heads == "max" else min
             chosen = torch.tensor(
                 [
-                    [pick(float(weights[h, i, j]) for h in range(HEADS)) for j in range(n)]
+                    [pick(float(weights[h, i, j].detach()) for h in range(HEADS)) for j in range(n)]
                     for i in range(n)
                 ],
                 dtype=torch.double,
