@@ -7,6 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision.models import ConvNeXt, MaxVit, SwinTransformer, VisionTransformer
+from torchvision.models.convnext import CNBlockConfig
 
 from rightreasons.core.errors import UserError
 from rightreasons.models.architectures import build_classifier
@@ -93,6 +95,138 @@ def test_reads_what_the_last_convolution_leads_to(architecture: str, parts: obje
     np.testing.assert_allclose(maps(model, inputs), expected, rtol=1e-6, atol=1e-12)
 
 
+def vit(image_size: int = 32) -> Classifier:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        trunk = VisionTransformer(image_size, 8, 2, 2, 16, 32)
+        trunk.heads = nn.Identity()
+        for layer in trunk.encoder.layers:
+            nn.init.normal_(layer.self_attention.in_proj_weight)
+        return Classifier(trunk, nn.Linear(16, 2)).double().eval()
+
+
+def vit_parts(model: Classifier, x: torch.Tensor, prefix: int = 1) -> tuple[torch.Tensor, ...]:
+    """Return what enters the last attention, patches alone, as a feature map; and the logits."""
+    net = model.trunk
+    x = net.conv_proj(x)
+    grid = x.shape[2:]
+    x = torch.cat([net.class_token.expand(2, -1, -1), x.flatten(2).transpose(1, 2)], 1)
+    first, last = net.encoder.layers
+    x = first(x + net.encoder.pos_embedding)
+    normed = last.ln_1(x).detach()
+    a = normed[:, prefix:].transpose(1, 2).unflatten(2, grid).requires_grad_()
+    normed = torch.cat([normed[:, :prefix], a.flatten(2).transpose(1, 2)], 1)
+    y = x + last.self_attention(normed, normed, normed)[0]
+    y = net.encoder.ln(y + last.mlp(last.ln_2(y)))
+    return a, model.classify(y[:, 0])
+
+
+def swin() -> Classifier:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        trunk = SwinTransformer([4, 4], 8, [2, 2], [2, 2], [2, 2], stochastic_depth_prob=0)
+        trunk.head = nn.Identity()
+        return Classifier(trunk, nn.Linear(16, 2)).double().eval()
+
+
+def swin_parts(model: Classifier, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    net = model.trunk
+    a = net.norm(net.features(x)).permute(0, 3, 1, 2).detach().requires_grad_()
+    return a, model.classify(a.mean((2, 3)))
+
+
+def maxvit() -> Classifier:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        trunk = MaxVit((32, 32), 8, 2, [8, 16], [1, 1], 4, 0.0)
+        trunk.classifier[-1] = nn.Identity()
+        return Classifier(trunk, nn.Linear(16, 2)).double().eval()
+
+
+def maxvit_parts(model: Classifier, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    x = model.trunk.stem(x)
+    for block in model.trunk.blocks:
+        x = block(x)
+    a = x.detach().requires_grad_()
+    return a, model.classify(model.trunk.classifier(a))
+
+
+def convnext() -> Classifier:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        trunk = ConvNeXt([CNBlockConfig(8, 16, 1), CNBlockConfig(16, None, 1)], layer_scale=1.0)
+        trunk.classifier[2] = nn.Identity()
+        return Classifier(trunk, nn.Linear(16, 2)).double().eval()
+
+
+def convnext_parts(model: Classifier, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    a = model.trunk.features(x).detach().requires_grad_()
+    return a, model.classify(model.trunk.classifier(a.mean((2, 3), keepdim=True)))
+
+
+@pytest.mark.parametrize(
+    ("build", "parts", "height", "width"),
+    [
+        (vit, vit_parts, 32, 32),
+        (swin, swin_parts, 32, 48),
+        (maxvit, maxvit_parts, 32, 32),
+        (convnext, convnext_parts, 32, 48),
+    ],
+)
+def test_reads_tokens_and_maps_whose_channels_are_last(
+    build: object, parts: object, height: int, width: int
+) -> None:
+    model, inputs = build(), images(height, width)  # type: ignore[operator]
+    feature_map, logits = parts(model, inputs)  # type: ignore[operator]
+    torch.testing.assert_close(logits, model(inputs))
+    expected = slow(model, feature_map, logits, (height, width))
+    assert feature_map[0, 0].numel() > 1
+    np.testing.assert_allclose(maps(model, inputs), expected, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("build", "layer", "named"),
+    [
+        (vit, "trunk.encoder.layers.encoder_layer_0", "tokens"),
+        (vit, "trunk.encoder.layers.encoder_layer_1.self_attention", "tokens"),
+        (swin, "trunk.features.1.0", "channels last"),
+        (swin, "trunk.features.3.1.norm2", "channels last"),
+        (maxvit, "trunk.blocks.0", "channels first"),
+    ],
+)
+def test_a_named_layers_tokens_lie_on_the_grid(build: object, layer: str, named: str) -> None:
+    model = build()  # type: ignore[operator]
+    inputs = images(32, 48 if build is swin else 32)
+    kept: list[torch.Tensor] = []
+
+    def keep(module: nn.Module, args: object, output: object) -> object:
+        values = output[0] if isinstance(output, tuple) else output
+        values = values.transpose(1, 2) if named == "tokens" else values  # type: ignore[union-attr]
+        values = values.movedim(3, 1) if named == "channels last" else values
+        kept.append((values[..., 1:] if named == "tokens" else values).detach().requires_grad_())
+        if named == "channels last":
+            return kept[0].movedim(1, 3)
+        if named == "channels first":
+            return kept[0].clone()
+        whole = torch.cat([values[..., :1], kept[0]], 2).transpose(1, 2)
+        return (whole, None) if isinstance(output, tuple) else whole
+
+    handle = model.get_submodule(layer).register_forward_hook(keep)
+    logits = model(inputs)
+    handle.remove()
+    (gradient,) = torch.autograd.grad(logits[range(2), CLASSES].sum(), kept[0])
+    values = kept[0].detach()
+    if named == "tokens":
+        gradient, values = gradient.unflatten(2, (4, 4)), values.unflatten(2, (4, 4))
+    expected = []
+    for a, g in zip(values.numpy(), gradient.numpy(), strict=True):
+        small = sum(g[k].mean() * a[k] for k in range(len(a)))
+        rows, columns = (stretch(n, s) for n, s in zip(small.shape, inputs.shape[2:], strict=True))
+        expected.append(rows @ small @ columns.T)
+    found = maps(model, inputs, layer=layer)
+    np.testing.assert_allclose(found, np.stack(expected), rtol=1e-6, atol=1e-12)
+
+
 def test_before_upsampling_the_values_of_a_resnet_sum_to_the_logit_less_its_bias() -> None:
     model, inputs = network("resnet18"), images(32, 32)  # one position: upsampling repeats it
     logits = (model(inputs) - model.head.bias)[range(2), CLASSES].detach()
@@ -137,6 +271,12 @@ def test_positive_drops_negative_values_before_upsampling() -> None:
 def test_a_layer_without_a_feature_map_is_refused(layer: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         maps(build_classifier("resnet18").double().eval(), images(32, 32), layer=layer)
+
+
+@pytest.mark.parametrize("layer", ["head", "trunk"])
+def test_a_class_token_has_no_positions(layer: str) -> None:
+    with pytest.raises(UserError, match=f"output of {layer} has no height and width"):
+        maps(vit(), images(32, 32), layer=layer)
 
 
 class Tokens(nn.Module):

@@ -90,6 +90,7 @@ def test_it_grows_as_the_config_does() -> None:
         ({"kind": "integrated_gradients", "steps": 8}, 8),
         ({"kind": "smoothgrad", "samples": 25}, 25),
         ({"kind": "occlusion", "grid": 8}, 64 * 0.4),
+        ({"kind": "rise", "samples": 500}, 500 * 0.4),
         ({"kind": "random"}, 0),
         ({"kind": "of_a_plugin", "steps": 5}, 5),
     ],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import pytest
@@ -17,6 +18,7 @@ from torch import nn
 
 from rightreasons.contracts.chosen import chosen, meant_for
 from rightreasons.contracts.states import unmoved
+from rightreasons.contracts.tokens import tokens
 from rightreasons.core.errors import UserError
 from rightreasons.core.registry import Component
 from rightreasons.models.architectures import build_classifier
@@ -24,7 +26,8 @@ from rightreasons.models.classifier import Classifier, Gated, projection
 from rightreasons.models.layers import by_position, captured, intervene, layer_of
 from rightreasons.saliency import EXPLAINERS, Attribution
 
-ARCHITECTURES = ("small_cnn", "resnet18", "squeezenet1_1")
+TOKENS = "tokens"
+ARCHITECTURES = ("small_cnn", "resnet18", "squeezenet1_1", TOKENS)
 CHECKS = ("", "conservation", "completeness")
 
 
@@ -42,8 +45,41 @@ def once(explainer: Component) -> bool:
     return not repeating(explainer)
 
 
+def takes(explainer: Component, architecture: str) -> bool:
+    """Return whether an explainer can explain one of the networks here."""
+    if architecture == TOKENS:
+        return "vit" not in explainer.traits["refuses"]
+    return not explainer.traits["only"]
+
+
+def with_networks(
+    test: str, places: Sequence[tuple[str, ...]], *conditions: Callable[[Component], bool]
+) -> pytest.MarkDecorator:
+    """Run a test for every explainer that it is for, with each network that the explainer takes.
+
+    Parameters
+    ----------
+    test
+        The test's name.
+    places
+        Networks, and what else belongs to them.
+    conditions
+        What else an explainer must meet.
+    """
+    names = meant_for(EXPLAINERS, test, *conditions).args[1]
+    given = [(n, *place) for n in names for place in places if takes(EXPLAINERS[n], place[0])]
+    return pytest.mark.parametrize(("name", "architecture", "layer")[: 1 + len(places[0])], given)
+
+
+def usual(name: str) -> str:
+    """Return the smallest network that an explainer takes."""
+    return "small_cnn" if takes(EXPLAINERS[name], "small_cnn") else TOKENS
+
+
 @cache
 def model_of(architecture: str) -> Classifier:
+    if architecture == TOKENS:
+        return tokens()
     return build_classifier(architecture).to(memory_format=torch.channels_last).eval()
 
 
@@ -62,8 +98,10 @@ def explain(
         return run(inputs, torch.tensor(classes))
 
 
-def tiny() -> Classifier:
-    """Return a small network in double precision."""
+def tiny(name: str) -> Classifier:
+    """Return a small network in double precision that an explainer takes."""
+    if usual(name) == TOKENS:
+        return tokens().double()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         trunk = nn.Sequential(
@@ -86,8 +124,7 @@ def test_traits_are_what_they_may_be(name: str) -> None:
     assert traits["least"] >= 1
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@meant_for(EXPLAINERS, "test_maps_are_finite_float32_of_the_images_size")
+@with_networks("test_maps_are_finite_float32_of_the_images_size", [(a,) for a in ARCHITECTURES])
 def test_maps_are_finite_float32_of_the_images_size(name: str, architecture: str) -> None:
     result = explain(name, model_of(architecture), images(2), [0, 1])
     assert result.maps.shape == (2, 48, 64)
@@ -105,8 +142,7 @@ def test_maps_are_finite_float32_of_the_images_size(name: str, architecture: str
         assert all(math.isnan(value) for value in result.error.tolist())
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@meant_for(EXPLAINERS, "test_the_model_and_the_images_are_as_before")
+@with_networks("test_the_model_and_the_images_are_as_before", [(a,) for a in ARCHITECTURES])
 def test_the_model_and_the_images_are_as_before(name: str, architecture: str) -> None:
     model, inputs = copy.deepcopy(model_of(architecture)), images(2)
     modules = [(key, type(module), set(vars(module))) for key, module in model.named_modules()]
@@ -124,17 +160,17 @@ def test_the_model_and_the_images_are_as_before(name: str, architecture: str) ->
 
 @meant_for(EXPLAINERS, "test_the_model_is_as_before_when_explaining_fails")
 def test_the_model_is_as_before_when_explaining_fails(name: str) -> None:
-    model = copy.deepcopy(model_of("small_cnn"))
+    model = copy.deepcopy(model_of(usual(name)))
     with pytest.raises((RuntimeError, ValueError, AssertionError)):
         explain(name, model, torch.zeros(1, 5, 48, 64), [0])
     assert hooks(model) == 0
-    for key, value in model_of("small_cnn").state_dict().items():
+    for key, value in model_of(usual(name)).state_dict().items():
         assert torch.equal(model.state_dict()[key], value), key
 
 
 @meant_for(EXPLAINERS, "test_each_image_is_explained_for_its_own_class")
 def test_each_image_is_explained_for_its_own_class(name: str) -> None:
-    model = model_of("resnet18")
+    model = model_of("resnet18" if takes(EXPLAINERS[name], "resnet18") else TOKENS)
     mixed = explain(name, model, images(2), [0, 1]).maps
     zeros, ones = (explain(name, model, images(2), [k, k]).maps for k in (0, 1))
     atol = 1e-4 * float(mixed.abs().max())
@@ -142,8 +178,9 @@ def test_each_image_is_explained_for_its_own_class(name: str) -> None:
     assert torch.allclose(zeros, ones, rtol=1e-3, atol=atol) == EXPLAINERS[name].traits["control"]
 
 
-@pytest.mark.parametrize("architecture", ["small_cnn", "squeezenet1_1"])
-@meant_for(EXPLAINERS, "test_a_map_does_not_depend_on_the_batch")
+@with_networks(
+    "test_a_map_does_not_depend_on_the_batch", [("small_cnn",), ("squeezenet1_1",), (TOKENS,)]
+)
 def test_a_map_does_not_depend_on_the_batch(name: str, architecture: str) -> None:
     model, inputs, classes = model_of(architecture), images(3), [0, 1, 1]
     explainer = EXPLAINERS[name]
@@ -158,7 +195,7 @@ def test_a_map_does_not_depend_on_the_batch(name: str, architecture: str) -> Non
 
 @meant_for(EXPLAINERS, "test_the_same_generator_gives_the_same_maps_whatever_the_global_seed")
 def test_the_same_generator_gives_the_same_maps_whatever_the_global_seed(name: str) -> None:
-    model = model_of("small_cnn")
+    model = model_of(usual(name))
     with torch.random.fork_rng():
         torch.manual_seed(1)
         first = explain(name, model, images(2), [0, 1]).maps
@@ -169,7 +206,7 @@ def test_the_same_generator_gives_the_same_maps_whatever_the_global_seed(name: s
 
 @meant_for(EXPLAINERS, "test_works_where_gradients_are_off")
 def test_works_where_gradients_are_off(name: str) -> None:
-    model = model_of("small_cnn")
+    model = model_of(usual(name))
     with torch.no_grad():
         off = explain(name, model, images(2), [0, 1]).maps
     torch.testing.assert_close(off, explain(name, model, images(2), [0, 1]).maps)
@@ -177,7 +214,7 @@ def test_works_where_gradients_are_off(name: str) -> None:
 
 @meant_for(EXPLAINERS, "test_no_global_random_state_moves_and_nothing_warns")
 def test_no_global_random_state_moves_and_nothing_warns(name: str) -> None:
-    model = model_of("small_cnn")
+    model = model_of(usual(name))
     with warnings.catch_warnings(), unmoved():
         warnings.simplefilter("error")
         explain(name, model, images(2), [0, 1])
@@ -185,7 +222,7 @@ def test_no_global_random_state_moves_and_nothing_warns(name: str) -> None:
 
 @meant_for(EXPLAINERS, "test_a_logit_of_zero_for_every_image_gives_zeros", seeing)
 def test_a_logit_of_zero_for_every_image_gives_zeros(name: str) -> None:
-    model = copy.deepcopy(model_of("small_cnn"))
+    model = copy.deepcopy(model_of(usual(name)))
     nn.init.zeros_(model.head.weight)
     nn.init.zeros_(model.head.bias)
     result = explain(name, model, images(2), [0, 1])
@@ -200,12 +237,14 @@ PLACES = [
     ("resnet18", "layer3"),
     ("resnet18", "last_conv"),
     ("squeezenet1_1", "last_conv"),
+    (TOKENS, "penultimate"),
+    (TOKENS, "patches"),
+    (TOKENS, "blocks.0"),
 ]
 
 
-@pytest.mark.parametrize(("architecture", "layer"), PLACES)
-@meant_for(
-    EXPLAINERS, "test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not", seeing
+@with_networks(
+    "test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not", PLACES, seeing
 )
 def test_a_projection_shows_in_the_map_and_one_of_strength_zero_does_not(
     name: str, architecture: str, layer: str
@@ -233,11 +272,11 @@ def test_a_gated_map_is_shown_or_refused_with_a_reason(name: str) -> None:
     """Where it acts, the map is that of the affine map alone; elsewhere it is as without."""
     inputs = images(4)[..., :32, :32]
     with torch.no_grad():
-        features = model_of("small_cnn").features(inputs)
+        features = model_of(usual(name)).features(inputs)
     gate = torch.randn(features.shape[1], generator=torch.Generator().manual_seed(3))
     along = features @ gate
     threshold = along.sort().values[1:3].mean()
-    models = [copy.deepcopy(model_of("small_cnn")) for _ in range(2)]
+    models = [copy.deepcopy(model_of(usual(name))) for _ in range(2)]
     affine = projection(features.mean(dim=0), torch.zeros(features.shape[1]))
     models[0].intervention = affine
     models[1].intervention = Gated(affine, gate[None], threshold[None])
@@ -251,7 +290,7 @@ def test_a_gated_map_is_shown_or_refused_with_a_reason(name: str) -> None:
     if repeating(EXPLAINERS[name]):  # the copies of an image may lie on both sides of the gate
         return
     mapped = explain(name, models[0], inputs, classes).maps
-    plain = explain(name, model_of("small_cnn"), inputs, classes).maps
+    plain = explain(name, model_of(usual(name)), inputs, classes).maps
     acts = (along > threshold)[:, None, None]
     assert 0 < acts.sum() < len(acts)
     expected = torch.where(acts, mapped, plain)
@@ -290,9 +329,9 @@ def many(n: int) -> tuple[torch.Tensor, list[int]]:
 def test_a_batch_of_64_takes_no_more_at_once_than_allowed(
     name: str, at_once: int, passes: list[int]
 ) -> None:
-    expected = explain(name, tiny(), *many(64))
+    expected = explain(name, tiny(name), *many(64))
     passes.clear()
-    result = explain(name, tiny(), *many(64), pixels_at_once=at_once * PIXELS + 5)
+    result = explain(name, tiny(name), *many(64), pixels_at_once=at_once * PIXELS + 5)
     assert at_once * PIXELS / 2 < max(passes) <= at_once * PIXELS
     torch.testing.assert_close(result.maps, expected.maps, rtol=1e-5, atol=1e-12)
     torch.testing.assert_close(result.error, expected.error, rtol=0, atol=1e-9, equal_nan=True)
@@ -300,14 +339,14 @@ def test_a_batch_of_64_takes_no_more_at_once_than_allowed(
 
 @meant_for(EXPLAINERS, "test_at_least_one_image_goes_through", repeating)
 def test_at_least_one_image_goes_through(name: str, passes: list[int]) -> None:
-    expected = explain(name, tiny(), *many(3))
+    expected = explain(name, tiny(name), *many(3))
     passes.clear()
-    result = explain(name, tiny(), *many(3), pixels_at_once=1)
+    result = explain(name, tiny(name), *many(3), pixels_at_once=1)
     assert max(passes) == EXPLAINERS[name].traits["least"] * PIXELS
     torch.testing.assert_close(result.maps, expected.maps, rtol=1e-5, atol=1e-12)
 
 
 @meant_for(EXPLAINERS, "test_other_explainers_put_only_the_batch_through", once)
 def test_other_explainers_put_only_the_batch_through(name: str, passes: list[int]) -> None:
-    explain(name, tiny(), *many(5))
+    explain(name, tiny(name), *many(5))
     assert set(passes) == ({5 * PIXELS} if seeing(EXPLAINERS[name]) else set())

@@ -7,6 +7,7 @@ other libraries; `torchscript` and `torch_export` for programs, which bring thei
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from rightreasons.core.errors import UserError
@@ -34,7 +35,7 @@ class Family:
     Attributes
     ----------
     name
-        Of the family, which explainers refuse by (trait `refuses`).
+        Of the family, by which explainers take or refuse networks (traits `refuses`, `only`).
     members
         Their names.
     least
@@ -103,6 +104,11 @@ def is_outside(architecture: str) -> bool:
 def family_of(architecture: str) -> Family | None:
     """Return the family of an architecture that the suite knows by name, None for others."""
     return _BY_NAME.get(architecture)
+
+
+def members_of(families: Collection[str]) -> list[str]:
+    """Return the names of the architectures of some families."""
+    return [name for name, family in _BY_NAME.items() if family.name in families]
 
 
 def check_name(architecture: str) -> None:

@@ -52,7 +52,9 @@ class FeatureMap:
     def __init__(self, model: Classifier, layer: str) -> None:
         self.layer = layer
         self.network = trace(model, "gradcam", ADVICE)
-        node = _last_map(self.network) if layer == "last" else _output_of(self.network, model, layer)
+        node = (
+            _last_map(self.network) if layer == "last" else _output_of(self.network, model, layer)
+        )
         patches = patches_of(self.network, node)
         self._patches = None if patches is None else keep(self.network, patches)
         self._kept: Kept = keep(self.network, node, leaf=True)

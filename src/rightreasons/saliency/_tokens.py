@@ -123,9 +123,8 @@ class Attention:
         weights = list(self._weights)
         self._weights.clear()
         tokens = weights[0].shape[-1]
-        shapes = [(len(inputs), tokens, tokens)] * (len(weights) - 1)
-        shapes.append((len(inputs), weights[-1].shape[-2], tokens))  # one query may gather them
-        alike = all(w.dim() == 4 and (len(w), *w.shape[2:]) == s for w, s in zip(weights, shapes))
+        alike = all(w.dim() == 4 and (len(w), w.shape[3]) == (len(inputs), tokens) for w in weights)
+        alike = alike and all(w.shape[2] == tokens for w in weights[:-1])  # one may gather them
         if not alike or tokens < self._patches.value.shape[2:].numel():
             self._refuse(
                 "its tokens attend to each other in windows or groups, or their number changes "
@@ -192,4 +191,6 @@ class Attention:
 def upsampled(maps: Tensor, inputs: Tensor) -> Tensor:
     """Return maps (N, h, w) in the size of the images (N, 3, H, W), bilinear between centres."""
     size = inputs.shape[2:]
-    return nn.functional.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+    return nn.functional.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[
+        :, 0
+    ]

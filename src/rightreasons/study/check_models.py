@@ -8,6 +8,9 @@ that was trained elsewhere allows. Whether tensors fit is asked when a run start
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rightreasons.core.errors import UserError
 from rightreasons.debias import METHODS
 from rightreasons.models.config import ModelConfig
@@ -22,6 +25,7 @@ from rightreasons.models.facts import (
     family_of,
     is_outside,
     is_program,
+    members_of,
 )
 from rightreasons.models.hf_folder import hf_config, hf_input, hf_outputs
 from rightreasons.models.programs_files import check_program, program_input
@@ -120,16 +124,10 @@ def _check_frozen(model: ModelConfig, freeze: str) -> None:
 
 def _check_explainers(study: StudyConfig, grid: Grid, task: str, model: ModelConfig) -> None:
     """Raise UserError for an explainer that has no rule for a network's steps."""
-    family = family_of(model.architecture)
     for name in grid.sets(task):
         for explainer, chosen in study.explain.sets[name].items():
-            traits = EXPLAINERS[chosen["kind"]].traits
-            hidden = is_program(model.architecture) or model.architecture.startswith(HF)
-            if hidden and traits["reads"] == "layers":
-                why = "it follows a network layer by layer, and the layers are out of its sight"
-            elif family is not None and family.name in traits["refuses"]:
-                why = "it has no rule for some of its layers"
-            else:
+            why = _why_not(model.architecture, EXPLAINERS[chosen["kind"]].traits)
+            if not why:
                 continue
             raise UserError(
                 f"explain.sets.{name}.{explainer}: {chosen['kind']} cannot explain "
@@ -141,14 +139,24 @@ def _check_explainers(study: StudyConfig, grid: Grid, task: str, model: ModelCon
 
 def explainers_for(architecture: str) -> list[str]:
     """Return the explainers that nothing known speaks against, for an architecture."""
+    return [one.name for one in EXPLAINERS if not _why_not(architecture, one.traits)]
+
+
+def _why_not(architecture: str, traits: Mapping[str, Any]) -> str:
+    """Return what speaks against an explainer with these traits, empty where nothing is known."""
     family = family_of(architecture)
     hidden = is_program(architecture) or architecture.startswith(HF)
-    return [
-        one.name
-        for one in EXPLAINERS
-        if not (hidden and one.traits["reads"] == "layers")
-        and (family is None or family.name not in one.traits["refuses"])
-    ]
+    if hidden and traits["reads"] == "layers":
+        return "it follows a network layer by layer, and the layers are out of its sight"
+    if family is None:
+        return ""
+    if family.name in traits["refuses"]:
+        return "it has no rule for some of its layers"
+    if traits["only"] and family.name not in traits["only"]:
+        return (
+            f"it is for {', '.join(members_of(traits['only']))} and timm's networks of their kind"
+        )
+    return ""
 
 
 def _check_trained(study: StudyConfig, grid: Grid, task: str, model: ModelConfig) -> None:

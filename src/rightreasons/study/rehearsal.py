@@ -72,7 +72,7 @@ def rehearse_study(study: StudyConfig) -> None:
 
 
 def rehearse(model: ModelConfig, side: int, explainers: dict[str, dict[str, Any]]) -> None:
-    """Build a network, put an image through it, and begin to explain it.
+    """Build a network, put an image through it, and explain it.
 
     Parameters
     ----------
@@ -105,17 +105,19 @@ def rehearse(model: ModelConfig, side: int, explainers: dict[str, dict[str, Any]
             f"{_resized(model)}: {reason(error)} {_way_on(model, side)}"
         ) from error
     for given in explainers.values():
-        _begin(network, image, given)
+        _explain(network, image, given)
 
 
-def _begin(network: Classifier, image: torch.Tensor, given: dict[str, Any]) -> None:
+def _explain(network: Classifier, image: torch.Tensor, given: dict[str, Any]) -> None:
+    import torch
+
     from rightreasons.core.seeds import generator_of
 
     explainer = EXPLAINERS[given["kind"]]
     if explainer.traits["reads"] == "layers":
         params = explainer.params.model_validate({k: v for k, v in given.items() if k != "kind"})
-        with explainer.run(network, params, generator_of(0)):
-            pass
+        with explainer.run(network, params, generator_of(0)) as explain:
+            explain(image, torch.zeros(1, dtype=torch.int64))
 
 
 def _way_on(model: ModelConfig, side: int) -> str:
