@@ -72,7 +72,9 @@ class _EveryReLU(TorchFunctionMode):
         name = getattr(function, "__name__", "")
         if name in ("relu", "relu_"):
             return _Rectified.apply(args[0], self.guided)
-        if name == "relu6" or (name.startswith("hardtanh") and args[1:3] == (0.0, 6.0)):
+        told = {**dict(zip(("", "min_val", "max_val"), args, strict=False)), **(kwargs or {})}
+        capped = told.get("min_val") == 0 and told.get("max_val") == 6
+        if name == "relu6" or (name.startswith("hardtanh") and capped):
             return _Rectified.apply(args[0], self.guided).clamp(max=6)
         return function(*args, **(kwargs or {}))
 

@@ -162,14 +162,11 @@ def test_an_explainer_is_refused_where_it_would_refuse(architecture: str) -> Non
     assert refusing == [e.name for e in EXPLAINERS if e.name not in allowed]
 
 
-@pytest.mark.parametrize(
-    "architecture",
-    ["densenet121", "mobilenet_v2", "mnasnet1_0", "shufflenet_v2_x1_0", "efficientnet_b0"],
-)
-def test_lrp_is_refused_before_anything_is_trained(architecture: str) -> None:
-    sets = {"images": 16, "sets": {"main": {"lrp": {}}}}
-    said = refused(model={"architecture": architecture}, explain=sets)
-    assert f"explain.sets.main.lrp: lrp cannot explain {architecture}" in said
+@pytest.mark.parametrize("architecture", ["vit_b_16", "efficientnet_b0", "regnet_y_400mf"])
+def test_guided_backpropagation_is_refused_before_anything_is_trained(architecture: str) -> None:
+    sets = {"images": 16, "sets": {"main": {"guided_backprop": {}}}}
+    said = refused(model={"architecture": architecture, "input": {"size": 224}}, explain=sets)
+    assert f"sets.main.guided_backprop: guided_backprop cannot explain {architecture}" in said
     assert "integrated_gradients" in said
 
 

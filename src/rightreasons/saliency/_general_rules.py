@@ -27,11 +27,6 @@ Weighted = nn.Conv2d | nn.Linear
 Contributions = tuple[Tensor, Callable[[Tensor], Tensor]]
 
 
-def unchanged(layer: nn.Module, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
-    """Pass relevance on as it is: the rule of an activation."""
-    return relevance
-
-
 def pooled(layer: nn.Module, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
     """Share relevance out by the gradient, which adds up to 1: a softmax, of a log-sum-exp."""
     with torch.enable_grad():

@@ -71,7 +71,7 @@ class ConvRules:
     few: Rule | None = None
     grouped: bool = False
 
-    def form(self, layer: nn.Module, non_negative: bool, rectified: bool) -> Rule:
+    def form(self, layer: nn.Conv2d, non_negative: bool, rectified: bool) -> Rule:
         """Return the cheapest form for a layer."""
         if not _conv_rules.plain(layer):
             return self.general
@@ -289,7 +289,7 @@ def _put_at_pixels(graph: fx.GraphModule, node: fx.Node, pixels: set[fx.Node]) -
     layer = module_at(graph, node)
     if node in pixels:
         if isinstance(layer, Rescaled):
-            put_module(graph, node, Ruled(layer, _general_rules.unchanged, True))
+            put_module(graph, node, _token_rules.Rescaling(layer))
         return []
     before = [one for one in node.all_input_nodes if one in pixels]
     return [_insert(graph, node, one, _token_rules.Relevance()) for one in before]

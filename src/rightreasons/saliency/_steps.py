@@ -58,7 +58,7 @@ MOVING_FUNCTIONS = (
     *(torch.unsqueeze, torch.chunk, torch.split, torch.unbind, torch.roll, torch.narrow),
     *("view", "reshape", "permute", "transpose", "contiguous", "expand", "squeeze", "unsqueeze"),
     *("chunk", "split", "unbind", "clone", "roll", "unflatten", "swapaxes", "movedim", "float"),
-    *("expand_as", "view_as", "narrow", "repeat", "to", "type_as", "mT"),
+    *("expand_as", "view_as", "narrow", "repeat", "to", "type_as"),
 )
 #: Modules that move values.
 MOVES = (*DROPOUTS, nn.Flatten, nn.Unflatten, nn.Identity, nn.ZeroPad2d, Windows, Unwindows)
@@ -122,7 +122,8 @@ def is_linear(graph: fx.GraphModule, node: fx.Node, of_image: Collection[fx.Node
         return len(factors(node, of_image)) == 1
     if node.target in RATIOS:
         return factors(node, of_image) == list(node.args[:1])
-    return node.target in LINEAR_FUNCTIONS or moves_whole(node)
+    turned = node.target is getattr and node.args[1] in ("T", "mT")
+    return turned or node.target in LINEAR_FUNCTIONS or moves_whole(node)
 
 
 #: Functions of torchvision that tracing keeps whole: branches that are left out in training alone,

@@ -43,6 +43,34 @@ class Relevance(nn.Module):
         return _Scaled.apply(x, x.detach())
 
 
+class Rescaling(nn.Module):
+    """Pixels on another scale, whose relevance (not c) stays as it is.
+
+    Parameters
+    ----------
+    layer
+        What brings them to it.
+    """
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the pixels on their other scale."""
+        return _Rescaling.apply(x, self.layer)
+
+
+class _Rescaling(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: nn.Module) -> Tensor:
+        return layer(x)
+
+    @staticmethod
+    def backward(ctx: Any, relevance: Tensor) -> Any:
+        return relevance, None
+
+
 class Damped(nn.Module):
     """The epsilon rule behind a linear layer: z / (z +- epsilon) of what comes (Bach et al. 2015).
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -78,7 +78,7 @@ def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:
 
 
 #: Functions and methods that work in place, and the same that do not.
-NOT_IN_PLACE = {
+NOT_IN_PLACE: dict[Any, Any] = {
     operator.iadd: operator.add,
     operator.imul: operator.mul,
     "add_": torch.add,
