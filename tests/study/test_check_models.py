@@ -349,7 +349,7 @@ def test_weights_that_do_not_fit_end_a_run_before_its_first_job(
     ("model", "explainers", "said"),
     [
         ({"positive": 7}, {}, "the network has 2 outputs"),
-        ({}, {"lrp": {"kind": "lrp"}}, "lrp: there is no relevance rule for Hardswish"),
+        ({}, {"g": {"kind": "guided_backprop"}}, "guided_backprop: there is no rule for Hardswish"),
     ],
 )
 def test_what_a_rehearsal_finds(
