@@ -97,14 +97,16 @@ def libraries(options: Options) -> Iterator[Comparison]:
 def all_of_them(options: Options) -> Iterator[Comparison]:
     """Yield the cost of every registered explainer with its default parameters."""
     batch, size = options.pick((16, 64), (2, 32))
-    model, inputs = network("resnet18", size, batch)
     for name in EXPLAINERS.names():
+        tokens = bool(EXPLAINERS[name].traits["only"])
+        architecture, side = ("small_vit", 64) if tokens else ("resnet18", size)
+        model, inputs = network(architecture, side, batch)
         with ExitStack() as stack:
             ours = opened(stack, name, {}, model)
             yield Comparison(
                 group="explainers",
                 what=name,
-                data=f"resnet18, {size} px, batch {batch}",
+                data=f"{architecture}, {side} px, batch {batch}",
                 unit="maps",
                 units=batch,
                 ours=partial(ours, inputs, torch.arange(batch) % 2),

@@ -25,7 +25,7 @@ from rightreasons.saliency.maps import explain
 
 N, SIDE, REGION = 16, 16, 8
 CPU = torch.device("cpu")
-SEEING = [one.name for one in EXPLAINERS if not one.traits["control"]]
+SEEING = [one.name for one in EXPLAINERS if not (one.traits["control"] or one.traits["only"])]
 NOISE = "random"
 SEEN = (*SEEING, NOISE)
 #: Families whose probes noise must lose. The complexity of a map says nothing of the network.

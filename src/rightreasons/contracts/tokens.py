@@ -35,8 +35,9 @@ def tokens() -> Classifier:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         trunk = Tokens()
-        for block in trunk.blocks:  # attention that tells tokens apart
-            nn.init.normal_(block.self_attention.in_proj_weight, std=0.5)
+        for module in trunk.modules():  # attention that tells tokens apart
+            if isinstance(module, nn.MultiheadAttention):
+                nn.init.normal_(module.in_proj_weight, std=0.5)
         # Scales of 1 make the logits' gradient orthogonal to the features, whose projection then
         # changes no gradient.
         nn.init.uniform_(trunk.norm.weight, 0.5, 1.5)
