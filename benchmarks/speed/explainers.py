@@ -102,7 +102,7 @@ def all_of_them(options: Options) -> Iterator[Comparison]:
         architecture, side = ("small_vit", 64) if tokens else ("resnet18", size)
         model, inputs = network(architecture, side, batch)
         with ExitStack() as stack:
-            ours = opened(stack, name, {}, model)
+            ours = opened(stack, name, options.pick({}, EXPLAINERS[name].traits["small"]), model)
             yield Comparison(
                 group="explainers",
                 what=name,

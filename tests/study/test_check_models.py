@@ -147,6 +147,17 @@ def test_images_that_a_network_does_not_take(architecture: str, said: str) -> No
 TRACED = ["small_cnn", "squeezenet1_1", "mobilenet_v3_small", "mobilenet_v2", "mnasnet0_5"]
 
 
+@pytest.mark.parametrize("architecture", ["resnet18", "swin_t", "maxvit_t", "convnext_tiny"])
+@pytest.mark.parametrize("explainer", ["attention_rollout", "attention_relevance"])
+def test_what_reads_attention_is_for_vision_transformers(explainer: str, architecture: str) -> None:
+    sets = {"images": 16, "sets": {"main": {explainer: {}}}}
+    said = refused(model={"architecture": architecture, "input": {"size": 224}}, explain=sets)
+    assert f"sets.main.{explainer}: {explainer} cannot explain {architecture}" in said
+    assert "it is for" in said
+    assert "vit_b_16" in said
+    load_config(tiny(explain=sets, model={"architecture": "vit_b_16", "input": {"size": 224}}))
+
+
 @pytest.mark.parametrize("architecture", TRACED)
 def test_an_explainer_is_refused_where_it_would_refuse(architecture: str) -> None:
     network, refusing = build_classifier(architecture).eval(), []
