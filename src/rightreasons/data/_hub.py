@@ -58,7 +58,7 @@ def fetch_shards(repo: str, revision: str, files: str, home: Path, name: str) ->
         ) from None
     try:
         info = hub.HfApi().dataset_info(repo, revision=revision, files_metadata=True)
-        wanted = {one.rfilename: _sum(one) for one in info.siblings if _is_asked(one, files)}
+        wanted = {one.rfilename: _sum(one) for one in info.siblings or [] if _is_asked(one, files)}
         if not wanted:
             raise UserError(_nothing(info, repo, revision, files, name))
         for place, known in wanted.items():

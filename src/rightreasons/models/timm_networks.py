@@ -45,7 +45,7 @@ def timm_network(name: str, classes: int | None, image_size: int | None = None) 
             f"model.architecture: timm has no model {name!r}"
             f"{suggestion(name, timm.list_models())} `timm.list_models()` has all."
         )
-    extra = {} if classes is None else {"num_classes": classes}
+    extra: dict[str, Any] = {} if classes is None else {"num_classes": classes}
     if image_size is not None:
         extra["img_size"] = image_size
     try:

@@ -277,8 +277,18 @@ def expand(network: nn.Module) -> None:
             written = WRITTEN_OUT.get((kind.__module__, kind.__name__))
             if written is not None and _plain(child):
                 setattr(parent, name, written(child).train(child.training))
+            elif kind.__module__.startswith("timm.layers") and isinstance(child, nn.BatchNorm2d):
+                setattr(parent, name, _norm_and_activation(child))
         if hasattr(parent, "fused_attn"):  # timm's: one function in place of several
             parent.fused_attn = True  # type: ignore[assignment]
+
+
+def _norm_and_activation(made: Any) -> nn.Module:
+    """Return timm's norm with an activation, of as many channels and the same numbers, as two."""
+    norm = nn.BatchNorm2d(made.num_features, eps=made.eps, affine=made.affine)
+    norm.load_state_dict(made.state_dict(), strict=False)
+    norm.to(made.running_mean)
+    return nn.Sequential(norm, made.drop, made.act).train(made.training).requires_grad_(False)
 
 
 def _plain(module: nn.Module) -> bool:
