@@ -21,6 +21,7 @@ from .options import Options
 
 COMPOSITES = ("epsilon_plus", "epsilon_plus_flat", "epsilon_gamma_box", "epsilon_alpha2_beta1")
 LRP_AIM = 2.5  # times the bound
+FAMILY_AIM = 3.0  # times the bound, on networks that are no ReLU CNNs
 STEP_AIM = 1.1  # times the bound per step of integrated gradients
 CLASSES = (0, 1)
 
@@ -30,6 +31,7 @@ Explain = Callable[[torch.Tensor, torch.Tensor], Any]
 def comparisons(options: Options) -> Iterator[Comparison]:
     """Yield LRP and integrated gradients against the bound and other libraries, then the rest."""
     yield from bounds(options)
+    yield from families(options)
     yield from libraries(options)
     yield from all_of_them(options)
 
@@ -60,6 +62,37 @@ def bounds(options: Options) -> Iterator[Comparison]:
                     against="one forward pass and one input gradient",
                     kind="cost",
                     aim=aim,
+                )
+
+
+def families(options: Options) -> Iterator[Comparison]:
+    """Yield the cost of LRP and DeepLIFT on networks of other kinds."""
+    for architecture, size, batch in options.pick(
+        [
+            ("vit_b_16", 224, 4),
+            ("swin_t", 224, 4),
+            ("convnext_tiny", 224, 4),
+            ("efficientnet_b0", 224, 4),
+            ("mobilenet_v3_small", 224, 8),
+            ("densenet121", 128, 4),
+        ],
+        [("small_vit", 64, 2)],
+    ):
+        model, inputs = network(architecture, size, batch)
+        for name in ("lrp", "deeplift"):
+            with ExitStack() as stack:
+                ours = opened(stack, name, {}, model)
+                yield Comparison(
+                    group="families",
+                    what=name,
+                    data=f"{architecture}, {size} px, batch {batch}",
+                    unit="maps",
+                    units=batch,
+                    ours=partial(ours, inputs, torch.arange(batch) % 2),
+                    other=partial(input_gradient, model, inputs, torch.arange(batch) % 2),
+                    against="one forward pass and one input gradient",
+                    kind="cost",
+                    aim=FAMILY_AIM,
                 )
 
 

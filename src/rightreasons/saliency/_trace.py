@@ -23,7 +23,6 @@ from rightreasons.saliency._steps import (
     INPUTS,
     INTERVENTIONS,
     RECTIFYING_FUNCTIONS,
-    module_at,
     put_module,
 )
 
@@ -139,27 +138,6 @@ def merge_intervention(model: Classifier, explainer: str) -> nn.Linear:
             "intervention or another explainer, such as integrated_gradients."
         )
     return merged
-
-
-def separate(graph: fx.GraphModule, kinds: tuple[type[nn.Module], ...]) -> fx.GraphModule:
-    """Give every call of a module of these kinds a module and an input tensor of its own, in place.
-
-    Captum hooks modules and the tensors that they are given: it misses functions, its DeepLIFT
-    cannot have a module called twice, and what another branch sends back to the same tensor would
-    be changed too. ReLU functions become ReLU modules.
-    """
-    for node in list(graph.graph.nodes):
-        if node.op in ("call_function", "call_method") and node.target in RECTIFYING_FUNCTIONS:
-            node.args, node.kwargs = node.args[:1], {}
-            put_module(graph, node, nn.ReLU())
-        module = module_at(graph, node)
-        if isinstance(module, kinds):
-            put_module(graph, node, copy.deepcopy(module))
-            with graph.graph.inserting_before(node):
-                node.args = (graph.graph.call_function(torch.clone, node.args),)
-    graph.delete_all_unused_submodules()
-    graph.recompile()
-    return graph
 
 
 def _refuse_hooks(network: nn.Module, explainer: str) -> None:
