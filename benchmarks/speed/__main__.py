@@ -22,6 +22,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "train": (train.training,),
     "methods": (methods.comparisons, losses.comparisons, searches.comparisons),
     "explainers": (explainers.comparisons,),
+    "families": (explainers.families,),
     "metrics": (metrics.comparisons,),
     "regions": (regions.comparisons,),
 }

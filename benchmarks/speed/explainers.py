@@ -31,7 +31,6 @@ Explain = Callable[[torch.Tensor, torch.Tensor], Any]
 def comparisons(options: Options) -> Iterator[Comparison]:
     """Yield LRP and integrated gradients against the bound and other libraries, then the rest."""
     yield from bounds(options)
-    yield from families(options)
     yield from libraries(options)
     yield from all_of_them(options)
 
