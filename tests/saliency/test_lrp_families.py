@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,40 @@ def test_a_step_without_rule_is_named_with_its_layer() -> None:
     inner = nn.Sequential(layers, Strange(nn.Identity()))
     with pytest.raises(UserError, match=r"no rule for cumsum in trunk\.1(?s:.)*Allowed are"):
         explain(Classifier(inner, nn.Linear(4, 2)), images(1).float(), [0])
+
+
+def test_a_product_of_three_values_is_refused() -> None:
+    class Three(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.flatten(torch.einsum("nchw,nchw,nchw->nchw", x, x, x), 1)
+
+    with pytest.raises(UserError, match="no rule for einsum"):
+        explain(Classifier(Three(), nn.Linear(12, 2)), torch.ones(1, 3, 2, 2), [1])
+
+
+@pytest.mark.parametrize(
+    ("function", "known"),
+    [
+        (lambda x: nn.functional.pad(x, (1, 1)), True),
+        (lambda x: nn.functional.pad(x, (1, 1), value=-1.0), False),
+        (lambda x: x + x, True),
+        (lambda x: torch.add(x, x, alpha=-2), False),
+        (lambda x: x * -1, False),
+        (lambda x: x * x.mean((2, 3), keepdim=True).sigmoid(), True),
+    ],
+)
+def test_values_that_are_never_below_zero_are_known_by_the_structure(
+    function: Callable[[torch.Tensor], torch.Tensor], known: bool
+) -> None:
+    from rightreasons.saliency._canonize import canonize, non_negative
+
+    class Behind(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return function(x.relu()).mean((2, 3))
+
+    graph = canonize(Classifier(Behind(), nn.Linear(3, 2)))
+    (last,) = (node for node in graph.graph.nodes if node.target == "head")
+    assert (last.all_input_nodes[0] in non_negative(graph)) == known
 
 
 def test_a_product_of_the_image_with_itself_is_one_of_two_factors() -> None:

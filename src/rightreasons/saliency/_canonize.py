@@ -35,6 +35,7 @@ from rightreasons.saliency._steps import (
     RECTIFYING_FUNCTIONS,
     SOFTMAXES,
     SUMS,
+    factors,
     is_linear,
     module_at,
     put_module,
@@ -78,7 +79,7 @@ def canonize(model: Classifier) -> fx.GraphModule:
     of_image = values(graph)
     refuse_other_steps(
         graph,
-        lambda node, module: is_linear(graph, node, of_image) or _has_rule(node, module),
+        lambda node, module: is_linear(graph, node, of_image) or _has_rule(node, module, of_image),
         "lrp",
         ADVICE,
     )
@@ -87,12 +88,13 @@ def canonize(model: Classifier) -> fx.GraphModule:
     return graph
 
 
-def _has_rule(node: fx.Node, module: nn.Module | None) -> bool:
-    """Return whether a step that is not linear has a rule."""
+def _has_rule(node: fx.Node, module: nn.Module | None, of_image: set[fx.Node]) -> bool:
+    """Return whether a step that is not linear has a rule; products have one for two factors."""
     if module is None:
-        functions = (*RECTIFYING_FUNCTIONS, *ACTIVATING_FUNCTIONS, *SOFTMAXES, *PRODUCTS)
-        others = (*MATRIX_PRODUCTS, *NORMALISING_FUNCTIONS, *POOLING_FUNCTIONS)
-        return node.target in (*functions, *others)
+        if node.target in (*PRODUCTS, *MATRIX_PRODUCTS):
+            return len(factors(node, of_image)) == 2
+        functions = (*RECTIFYING_FUNCTIONS, *ACTIVATING_FUNCTIONS, *SOFTMAXES)
+        return node.target in (*functions, *NORMALISING_FUNCTIONS, *POOLING_FUNCTIONS)
     steps = (*ACTIVATIONS, *MAX_POOLS, *INTERVENTIONS, *LAYER_NORMS, nn.Softmax, Attend, Unit)
     return isinstance(module, (*steps, Grouped)) or is_activation(module)
 
@@ -106,20 +108,19 @@ def is_activation(module: nn.Module | None) -> bool:
 def non_negative(graph: fx.GraphModule) -> set[fx.Node]:
     """Return the nodes whose values are at least 0 for every input, by the structure alone."""
     known: set[fx.Node] = set()
-    kept = (*AVERAGES, *GATES)
     for node in graph.graph.nodes:
-        sums = node.target in (*SUMS, *PRODUCTS, *AVERAGING_FUNCTIONS)
-        carries = sums or _moves(graph, node) or isinstance(module_at(graph, node), kept)
-        if _rectifies(graph, node) or (
-            carries and _all_nodes(node, sums) and all(p in known for p in node.all_input_nodes)
-        ):
+        module = module_at(graph, node)
+        always = isinstance(module, (*RECTIFIERS, *GATES)) or node.target in POSITIVE_FUNCTIONS
+        carries = _keeps_sign(node) or _moves(graph, node) or isinstance(module, AVERAGES)
+        if always or (carries and all(part in known for part in node.all_input_nodes)):
             known.add(node)
     return known
 
 
-def _all_nodes(node: fx.Node, sums: bool) -> bool:
-    """Return whether nothing but other steps goes into a sum or product."""
-    return not sums or all(isinstance(part, fx.Node) for part in node.args[:2])
+def _keeps_sign(node: fx.Node) -> bool:
+    """Return whether a step's outputs are at least 0 if all other steps' are that go into it."""
+    two = not node.kwargs and all(isinstance(part, fx.Node) for part in node.args[:2])
+    return node.target in AVERAGING_FUNCTIONS or (node.target in (*SUMS, *PRODUCTS) and two)
 
 
 def rectified(graph: fx.GraphModule) -> set[fx.Node]:
@@ -141,6 +142,8 @@ def _rectifies(graph: fx.GraphModule, node: fx.Node) -> bool:
 def _moves(graph: fx.GraphModule, node: fx.Node) -> bool:
     functions = (*MOVING_FUNCTIONS, *POOLING_FUNCTIONS)
     moving = node.op in ("call_function", "call_method") and node.target in functions
+    if node.target is F.pad and (len(node.args) > 3 or node.kwargs.get("value")):
+        return False  # the frame has values of its own
     return moving or isinstance(module_at(graph, node), (*MOVES, *MAX_POOLS))
 
 
