@@ -72,11 +72,15 @@ class _EveryReLU(TorchFunctionMode):
         name = getattr(function, "__name__", "")
         if name in ("relu", "relu_"):
             return _Rectified.apply(args[0], self.guided)
-        told = {**dict(zip(("", "min_val", "max_val"), args, strict=False)), **(kwargs or {})}
-        capped = told.get("min_val") == 0 and told.get("max_val") == 6
-        if name == "relu6" or (name.startswith("hardtanh") and capped):
+        if name == "relu6" or (name.startswith("hardtanh") and _caps(args, kwargs or {})):
             return _Rectified.apply(args[0], self.guided).clamp(max=6)
         return function(*args, **(kwargs or {}))
+
+
+def _caps(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Return whether a call of hardtanh is one of ReLU6."""
+    told = {**dict(zip(("", "min_val", "max_val"), args, strict=False)), **kwargs}
+    return told.get("min_val") == 0 and told.get("max_val") == 6
 
 
 def rectified(guided: bool) -> Reference:

@@ -4,7 +4,7 @@ python docs/refresh_explainers.py              print it
 python docs/refresh_explainers.py --write      put it into explainers.md
 
 Networks have random weights, and batch norm the statistics of noise images; all is in float64. What
-is compared with is written in explainer_references.py. About 20 minutes on one core.
+is compared with is written in explainer_references.py. About 15 minutes on one core.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from rightreasons.saliency import EXPLAINERS, _conv_rules, _general_rules
 
 PAGE = Path(__file__).parent / "explainers.md"
 MARKED = re.compile(r"(<!-- matrix -->\n).*?(<!-- end -->)", re.S)
+LARGE = 224
 #: Networks, and the side of their images where it is not 64 pixels.
 NETWORKS = {
     **dict.fromkeys(("small_cnn", "small_vit", "small_convnext"), 64),
@@ -38,7 +39,7 @@ NETWORKS = {
     **dict.fromkeys(("regnet_x_400mf", "regnet_y_400mf", "mnasnet0_5"), 64),
     **dict.fromkeys(("mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0"), 64),
     **dict.fromkeys(("shufflenet_v2_x0_5", "convnext_tiny", "swin_t", "swin_v2_t"), 64),
-    **dict.fromkeys(("vit_b_16", "maxvit_t"), 224),
+    **dict.fromkeys(("vit_b_16", "maxvit_t"), LARGE),
 }
 #: Parameters with which each is tried: those of its reference, or quick ones.
 PARAMS: dict[str, dict[str, Any]] = {
@@ -111,8 +112,9 @@ def fine_stabilisers() -> Iterator[None]:
 def cell(name: str, architecture: str, side: int, reasons: dict[str, list[str]]) -> str:
     """Return one cell: what is found, or R for a refusal, whose reason is noted."""
     stream = torch.Generator().manual_seed(3)
-    images = torch.randn(2, 3, side, side, generator=stream).double()
-    classes = torch.tensor([0, 1])
+    many = 1 if side == LARGE else 2
+    images = torch.randn(many, 3, side, side, generator=stream).double()
+    classes = torch.tensor([0, 1])[:many]
     try:
         found = maps(name, network(architecture, side), images, classes)
     except UserError as error:
