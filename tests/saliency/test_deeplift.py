@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -15,6 +14,7 @@ from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier, projection
 from rightreasons.models.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from rightreasons.saliency import EXPLAINERS, Attribution
+from tiny_networks import SIDE, TINY, tiny_network
 
 MEAN, STD = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], dtype=torch.double)[..., None, None]
 STARTS = {"mean": torch.zeros(3, 1, 1).double(), "black": -MEAN / STD}
@@ -209,46 +209,6 @@ def test_equals_captum_where_it_is_right(name: str) -> None:
 # --- Every family of torchvision's, small. ------------------------------------------------------
 
 
-def small_ones() -> dict[str, Callable[[], nn.Module]]:
-    """Return networks of few layers by family, with 8 outputs."""
-    from torchvision import models
-    from torchvision.models.convnext import CNBlockConfig
-    from torchvision.models.efficientnet import MBConvConfig
-    from torchvision.models.mobilenetv3 import InvertedResidualConfig
-    from torchvision.models.regnet import BlockParams
-    from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
-
-    swin = {"patch_size": [2, 2], "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2]}
-    swin |= {"window_size": [4, 4], "num_classes": 8}
-    v2 = {"block": SwinTransformerBlockV2, "downsample_layer": PatchMergingV2}
-    maxvit = {"input_size": (32, 32), "stem_channels": 8, "partition_size": 4, "head_dim": 4}
-    maxvit |= {"block_channels": [8, 8], "block_layers": [1, 1], "num_classes": 8}
-    inverted = (
-        InvertedResidualConfig(8, 3, 16, 8, True, "RE", 2, 1, 1),
-        InvertedResidualConfig(8, 5, 24, 12, True, "HS", 1, 1, 1),
-    )
-    convnext = [CNBlockConfig(8, 16, 2), CNBlockConfig(16, None, 2)]
-    mbconv = [MBConvConfig(1, 3, 1, 8, 8, 1), MBConvConfig(4, 5, 2, 8, 12, 2)]
-    return {
-        "vit": lambda: models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=8),
-        "swin": lambda: models.SwinTransformer(**swin),
-        "swin_v2": lambda: models.SwinTransformer(**swin, **v2),
-        "maxvit": lambda: models.MaxVit(**maxvit, stochastic_depth_prob=0.1),
-        "convnext": lambda: models.ConvNeXt(convnext, num_classes=8, layer_scale=1.0),
-        "efficientnet": lambda: models.EfficientNet(mbconv, 0.1, num_classes=8),
-        "mobilenet_v3": lambda: models.MobileNetV3(inverted, 16, num_classes=8),
-        "mobilenet_v2": lambda: models.MobileNetV2(
-            8, inverted_residual_setting=[[1, 8, 1, 1], [6, 8, 2, 2]]
-        ),
-        "densenet": lambda: models.DenseNet(4, (2, 2), 8, num_classes=8),
-        "regnet_y": lambda: models.RegNet(
-            BlockParams([1, 2], [8, 16], [4, 8], [2, 2], [1, 1], 0.25), 8, 8
-        ),
-        "shufflenet_v2": lambda: models.ShuffleNetV2([1, 1, 1], [8, 16, 24, 32, 32], 8),
-        "inception": Pooled,
-    }
-
-
 class Pooled(nn.Module):
     """Functions as in Inception and in networks of one's own: pooling, activations, softmax."""
 
@@ -268,35 +228,30 @@ class Pooled(nn.Module):
 
 
 def small(family: str) -> tuple[Classifier, torch.Tensor]:
-    """Return a small network of a family, batch norm as in training, and two images."""
-    inputs = images(2, 32, 32)
+    """Return a small network of a family, in float64, and two images."""
+    inputs = images(2, SIDE, SIDE)
+    if family in TINY:
+        return tiny_network(family), inputs
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = Classifier(small_ones()[family](), nn.Linear(8, 2))
-        for name, module in model.named_modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = 1
-            elif name.endswith("heads.head"):  # zero at first
-                nn.init.normal_(module.weight, std=0.3)
-    model.train()(images(4, 32, 32))
-    return model.eval(), inputs
+        return Classifier(Pooled(), nn.Linear(8, 2)).double().eval(), inputs
 
 
 @pytest.mark.parametrize("baseline", ["mean", "black"])
-@pytest.mark.parametrize("family", small_ones())
+@pytest.mark.parametrize("family", [*TINY, "functions"])
 def test_every_family_is_complete(family: str, baseline: str) -> None:
     model, inputs = small(family)
-    assert explain(model, inputs, [0, 1], baseline=baseline).error.max() < 1e-4
-    exact = explain(model.double(), inputs.double(), [0, 1], baseline=baseline)
+    exact = explain(model, inputs.double(), [0, 1], baseline=baseline)
     assert exact.error.max() < 1e-8
     assert exact.maps.abs().amax((1, 2)).min() > 0
+    assert explain(model.float(), inputs, [0, 1], baseline=baseline).error.max() < 1e-3
 
 
 @pytest.mark.parametrize("family", ["swin_v2", "maxvit"])
 def test_windows_of_attention_stay_with_their_image(family: str) -> None:
     model, inputs = small(family)
     inputs = inputs.double()
-    together = explain(model.double(), inputs, [0, 1]).maps
+    together = explain(model, inputs, [0, 1]).maps
     for i in range(2):
         alone = explain(model, inputs[i : i + 1], [i]).maps[0]
         torch.testing.assert_close(alone, together[i], rtol=1e-7, atol=1e-10)
