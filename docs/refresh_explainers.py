@@ -27,6 +27,9 @@ from rightreasons.models.architectures import build_classifier
 from rightreasons.models.classifier import Classifier
 from rightreasons.saliency import EXPLAINERS, _conv_rules, _general_rules
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/helpers"))
+from tiny_networks import ADDED, settle
+
 PAGE = Path(__file__).parent / "explainers.md"
 MARKED = re.compile(r"(<!-- matrix -->\n).*?(<!-- end -->)", re.S)
 LARGE = 224
@@ -50,7 +53,6 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 #: Explainers whose maps have a sum to keep. Of integrated gradients the sum is a quadrature's.
 SUMS = {"lrp": "conservation", "deeplift": "completeness"}
-ADDED = ("in_proj_bias", "class_token", "pos_embedding", "relative_position_bias_table")
 EQUAL, KEPT = 1e-4, 1e-4
 #: LRP's and zennit's stabilisers are not at the same places: 1e-6 of a value each, many times over.
 NEARLY = 1e-2
@@ -67,22 +69,6 @@ def network(architecture: str, side: int, *, added: bool = True) -> Classifier:
                 nn.init.normal_(tensor, std=0.1) if added else nn.init.zeros_(tensor)
         settle(model, torch.randn(8, 3, side, side).double(), added)
     return model
-
-
-@torch.no_grad()
-def settle(model: nn.Module, images: torch.Tensor, added: bool) -> None:
-    """Give batch norms the statistics of what they get, layer by layer."""
-
-    def of_inputs(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor, ...]) -> None:
-        values = inputs[0].movedim(1, 0).flatten(1)
-        norm.running_mean.copy_(values.mean(1) if added else torch.zeros(len(values)))
-        norm.running_var.copy_((values - norm.running_mean[:, None]).square().mean(1))
-
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    hooks = [norm.register_forward_pre_hook(of_inputs) for norm in norms]
-    model(images)
-    for hook in hooks:
-        hook.remove()
 
 
 def maps(name: str, model: Classifier, images: torch.Tensor, classes: torch.Tensor) -> Any:

@@ -128,15 +128,15 @@ def tiny_network(family: str, *, biases: bool = True, seed: int = 0) -> Classifi
             if key.endswith("bias") or key.rpartition(".")[2] in ADDED:
                 nn.init.normal_(tensor, std=0.2) if biases else nn.init.zeros_(tensor)
         nn.init.normal_(model.head.weight)
-        _settle(model, torch.randn(8, 3, SIDE, SIDE).double(), biases)
+        settle(model, torch.randn(8, 3, SIDE, SIDE).double(), biases)
     return model
 
 
 @torch.no_grad()
-def _settle(model: nn.Module, images: torch.Tensor, biases: bool) -> None:
+def settle(model: nn.Module, images: torch.Tensor, biases: bool) -> None:
     """Give batch norms the statistics of what they get, layer by layer."""
 
-    def settle(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor, ...]) -> None:
+    def of_inputs(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor, ...]) -> None:
         values = inputs[0].movedim(1, 0).flatten(1)
         norm.running_mean.copy_(values.mean(1) if biases else torch.zeros(len(values)))
         norm.running_var.copy_((values - norm.running_mean[:, None]).square().mean(1))
@@ -144,7 +144,7 @@ def _settle(model: nn.Module, images: torch.Tensor, biases: bool) -> None:
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
         nn.init.uniform_(norm.weight, 0.7, 1.3)
-    hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
+    hooks = [norm.register_forward_pre_hook(of_inputs) for norm in norms]
     model(images)
     for hook in hooks:
         hook.remove()

@@ -43,6 +43,7 @@ from rightreasons.saliency._steps import (
     SOFTMAXES,
     factors,
     module_at,
+    put_behind,
     put_module,
     values,
 )
@@ -249,7 +250,7 @@ def _put_rule(
         return
     if at_image:
         _insert(graph, node, node.all_input_nodes[0], _token_rules.Relevance())
-    _behind(graph, node, _token_rules.Damped(epsilon))
+    put_behind(graph, node, _token_rules.Damped(epsilon), f"behind_{node.name}")
 
 
 def _put_on_module(graph: fx.GraphModule, node: fx.Node, layer: nn.Module, rules: Rules) -> None:
@@ -257,13 +258,13 @@ def _put_on_module(graph: fx.GraphModule, node: fx.Node, layer: nn.Module, rules
     if isinstance(layer, Attend):
         layer.matmul, layer.softmax = _token_rules.attention(rules.products)
     elif isinstance(layer, nn.Softmax) and rules.products == "signal":
-        _behind(graph, node, _token_rules.Constant())
+        put_behind(graph, node, _token_rules.Constant(), f"behind_{node.name}")
     elif is_activation(layer) and not isinstance(layer, nn.ReLU):
         put_module(graph, node, _token_rules.Activated(layer))
     elif isinstance(layer, Grouped):
         put_module(graph, node, Ruled(layer, _general_rules.pooled))
     elif isinstance(layer, INTERVENTIONS):
-        _behind(graph, node, _token_rules.Damped(rules.epsilon))
+        put_behind(graph, node, _token_rules.Damped(rules.epsilon), f"behind_{node.name}")
     elif (norm := _token_rules.norm(layer)) is not None:
         put_module(graph, node, norm)
 
@@ -305,15 +306,6 @@ def _insert(graph: fx.GraphModule, node: fx.Node, before: fx.Node, module: nn.Mo
     return between
 
 
-def _behind(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
-    """Put a module behind a step."""
-    name = f"behind_{node.name}"
-    graph.add_submodule(name, module)
-    with graph.graph.inserting_after(node):
-        behind = graph.graph.call_module(name, (node,))
-    node.replace_all_uses_with(behind, delete_user_cb=lambda user: user is not behind)
-
-
 def _put_on_function(
     graph: fx.GraphModule,
     node: fx.Node,
@@ -330,7 +322,7 @@ def _put_on_function(
             rule = _token_rules.Constant() if signal else _token_rules.Half()
             _insert(graph, node, part, rule)
     elif node.target in SOFTMAXES and rules.products == "signal":
-        _behind(graph, node, _token_rules.Constant())
+        put_behind(graph, node, _token_rules.Constant(), f"behind_{node.name}")
     elif node.target in _token_rules.NORMS:
         node.target = _token_rules.NORMS[node.target]
     elif node.target in ACTIVATING_FUNCTIONS:

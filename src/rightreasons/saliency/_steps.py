@@ -89,6 +89,14 @@ def put_module(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
     graph.add_submodule(node.target, module)
 
 
+def put_behind(graph: fx.GraphModule, node: fx.Node, module: nn.Module, name: str) -> None:
+    """Put a module behind a step, so that all that followed the step gets what it returns."""
+    graph.add_submodule(name, module)
+    with graph.graph.inserting_after(node):
+        behind = graph.graph.call_module(name, (node,))
+    node.replace_all_uses_with(behind, delete_user_cb=lambda user: user is not behind)
+
+
 def values(graph: fx.GraphModule) -> set[fx.Node]:
     """Return the nodes whose values depend on the pixels, and not on the image's size alone."""
     found: set[fx.Node] = set()

@@ -15,7 +15,7 @@ from torch import fx, nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.saliency._attention import Attend, Windows
-from rightreasons.saliency._steps import SOFTMAXES, called, module_at, values
+from rightreasons.saliency._steps import SOFTMAXES, called, module_at, put_behind, values
 from rightreasons.saliency._trace import trace
 
 if TYPE_CHECKING:
@@ -53,11 +53,8 @@ class Kept(nn.Module):
 
 def keep(graph: fx.GraphModule, node: fx.Node, leaf: bool = False) -> Kept:
     """Put an identity behind a step that keeps its output, and return it."""
-    kept, name = Kept(leaf), f"kept_{node.name}"
-    graph.add_submodule(name, kept)
-    with graph.graph.inserting_after(node):
-        behind = graph.graph.call_module(name, (node,))
-    node.replace_all_uses_with(behind, delete_user_cb=lambda user: user is not behind)
+    kept = Kept(leaf)
+    put_behind(graph, node, kept, f"kept_{node.name}")
     graph.recompile()
     return kept
 
