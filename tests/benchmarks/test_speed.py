@@ -15,7 +15,8 @@ from benchmarks.speed.measure import Comparison, Seconds
 
 ROOT = Path(__file__).parents[2]
 GROUPS = {
-    "pool", "input", "train", "methods", "bound", "libraries", "explainers", "metrics", "regions",
+    "pool", "input", "train", "methods", "bound", "libraries", "explainers", "families",
+    "metrics", "regions",
 }  # fmt: skip
 
 
