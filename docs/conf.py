@@ -83,7 +83,6 @@ NAVIGATION = {
         "docs/data_attribution",
         "docs/watermark",
         "docs/yardstick",
-        "docs/yardstick_networks",
         "docs/accessories",
     ],
     "The suite itself": [

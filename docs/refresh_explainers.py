@@ -35,13 +35,10 @@ MARKED = re.compile(r"(<!-- matrix -->\n).*?(<!-- end -->)", re.S)
 LARGE = 224
 #: Networks, and the side of their images where it is not 64 pixels.
 NETWORKS = {
-    **dict.fromkeys(("small_cnn", "small_vit", "small_convnext"), 64),
-    **dict.fromkeys(("resnet18", "vgg11_bn", "squeezenet1_1", "efficientnet_lite0"), 64),
-    **dict.fromkeys(("densenet121", "googlenet"), 64),
+    **dict.fromkeys(("small_cnn", "small_vit", "small_convnext", "resnet18", "densenet121"), 64),
     "inception_v3": 96,
-    **dict.fromkeys(("regnet_x_400mf", "regnet_y_400mf", "mnasnet0_5"), 64),
-    **dict.fromkeys(("mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0"), 64),
-    **dict.fromkeys(("shufflenet_v2_x0_5", "convnext_tiny", "swin_t", "swin_v2_t"), 64),
+    **dict.fromkeys(("regnet_y_400mf", "mobilenet_v2", "mobilenet_v3_small"), 64),
+    **dict.fromkeys(("efficientnet_b0", "convnext_tiny", "swin_t"), 64),
     **dict.fromkeys(("vit_b_16", "maxvit_t"), LARGE),
 }
 #: Parameters with which each is tried: those of its reference, or quick ones.
