@@ -30,6 +30,8 @@ from rightreasons.saliency import EXPLAINERS, _conv_rules, _general_rules
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/helpers"))
 from tiny_networks import ADDED, settle
 
+#: Why explainers refuse networks: by reason and explainer, the networks.
+Reasons = dict[str, dict[str, list[str]]]
 PAGE = Path(__file__).parent / "explainers.md"
 MARKED = re.compile(r"(<!-- matrix -->\n).*?(<!-- end -->)", re.S)
 LARGE = 224
@@ -92,7 +94,7 @@ def fine_stabilisers() -> Iterator[None]:
             module.STABILIZER = 1e-6
 
 
-def cell(name: str, architecture: str, side: int, reasons: dict[str, list[str]]) -> str:
+def cell(name: str, architecture: str, side: int, reasons: Reasons) -> str:
     """Return one cell: what is found, or R for a refusal, whose reason is noted."""
     stream = torch.Generator().manual_seed(3)
     many = 1 if side == LARGE else 2
@@ -101,8 +103,8 @@ def cell(name: str, architecture: str, side: int, reasons: dict[str, list[str]])
     try:
         found = maps(name, network(architecture, side), images, classes)
     except UserError as error:
-        why = str(error).partition(". ")[0]
-        reasons.setdefault(why, []).append(architecture)
+        why = str(error).partition(". ")[0].removeprefix(f"{name}: ")
+        reasons.setdefault(why, {}).setdefault(name, []).append(architecture)
         return "R"
     assert found.maps.isfinite().all(), (name, architecture)
     signs = []
@@ -123,16 +125,33 @@ def cell(name: str, architecture: str, side: int, reasons: dict[str, list[str]])
 
 def matrix(networks: dict[str, int], explainers: list[str]) -> str:
     """Return the table in Markdown, with the reasons of refusals below."""
-    head = ["network", *(f"`{name}`" for name in explainers)]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    reasons: dict[str, list[str]] = {}
+    columns: dict[str, list[str]] = {name: [] for name in explainers}
+    reasons: Reasons = {}
     for architecture, side in networks.items():
         begun = time.time()
-        cells = [cell(name, architecture, side, reasons) for name in explainers]
-        print(f"{architecture}: {cells}, {time.time() - begun:.0f} s", file=sys.stderr)
+        for name in explainers:
+            columns[name].append(cell(name, architecture, side, reasons))
+        row = [columns[name][-1] for name in explainers]
+        print(f"{architecture}: {row}, {time.time() - begun:.0f} s", file=sys.stderr)
+    return table(list(networks), columns, reasons)
+
+
+def table(networks: list[str], columns: dict[str, list[str]], reasons: Reasons) -> str:
+    """Return the matrix in Markdown; explainers of which the same is said share a column."""
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for name, cells in columns.items():
+        shared.setdefault(tuple(cells), []).append(f"`{name}`")
+    head = ["network", *(", ".join(names) for names in shared.values())]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for architecture, *cells in zip(networks, *shared, strict=True):
         lines.append("| " + " | ".join([f"`{architecture}`", *cells]) + " |")
+    of_networks: dict[tuple[str, ...], list[str]] = {}
+    for why, refused in reasons.items():
+        for name, of in refused.items():
+            of_networks.setdefault((why, *of), []).append(f"`{name}`")
     lines += ["", "Why R:", ""]
-    lines += [f"- {why}: {', '.join(of)}." for why, of in reasons.items()]
+    for (why, *of), names in of_networks.items():
+        lines.append(f"- {', '.join(names)}: {why} ({', '.join(of)}).")
     return "\n".join(lines)
 
 
@@ -142,11 +161,11 @@ def main() -> None:
     arguments = [one for one in sys.argv[1:] if one != "--write"]
     networks = {name: NETWORKS[name] for name in arguments} if arguments else NETWORKS
     names = [one.name for one in EXPLAINERS if not one.traits["control"]]
-    table = matrix(networks, names)
+    made = matrix(networks, names)
     if "--write" not in sys.argv:
-        print(table)
+        print(made)
         return
-    PAGE.write_text(MARKED.sub(lambda m: f"{m[1]}{table}\n{m[2]}", PAGE.read_text()))
+    PAGE.write_text(MARKED.sub(lambda m: f"{m[1]}{made}\n{m[2]}", PAGE.read_text()))
 
 
 if __name__ == "__main__":

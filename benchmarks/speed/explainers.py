@@ -48,20 +48,37 @@ def bounds(options: Options) -> Iterator[Comparison]:
             ("integrated_gradients", {"steps": steps}, STEP_AIM * steps),
         ]
         for name, params, aim in chosen:
-            with ExitStack() as stack:
-                ours = opened(stack, name, params, model)
-                yield Comparison(
-                    group="bound",
-                    what=f"{name}, {next(iter(params.values()))}",
-                    data=f"{architecture}, {size} px, batch {batch}",
-                    unit="maps",
-                    units=batch,
-                    ours=partial(ours, inputs, torch.arange(batch) % 2),
-                    other=partial(input_gradient, model, inputs, torch.arange(batch) % 2),
-                    against="one forward pass and one input gradient",
-                    kind="cost",
-                    aim=aim,
-                )
+            what = f"{name}, {next(iter(params.values()))}"
+            on = f"{architecture}, {size} px, batch {batch}"
+            yield from cost("bound", what, name, params, (model, inputs), on, aim)
+
+
+def cost(
+    group: str,
+    what: str,
+    name: str,
+    params: dict[str, object],
+    case: tuple[Classifier, torch.Tensor],
+    data: str,
+    aim: float | None = None,
+) -> Iterator[Comparison]:
+    """Yield what an explainer costs on a network and images: in passes there and back."""
+    model, inputs = case
+    classes = torch.arange(len(inputs)) % 2
+    with ExitStack() as stack:
+        ours = opened(stack, name, params, model)
+        yield Comparison(
+            group=group,
+            what=what,
+            data=data,
+            unit="maps",
+            units=len(inputs),
+            ours=partial(ours, inputs, classes),
+            other=partial(input_gradient, model, inputs, classes),
+            against="one forward pass and one input gradient",
+            kind="cost",
+            aim=aim,
+        )
 
 
 def families(options: Options) -> Iterator[Comparison]:
@@ -77,22 +94,9 @@ def families(options: Options) -> Iterator[Comparison]:
         ],
         [("small_vit", 64, 2)],
     ):
-        model, inputs = network(architecture, size, batch)
+        case, on = network(architecture, size, batch), f"{architecture}, {size} px, batch {batch}"
         for name in ("lrp", "deeplift"):
-            with ExitStack() as stack:
-                ours = opened(stack, name, {}, model)
-                yield Comparison(
-                    group="families",
-                    what=name,
-                    data=f"{architecture}, {size} px, batch {batch}",
-                    unit="maps",
-                    units=batch,
-                    ours=partial(ours, inputs, torch.arange(batch) % 2),
-                    other=partial(input_gradient, model, inputs, torch.arange(batch) % 2),
-                    against="one forward pass and one input gradient",
-                    kind="cost",
-                    aim=FAMILY_AIM,
-                )
+            yield from cost("families", name, name, {}, case, on, FAMILY_AIM)
 
 
 def libraries(options: Options) -> Iterator[Comparison]:
@@ -132,20 +136,9 @@ def all_of_them(options: Options) -> Iterator[Comparison]:
     for name in EXPLAINERS.names():
         tokens = bool(EXPLAINERS[name].traits["only"])
         architecture, side = ("small_vit", 64) if tokens else ("resnet18", size)
-        model, inputs = network(architecture, side, batch)
-        with ExitStack() as stack:
-            ours = opened(stack, name, options.pick({}, EXPLAINERS[name].traits["small"]), model)
-            yield Comparison(
-                group="explainers",
-                what=name,
-                data=f"{architecture}, {side} px, batch {batch}",
-                unit="maps",
-                units=batch,
-                ours=partial(ours, inputs, torch.arange(batch) % 2),
-                other=partial(input_gradient, model, inputs, torch.arange(batch) % 2),
-                against="one forward pass and one input gradient",
-                kind="cost",
-            )
+        params = options.pick({}, EXPLAINERS[name].traits["small"])
+        on = f"{architecture}, {side} px, batch {batch}"
+        yield from cost("explainers", name, name, params, network(architecture, side, batch), on)
 
 
 def network(architecture: str, size: int, batch: int) -> tuple[Classifier, torch.Tensor]:

@@ -87,27 +87,26 @@ def test_a_map_in_the_trunk_is_merged_into_the_layer_before_it_or_stays(
 
 
 @pytest.mark.parametrize("epsilon", [1e-6, 0.1])
+@torch.no_grad()
 def test_a_map_that_stays_has_the_epsilon_rule(epsilon: float) -> None:
     """R_i = sum_j x_i M_ji R_j / (z_j +- epsilon), position by position."""
-    from rightreasons.saliency._token_rules import Damped
-
-    affine = Affine(*torch.randn(2, 2, 4, generator=generator()), torch.randn(4)).double()
-    x, relevance = torch.randn(2, 2, 4, 2, 3, generator=generator(4)).double()
-    x.requires_grad_()
-    outputs = affine(x)
-    Damped(epsilon)(outputs).backward(relevance / outputs.detach())
-    given, x = (x * x.grad).detach(), x.detach()
-    matrix = affine.matrix()
-    for n in range(2):
-        for h, w in itertools.product(range(2), range(3)):
-            z = matrix @ x[n, :, h, w] + affine.bias
-            for i in range(4):
-                slow = sum(
-                    x[n, i, h, w] * matrix[j, i] * relevance[n, j, h, w]
-                    / (z[j] + (epsilon if z[j] >= 0 else -epsilon))
-                    for j in range(4)
-                )  # fmt: skip
-                torch.testing.assert_close(given[n, i, h, w], slow)
+    affine = Affine(*torch.randn(2, 2, 3, generator=generator()), torch.randn(3)).double()
+    trunk = nn.Sequential(affine, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = Classifier(trunk, nn.Linear(3, 2, bias=False).double()).eval()
+    image = torch.randn(1, 3, 2, 3, generator=generator(4)).double()
+    got = explain(model, image, [1], composite="epsilon_plus", epsilon=epsilon).maps[0]
+    logit, weight, matrix = model(image)[0, 1], model.head.weight[1], affine.matrix()
+    for h, w in itertools.product(range(2), range(3)):
+        z = matrix @ image[0, :, h, w] + affine.bias
+        mean = affine(image)[0].mean((1, 2))
+        damped = logit / (logit + (epsilon if logit >= 0 else -epsilon))
+        given = [weight[j] * mean[j] * damped * z[j] / (6 * mean[j]) for j in range(3)]
+        slow = sum(
+            image[0, i, h, w] * matrix[j, i] * given[j]
+            / (z[j] + (epsilon if z[j] >= 0 else -epsilon))
+            for i, j in itertools.product(range(3), range(3))
+        )  # fmt: skip
+        torch.testing.assert_close(got[h, w], slow)
 
 
 @torch.no_grad()

@@ -85,6 +85,19 @@ def test_a_product_of_three_values_is_refused() -> None:
         explain(Classifier(Three(), nn.Linear(12, 2)), torch.ones(1, 3, 2, 2), [1])
 
 
+def test_attention_to_which_something_of_the_image_is_added_is_refused() -> None:
+    class Biased(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            tokens = x.flatten(2)
+            found = nn.functional.scaled_dot_product_attention(
+                tokens, tokens, tokens, attn_mask=tokens @ tokens.transpose(1, 2)
+            )
+            return torch.flatten(found, 1)
+
+    with pytest.raises(UserError, match="no rule for Attend"):
+        explain(Classifier(Biased(), nn.Linear(12, 2)), torch.ones(1, 3, 2, 2), [1])
+
+
 @pytest.mark.parametrize(
     ("function", "known"),
     [

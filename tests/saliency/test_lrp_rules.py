@@ -15,11 +15,22 @@ from lrp_slow_rules import EPSILON, GAMMA, HIGH, LOW, as_matrix, slow_rule
 from rightreasons.saliency import _conv_rules
 from rightreasons.saliency import _general_rules as general
 from rightreasons.saliency._rules import ConvRules, Rule, Rules
-from rightreasons.saliency._token_rules import Activated
+from rightreasons.saliency._token_rules import Activated, Damped
 
 BOX = {"low": LOW[None, :, None, None].double(), "high": HIGH[None, :, None, None].double()}
+
+
+def damped(
+    layer: nn.Module, x: torch.Tensor, z: torch.Tensor, relevance: torch.Tensor
+) -> torch.Tensor:
+    """Return what a layer with the epsilon rule gives: c = R / z goes in, and x c comes out."""
+    x = x.clone().requires_grad_()
+    Damped(EPSILON)(layer(x)).backward(relevance / z)
+    return (x * x.grad).detach()
+
+
 RULES: dict[str, tuple[Rule, Hook]] = {
-    "epsilon": (partial(general.epsilon, epsilon=EPSILON), zennits.Epsilon(EPSILON)),
+    "epsilon": (damped, zennits.Epsilon(EPSILON)),
     "plus": (general.plus, zennits.ZPlus()),
     "alpha2_beta1": (partial(general.alpha_beta, alpha=2, beta=1), zennits.AlphaBeta(2, 1)),
     "gamma": (partial(general.gamma, gamma=GAMMA), zennits.Gamma(GAMMA)),

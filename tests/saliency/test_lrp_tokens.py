@@ -178,7 +178,10 @@ def test_what_half_misses_is_what_the_softmax_keeps(products: str) -> None:
 
 # --- Single steps. --------------------------------------------------------------------------------
 
-THROUGH_ZERO = (nn.GELU(), nn.SiLU(), nn.Hardswish(), nn.ReLU6(), nn.Tanh(), nn.Mish(), nn.ELU())
+THROUGH_ZERO = (
+    *(nn.GELU(), nn.SiLU(), nn.Hardswish(), nn.ReLU6(), nn.Tanh(), nn.Mish(), nn.ELU()),
+    nn.PReLU(7).double(),
+)
 
 
 @pytest.mark.parametrize("function", THROUGH_ZERO, ids=lambda f: type(f).__name__)
@@ -265,6 +268,38 @@ def test_a_gate_lets_all_relevance_pass_and_takes_half_where_asked() -> None:
             slow[h, w] += w1[o, c] * image[0, c, h, w] / x[o, h, w] * r_x[o, h, w]
         told = {"composite": "epsilon", "products": products, "epsilon": 1e-12}
         torch.testing.assert_close(explain(model, image, [1], **told).maps[0], slow)
+
+
+class GatedMLP(nn.Module):
+    """A product of two linear layers, one with an activation, as in SwiGLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.value = (nn.Linear(12, 4, bias=False) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.flatten(x, 1)
+        return nn.functional.silu(self.gate(x)) * self.value(x)
+
+
+@pytest.mark.parametrize("composite", ["epsilon", "epsilon_plus", "gamma"])
+def test_a_product_right_behind_linear_layers_halves_their_relevance(composite: str) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        model = Classifier(GatedMLP(), nn.Linear(4, 2, bias=False)).double().eval()
+    image = numbers(2, 3, 2, 2, seed=4)
+    got = explain(model, image, [0, 1], composite=composite, epsilon=1e-12)
+    logits = model(image).detach()[[0, 1], [0, 1]]
+    torch.testing.assert_close(got.maps.sum((1, 2)), logits, rtol=1e-4, atol=1e-6)
+    if composite != "epsilon":
+        return
+    for n, asked in ((0, 0), (1, 1)):
+        x, slow = image[n].flatten(), torch.zeros(12).double()
+        for layer, j in itertools.product((model.trunk.gate, model.trunk.value), range(4)):
+            gate, value = model.trunk.gate.weight[j] @ x, model.trunk.value.weight[j] @ x
+            relevance = model.head.weight[asked, j] * nn.functional.silu(gate) * value / 2
+            slow += x * layer.weight[j] / (layer.weight[j] @ x) * relevance
+        torch.testing.assert_close(got.maps[n], slow.detach().view(3, 2, 2).sum(0))
 
 
 def test_neurons_without_positive_contributions_share_by_those_that_they_have() -> None:

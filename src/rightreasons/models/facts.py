@@ -163,24 +163,25 @@ SECOND = frozenset(
 NOT_FIRST = frozenset(("regnet_y_128gf", "vit_h_14"))
 
 
+def named_weights(architecture: str) -> list[str]:
+    """Return the names of the ImageNet weights that there are of an architecture."""
+    name = architecture.removesuffix(GRID)
+    if name in SMALL or is_outside(name):
+        return []
+    there = {
+        "imagenet": True,
+        "imagenet_v1": name not in (*NOT_FIRST, "efficientnet_lite0"),
+        "imagenet_v2": name in SECOND,
+    }
+    return [weights for weights, known in there.items() if known]
+
+
 def check_weights_of(architecture: str, weights: str) -> None:
     """Raise UserError for named ImageNet weights that there are not of an architecture."""
-    if weights not in IMAGENET:
-        return
-    name = architecture.removesuffix(GRID)
-    there = ["imagenet"]
-    if name not in NOT_FIRST:
-        there.append("imagenet_v1")
-    if name in SECOND:
-        there.append("imagenet_v2")
-    if name == "efficientnet_lite0":
-        there = ["imagenet"]
-    if name in SMALL or is_outside(name):
-        there = []
-    if weights not in there:
+    if weights in IMAGENET and weights not in named_weights(architecture):
         raise UserError(
             f"model.weights: there are no weights {weights!r} of {architecture}. Allowed: "
-            f"{', '.join(('none', *there))}, or the path of a file."
+            f"{', '.join(('none', *named_weights(architecture)))}, or the path of a file."
         )
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.models import efficientnet_lite
-from rightreasons.models.facts import IMAGENET, TIMM
+from rightreasons.models.facts import TIMM, named_weights
 from rightreasons.models.fitting import Fit, Wanted, chosen_fit, fits
 from rightreasons.models.positions import NAME, PATCHES, resampled
 from rightreasons.models.tensors import read_tensors
@@ -122,9 +122,10 @@ def located(path: Path | str, architecture: str) -> Path:
     """Return the path of a file of weights; a UserError where there is none."""
     here = Path(path)
     if not here.exists():
+        names = ", ".join(("none", *named_weights(architecture)))
         raise UserError(
-            f"model.weights: no file {str(path)!r}. Allowed: none, {', '.join(IMAGENET)}, or the "
-            f"path of a file with weights of {architecture} (a state dict, of whatever wrapping)."
+            f"model.weights: no file {str(path)!r}. Allowed: {names}, or the path of a file with "
+            f"weights of {architecture} (a state dict, of whatever wrapping)."
         )
     return here
 

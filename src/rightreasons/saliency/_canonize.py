@@ -13,29 +13,24 @@ import torch.nn.functional as F
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from rightreasons.models.classifier import Affine, Grouped
-from rightreasons.saliency._attention import Attend, Unit
+from rightreasons.models.classifier import Affine
 from rightreasons.saliency._steps import (
-    ACTIVATING_FUNCTIONS,
-    ACTIVATIONS,
+    ADVICE,
     AVERAGES,
     AVERAGING_FUNCTIONS,
     BATCH_NORMS,
     GATES,
     GATING_FUNCTIONS,
     INTERVENTIONS,
-    LAYER_NORMS,
     LINEARS,
-    MATRIX_PRODUCTS,
     MAX_POOLS,
     MOVES,
     MOVING_FUNCTIONS,
-    NORMALISING_FUNCTIONS,
+    POOLING_FUNCTIONS,
     PRODUCTS,
     RECTIFYING_FUNCTIONS,
-    SOFTMAXES,
     SUMS,
-    factors,
+    has_rule,
     is_linear,
     module_at,
     put_module,
@@ -50,15 +45,6 @@ if TYPE_CHECKING:
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
 #: Functions whose values are never below 0.
 POSITIVE_FUNCTIONS = (*RECTIFYING_FUNCTIONS, F.relu6, *GATING_FUNCTIONS)
-POOLING_FUNCTIONS = (F.max_pool2d, F.adaptive_max_pool2d)
-
-
-ADVICE = (
-    "Allowed are networks of convolutions, linear layers, normalisations, activations of each "
-    "value by itself, attention, pooling, sums, products and concatenations: small_cnn, "
-    "small_vit, and torchvision's. Choose one of them as model.architecture, or another "
-    "explainer, such as integrated_gradients."
-)
 
 
 def canonize(model: Classifier) -> fx.GraphModule:
@@ -79,30 +65,17 @@ def canonize(model: Classifier) -> fx.GraphModule:
     of_image = values(graph)
     refuse_other_steps(
         graph,
-        lambda node, module: is_linear(graph, node, of_image) or _has_rule(node, module, of_image),
+        lambda node, module: (
+            is_linear(graph, node, of_image)
+            or has_rule(node, module, of_image)
+            or isinstance(module, INTERVENTIONS)
+        ),
         "lrp",
         ADVICE,
     )
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph
-
-
-def _has_rule(node: fx.Node, module: nn.Module | None, of_image: set[fx.Node]) -> bool:
-    """Return whether a step that is not linear has a rule; products have one for two factors."""
-    if module is None:
-        if node.target in (*PRODUCTS, *MATRIX_PRODUCTS):
-            return len(factors(node, of_image)) == 2
-        functions = (*RECTIFYING_FUNCTIONS, *ACTIVATING_FUNCTIONS, *SOFTMAXES)
-        return node.target in (*functions, *NORMALISING_FUNCTIONS, *POOLING_FUNCTIONS)
-    steps = (*ACTIVATIONS, *MAX_POOLS, *INTERVENTIONS, *LAYER_NORMS, nn.Softmax, Attend, Unit)
-    return isinstance(module, (*steps, Grouped)) or is_activation(module)
-
-
-def is_activation(module: nn.Module | None) -> bool:
-    """Return whether a module is a function of each value by itself."""
-    theirs = type(module).__module__.startswith("timm.layers.activations")
-    return isinstance(module, ACTIVATIONS) or theirs
 
 
 def non_negative(graph: fx.GraphModule) -> set[fx.Node]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import fx, nn
 
 from rightreasons.core.errors import UserError
@@ -18,6 +17,7 @@ from rightreasons.saliency._steps import (
     MAX_POOLS,
     MOVES,
     MOVING_FUNCTIONS,
+    POOLING_FUNCTIONS,
     module_at,
 )
 from rightreasons.saliency._tokens import Kept, keep, on_grid, patches_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 ENDS = (*AVERAGES, *MAX_POOLS, nn.Flatten)
-POOLING_FUNCTIONS = (*AVERAGING_FUNCTIONS, F.max_pool2d)
+ENDING_FUNCTIONS = (*AVERAGING_FUNCTIONS, *POOLING_FUNCTIONS)
 ADVICE = "Choose another model.architecture or explainer, such as integrated_gradients."
 
 
@@ -126,7 +126,7 @@ def _pools(graph: fx.GraphModule, node: fx.Node) -> bool:
         return not isinstance(module_at(graph, _moved(graph, node)), Attend)
     axes = node.args[1:2] or (node.kwargs.get("dim"),)
     of_channels = node.target in (torch.mean, "mean") and axes[0] in (-1, 3, (-1,), [-1])
-    pools = node.target in POOLING_FUNCTIONS and not of_channels
+    pools = node.target in ENDING_FUNCTIONS and not of_channels
     return pools or isinstance(module_at(graph, node), ENDS)
 
 

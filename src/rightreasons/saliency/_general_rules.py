@@ -2,7 +2,7 @@
 
 A rule takes the layer, its inputs x and outputs z, and the relevance R of the outputs, and returns
 that of the inputs, in the shape of x. Layers are linear layers and convolutions of any padding and
-grouping; for `epsilon`, averages too. `_conv_rules` has cheaper forms for most convolutions.
+grouping. The epsilon rule is `_token_rules.Damped`. `_conv_rules` has cheaper forms for most.
 
 Below, w+ and w- are the positive and the negative part of the weights, the other values 0; x+, x-,
 b+ and b- likewise. Each denominator is pushed away from 0, by `STABILIZER` where nothing is said.
@@ -32,12 +32,6 @@ def pooled(layer: nn.Module, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         return pulled_back(layer(x), x, relevance)
-
-
-def epsilon(layer: nn.Module, x: Tensor, z: Tensor, relevance: Tensor, *, epsilon: float) -> Tensor:
-    """Epsilon rule (Bach et al. 2015): R_i = sum_j x_i w_ij R_j / (z_j +- epsilon)."""
-    _, give = contributions(layer, x)
-    return give(relevance / stabilize(z, epsilon))
 
 
 def plus(layer: Weighted, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from rightreasons.saliency._passes import input_gradient, unchecked
 from rightreasons.saliency._steps import (
     INTERVENTIONS,
     MAX_POOLS,
+    POOLING_FUNCTIONS,
     RECTIFYING_FUNCTIONS,
     is_linear,
     module_at,
@@ -103,6 +104,5 @@ def explain_with(
 def _is_known(node: fx.Node, module: nn.Module | None) -> bool:
     """Return whether a step that is not linear is a ReLU, or goes back as in the gradient."""
     if module is None:
-        pools = (F.max_pool2d, F.adaptive_max_pool2d)
-        return node.target in (*RECTIFYING_FUNCTIONS, F.relu6, *pools)
+        return node.target in (*RECTIFYING_FUNCTIONS, F.relu6, *POOLING_FUNCTIONS)
     return isinstance(module, (nn.ReLU, nn.ReLU6, *MAX_POOLS, *INTERVENTIONS, Grouped))

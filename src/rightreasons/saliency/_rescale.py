@@ -14,7 +14,6 @@ from torch import fx, nn
 from rightreasons.models.classifier import Grouped
 from rightreasons.saliency import _token_rules
 from rightreasons.saliency._attention import Attend, Unit
-from rightreasons.saliency._canonize import POOLING_FUNCTIONS, is_activation
 from rightreasons.saliency._difference_rules import (
     Activated,
     Batch,
@@ -30,14 +29,13 @@ from rightreasons.saliency._difference_rules import (
 from rightreasons.saliency._passes import pulled_back
 from rightreasons.saliency._steps import (
     ACTIVATING_FUNCTIONS,
-    LAYER_NORMS,
-    MATRIX_PRODUCTS,
+    ADVICE,
     MAX_POOLS,
-    NORMALISING_FUNCTIONS,
-    PRODUCTS,
+    POOLING_FUNCTIONS,
     RECTIFYING_FUNCTIONS,
     SOFTMAXES,
     factors,
+    has_rule,
     is_linear,
     module_at,
     put_module,
@@ -50,12 +48,6 @@ from rightreasons.saliency._trace import trace
 if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
-ADVICE = (
-    "Allowed are networks of convolutions, linear layers, normalisations, activations of each "
-    "value by itself, attention, pooling, sums, products and concatenations: small_cnn, "
-    "small_vit, and torchvision's. Choose one of them as model.architecture, or another "
-    "explainer, such as integrated_gradients."
-)
 LEAST_LENGTH = 1e-12  # what F.normalize divides by at least
 
 
@@ -78,7 +70,7 @@ class DifferencesNetwork:
         refuse_other_steps(
             graph,
             lambda node, module: (
-                is_linear(graph, node, of_image) or _has_rule(node, of_image, module)
+                is_linear(graph, node, of_image) or has_rule(node, module, of_image)
             ),
             "deeplift",
             ADVICE,
@@ -106,18 +98,6 @@ class DifferencesNetwork:
         asked = F.one_hot(classes, logits.shape[1])
         m = pulled_back(logits, together, F.pad(asked, (0, 0, 0, 1)))
         return m[:-1] * (inputs - baseline)
-
-
-def _has_rule(node: fx.Node, of_image: set[fx.Node], module: nn.Module | None) -> bool:
-    """Return whether a step that is not linear has a rule."""
-    if module is not None:
-        known = (*MAX_POOLS, *LAYER_NORMS, nn.Softmax, Attend, Unit, Grouped)
-        return isinstance(module, known) or is_activation(module)
-    if node.target in (*PRODUCTS, *MATRIX_PRODUCTS):
-        parts = factors(node, of_image)
-        return len(parts) == 2 and parts == [a for a in node.args if isinstance(a, fx.Node)]
-    functions = (*RECTIFYING_FUNCTIONS, *ACTIVATING_FUNCTIONS, *SOFTMAXES)
-    return node.target in (*functions, *NORMALISING_FUNCTIONS, *POOLING_FUNCTIONS)
 
 
 def _put_rule(graph: fx.GraphModule, node: fx.Node, of_image: set[fx.Node], batch: Batch) -> None:

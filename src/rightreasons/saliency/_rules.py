@@ -29,7 +29,7 @@ from torch import fx, nn
 from rightreasons.models.classifier import Grouped, Rescaled, Resized
 from rightreasons.saliency import _conv_rules, _general_rules, _token_rules
 from rightreasons.saliency._attention import Attend
-from rightreasons.saliency._canonize import is_activation, non_negative, rectified
+from rightreasons.saliency._canonize import non_negative, rectified
 from rightreasons.saliency._steps import (
     ACTIVATING_FUNCTIONS,
     GATES,
@@ -42,6 +42,7 @@ from rightreasons.saliency._steps import (
     PRODUCTS,
     SOFTMAXES,
     factors,
+    is_activation,
     module_at,
     put_behind,
     put_module,
@@ -90,14 +91,14 @@ class Rules:
     """Which rule a layer gets.
 
     first: for the convolution that is executed first, None where it is as the others.
-    convolutions: for the others. dense: for linear layers; None for the epsilon rule.
+    convolutions: for the others. dense: for linear layers. None, of either: the epsilon rule.
     epsilon: of the epsilon rule, which interventions that stay steps have too.
     products: what the factors of a product get, both `half`, or all the value that a gate or an
         attention weight lets pass, its `signal`.
     """
 
     first: ConvRules | None
-    convolutions: ConvRules
+    convolutions: ConvRules | None
     dense: Rule | None
     epsilon: float
     products: Products = "signal"
@@ -136,10 +137,9 @@ class Rules:
         low, high = box
         boxed = partial(_conv_rules.box, low=low, high=high)
         of_box = ConvRules(partial(_general_rules.box, low=low, high=high), boxed, boxed)
-        plain = ConvRules(partial(_general_rules.epsilon, epsilon=epsilon))
         dense = partial(_conv_rules.gamma_signed, gamma=gamma)
-        composites: dict[str, tuple[ConvRules | None, ConvRules, Rule | None]] = {
-            "epsilon": (None, plain, None),
+        composites: dict[str, tuple[ConvRules | None, ConvRules | None, Rule | None]] = {
+            "epsilon": (None, None, None),
             "gamma": (None, gammas, dense),
             "epsilon_plus": (None, plus, None),
             "epsilon_plus_flat": (ConvRules(_general_rules.flat), plus, None),
@@ -154,7 +154,7 @@ class Rules:
         """Return the rule of a layer with weights, None for the epsilon rule."""
         if isinstance(layer, nn.Conv2d):
             chosen = self.first if first and self.first is not None else self.convolutions
-            return chosen.form(layer, non_negative, rectified)
+            return None if chosen is None else chosen.form(layer, non_negative, rectified)
         if isinstance(layer, nn.Linear):
             if first and self.first is not None:
                 return self.first.general
@@ -217,24 +217,27 @@ def attach_rules(graph: fx.GraphModule, rules: Rules) -> fx.GraphModule:
     """
     of_image, pixels, gates = values(graph), _pixels(graph), _gates(graph)
     positive, before_relu = non_negative(graph), rectified(graph)
-    first = True
-    for node in list(graph.graph.nodes):
-        if node not in of_image or node.op in ("placeholder", "output"):
-            continue
-        layer = module_at(graph, node)
-        if isinstance(layer, LINEARS):
-            before = node.all_input_nodes[0]
-            rule = rules.of_layer(
-                layer, first=first, non_negative=before in positive, rectified=node in before_relu
-            )
-            _put_rule(graph, node, rule, rules.epsilon, at_image=before in pixels)
-            first = False
+    steps = [
+        n for n in graph.graph.nodes if n in of_image and n.op not in ("placeholder", "output")
+    ]
+    layers = [n for n in steps if isinstance(module_at(graph, n), (*LINEARS, *INTERVENTIONS))]
+    for node in steps:  # products first: they are told by what goes into them
+        if node in layers:
             continue
         of_image.update(_put_at_pixels(graph, node, pixels))
+        layer = module_at(graph, node)
         if layer is None:
             _put_on_function(graph, node, rules, of_image, gates)
         else:
             _put_on_module(graph, node, layer, rules)
+    first = True
+    for node in layers:
+        layer, before = module_at(graph, node), node.all_input_nodes[0]
+        rule = rules.of_layer(
+            layer, first=first, non_negative=before in positive, rectified=node in before_relu
+        )
+        _put_rule(graph, node, rule, rules.epsilon, at_image=before in pixels)
+        first = first and not isinstance(layer, LINEARS)
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph
@@ -243,7 +246,7 @@ def attach_rules(graph: fx.GraphModule, rules: Rules) -> fx.GraphModule:
 def _put_rule(
     graph: fx.GraphModule, node: fx.Node, rule: Rule | None, epsilon: float, *, at_image: bool
 ) -> None:
-    """Put a rule on a layer with weights."""
+    """Put a rule on a layer with weights, or an intervention."""
     layer = module_at(graph, node)
     if rule is not None and layer is not None:
         put_module(graph, node, Ruled(layer, rule, at_image))
@@ -263,8 +266,6 @@ def _put_on_module(graph: fx.GraphModule, node: fx.Node, layer: nn.Module, rules
         put_module(graph, node, _token_rules.Activated(layer))
     elif isinstance(layer, Grouped):
         put_module(graph, node, Ruled(layer, _general_rules.pooled))
-    elif isinstance(layer, INTERVENTIONS):
-        put_behind(graph, node, _token_rules.Damped(rules.epsilon), f"behind_{node.name}")
     elif (norm := _token_rules.norm(layer)) is not None:
         put_module(graph, node, norm)
 

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from rightreasons.core.errors import UserError
-from rightreasons.models.classifier import Affine, Gated, Rescaled, Resized
-from rightreasons.saliency._attention import Unwindows, WindowBias, Windows
+from rightreasons.models.classifier import Affine, Gated, Grouped, Rescaled, Resized
+from rightreasons.saliency._attention import Attend, Unit, Unwindows, WindowBias, Windows
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
@@ -48,6 +48,7 @@ DIFFERENCES = (operator.sub, torch.sub, "sub")
 PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul", "mul_")
 RATIOS = (operator.truediv, torch.div, "div", "div_")
 MATRIX_PRODUCTS = (operator.matmul, torch.matmul, torch.bmm, "matmul", "bmm", torch.einsum)
+POOLING_FUNCTIONS = (F.max_pool2d, F.adaptive_max_pool2d)
 AVERAGING_FUNCTIONS = (F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, "mean")
 FLATTENING_FUNCTIONS = (torch.flatten, "flatten")
 #: Functions and methods that put values elsewhere, once or several times, or leave them out.
@@ -142,6 +143,43 @@ WHOLE = ("stochastic_depth", "_patch_merging_pad")
 def moves_whole(node: fx.Node) -> bool:
     """Return whether a step is a function that tracing keeps whole and that moves values."""
     return getattr(node.target, "__name__", "") in WHOLE
+
+
+#: What to do about a step that neither LRP nor DeepLIFT has a rule for.
+ADVICE = (
+    "Allowed are networks of convolutions, linear layers, normalisations, activations of each "
+    "value by itself, attention, pooling, sums, products and concatenations: small_cnn, "
+    "small_vit, and torchvision's. Choose one of them as model.architecture, or another "
+    "explainer, such as integrated_gradients."
+)
+
+
+def has_rule(node: fx.Node, module: nn.Module | None, of_image: Collection[fx.Node]) -> bool:
+    """Return whether LRP and DeepLIFT have a rule for a step that is not linear.
+
+    Products have one for two factors, attention where what is added to it is the same for every
+    image.
+    """
+    if isinstance(module, Attend):
+        return len(node.args) < 4 or node.args[3] not in of_image
+    if module is not None:
+        steps = (*MAX_POOLS, *LAYER_NORMS, nn.Softmax, Unit, Grouped)
+        return isinstance(module, steps) or is_activation(module)
+    if node.target in (*PRODUCTS, *MATRIX_PRODUCTS):
+        parts = factors(node, of_image)
+        return len(parts) == 2 and parts == [part for part in node.args if part in parts]
+    functions = (*RECTIFYING_FUNCTIONS, *ACTIVATING_FUNCTIONS, *SOFTMAXES)
+    return node.target in (*functions, *NORMALISING_FUNCTIONS, *POOLING_FUNCTIONS)
+
+
+def is_activation(module: nn.Module | None) -> bool:
+    """Return whether a module is a function of each value by itself."""
+    return isinstance(module, ACTIVATIONS) or is_timms(module)
+
+
+def is_timms(module: nn.Module | None) -> bool:
+    """Return whether a module is an activation of timm's, whose function hides what it is."""
+    return type(module).__module__.startswith("timm.layers.activations")
 
 
 def refuse_other_steps(

@@ -137,7 +137,7 @@ class _Activated(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, share: Tensor) -> Any:
         x, y = ctx.saved_tensors
-        zero = ctx.function(x.new_zeros(()))
+        zero = ctx.function(torch.zeros_like(x[:1]))
         return share * ((y - zero) / stabilize(x, LEAST)), None
 
 

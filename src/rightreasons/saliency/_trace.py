@@ -23,6 +23,7 @@ from rightreasons.saliency._steps import (
     INPUTS,
     INTERVENTIONS,
     RECTIFYING_FUNCTIONS,
+    is_timms,
     put_module,
 )
 
@@ -39,8 +40,7 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether a module is one step."""
         own = (*AVERAGES, *INTERVENTIONS, *INPUTS, Grouped, *_attention.STEPS)
-        theirs = type(m).__module__.startswith("timm.layers.activations")
-        return isinstance(m, own) or theirs or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, own) or is_timms(m) or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:

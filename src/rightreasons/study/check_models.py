@@ -26,6 +26,7 @@ from rightreasons.models.facts import (
     is_outside,
     is_program,
     members_of,
+    named_weights,
 )
 from rightreasons.models.hf_folder import hf_config, hf_input, hf_outputs
 from rightreasons.models.programs_files import check_program, program_input
@@ -87,7 +88,8 @@ def _check_file(model: ModelConfig) -> None:
             )
         return
     if not path.exists():
-        known = "" if is_outside(model.architecture) else f"none, {', '.join(IMAGENET)}, or "
+        names = ", ".join(("none", *named_weights(model.architecture)))
+        known = "" if is_outside(model.architecture) else f"{names}, or "
         raise UserError(
             f"model.weights: no file {str(path)!r}. Allowed: {known}the path of a file with "
             f"weights of {model.architecture}."
