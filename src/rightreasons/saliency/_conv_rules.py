@@ -45,12 +45,12 @@ def plus_of_few(layer: Layer, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor
     """
     (x_up, x_down), (up, down) = signs(x), signs(layer.weight)
     z_up = push(layer, up, positive(layer.bias), x_up).add_(push(layer, down, None, x_down))
-    share = torch.where(z_up > 0, relevance / z_up.add(STABILIZER), 0)
-    lower = pull(layer, up, x, share).mul_(x_up).add_(pull(layer, down, x, share).mul_(x_down))
     without = z_up <= 0
+    share = relevance / z_up.add_(STABILIZER)
+    lower = pull(layer, up, x, share).mul_(x_up).add_(pull(layer, down, x, share).mul_(x_down))
     if not without.any():
         return lower
-    share = torch.where(without, relevance / stabilize(z, STABILIZER), 0)
+    share = without * relevance / stabilize(z, STABILIZER)
     return lower.add_(pull(layer, layer.weight, x, share).mul_(x))
 
 

@@ -182,7 +182,7 @@ class _Propagate(torch.autograd.Function):
         inputs, outputs = ctx.saved_tensors
         relevance = ctx.rule(ctx.layer, inputs, outputs, share * outputs)
         if not ctx.at_image:
-            relevance = torch.where(inputs == 0, 0, relevance / inputs)
+            relevance = relevance / (inputs + (inputs == 0))  # where x is 0, c adds nothing
         return relevance, None, None, None
 
 
