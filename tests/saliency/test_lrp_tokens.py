@@ -307,7 +307,7 @@ def test_neurons_without_positive_contributions_share_by_those_that_they_have() 
     layer.weight.copy_(numbers(3, 1, 1, 1, seed=2))
     layer.bias.copy_(torch.tensor([-1.0, 0.0, 1.0]))
     x, relevance = numbers(2, 3, 2, 2), numbers(2, 3, 2, 2, seed=1)
-    given = layers.plus_of_few(layer, x, layer(x), relevance)
+    given = x * layers.plus_of_few(layer, x, layer(x), relevance)
     seen = set()
     for n, c, h, w in itertools.product(*map(range, x.shape)):
         z, b = x[n, c, h, w] * layer.weight[c, 0, 0, 0], layer.bias[c]

@@ -1,8 +1,10 @@
 """Relevance rules of convolutions, each in as few passes as its formula needs.
 
 A rule takes the convolution, its inputs x (N, C, H, W) and outputs z, and the relevance of the
-outputs, and returns that of the inputs. A pass forwards (`push`) or backwards (`pull`) costs as
-much as the convolution itself. Passes are saved where
+outputs, and returns c = R / x of the inputs, so that nothing is multiplied with x to be divided
+again; `box` returns R. Where x is 0, c may be any number, for it makes no relevance.
+A pass forwards (`push`) or backwards (`pull`) costs as much as the convolution itself. Passes are
+saved where
 - x is at least 0: what a formula has for the negative part of x is then zero;
 - z is known: z = z+ + z-, the sums of positive and of negative contributions, so that one of them
   says the other;
@@ -18,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rightreasons.saliency._general_rules import STABILIZER, Tensor, signs, stabilize
+from rightreasons.saliency._general_rules import STABILIZER, Tensor, by_sign, signs, stabilize
 
 Layer = nn.Conv2d | nn.Linear
 
@@ -27,14 +29,14 @@ def plus(conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
     """ZPlus (Montavon et al. 2017) for x >= 0: two passes."""
     weight = conv.weight.clamp(min=0)
     share = relevance / push(conv, weight, positive(conv.bias), x).add_(STABILIZER)
-    return pull(conv, weight, x, share).mul_(x)
+    return pull(conv, weight, x, share)
 
 
 def plus_signed(conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
     """ZPlus for any x: two passes with twice the channels."""
     weight, both = torch.cat(signs(conv.weight), 1), torch.cat(signs(x), 1)
     share = relevance / push(conv, weight, positive(conv.bias), both).add_(STABILIZER)
-    return folded(pull(conv, weight, both, share).mul_(both))
+    return folded(pull(conv, weight, both, share).mul_(both != 0))
 
 
 def plus_of_few(layer: Layer, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
@@ -47,11 +49,11 @@ def plus_of_few(layer: Layer, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor
     z_up = push(layer, up, positive(layer.bias), x_up).add_(push(layer, down, None, x_down))
     without = z_up <= 0
     share = relevance / z_up.add_(STABILIZER)
-    lower = pull(layer, up, x, share).mul_(x_up).add_(pull(layer, down, x, share).mul_(x_down))
+    given = by_sign(x, pull(layer, up, x, share), pull(layer, down, x, share))
     if not without.any():
-        return lower
-    share = without * relevance / stabilize(z, STABILIZER)
-    return lower.add_(pull(layer, layer.weight, x, share).mul_(x))
+        return given
+    share = (relevance * without).div_(z - STABILIZER)
+    return given.add_(pull(layer, layer.weight, x, share))
 
 
 def alpha_beta(
@@ -61,8 +63,7 @@ def alpha_beta(
     up, down = signs(conv.weight)
     z_up = push(conv, up, positive(conv.bias), x)
     share_up, share_down = up_and_down(z_up, z, relevance)
-    lower = pull(conv, alpha * up, x, share_up).sub_(pull(conv, beta * down, x, share_down))
-    return lower.mul_(x)
+    return pull(conv, alpha * up, x, share_up).sub_(pull(conv, beta * down, x, share_down))
 
 
 def alpha_beta_signed(
@@ -74,8 +75,8 @@ def alpha_beta_signed(
     same, crossed = torch.cat([up, down], 1), torch.cat([down, up], 1)
     z_up = push(conv, same, positive(conv.bias), both)
     share_up, share_down = up_and_down(z_up, z, relevance)
-    lower = pull(conv, alpha * same, both, share_up)
-    return folded(lower.sub_(pull(conv, beta * crossed, both, share_down)).mul_(both))
+    given = pull(conv, alpha * same, both, share_up)
+    return folded(given.sub_(pull(conv, beta * crossed, both, share_down)).mul_(both != 0))
 
 
 def up_and_down(z_up: Tensor, z: Tensor, relevance: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +97,7 @@ def gamma(conv: nn.Conv2d, x: Tensor, z: Tensor, relevance: Tensor, *, gamma: fl
     z_down = ((2 + gamma) * z).sub_(z_up)
     share_up = (z > 0) * relevance / z_up.clamp_(min=0).add_(STABILIZER)
     share_down = (z < 0) * relevance / z_down.clamp_(max=0).sub_(STABILIZER)
-    return pull(conv, up, x, share_up).add_(pull(conv, down, x, share_down)).mul_(x)
+    return pull(conv, up, x, share_up).add_(pull(conv, down, x, share_down))
 
 
 def gamma_signed(layer: Layer, x: Tensor, z: Tensor, relevance: Tensor, *, gamma: float) -> Tensor:
@@ -107,9 +108,9 @@ def gamma_signed(layer: Layer, x: Tensor, z: Tensor, relevance: Tensor, *, gamma
     z_down = ((2 + gamma) * z).sub_(z_up)
     share_up = (z > 0) * relevance / z_up.clamp_(min=0).add_(STABILIZER)
     share_down = (z < 0) * relevance / z_down.clamp_(max=0).sub_(STABILIZER)
-    of_up = pull(layer, up, x, share_up).add_(pull(layer, down, x, share_down)).mul_(x_up)
-    of_down = pull(layer, down, x, share_up).add_(pull(layer, up, x, share_down)).mul_(x_down)
-    return of_up.add_(of_down)
+    of_up = pull(layer, up, x, share_up).add_(pull(layer, down, x, share_down))
+    of_down = pull(layer, down, x, share_up).add_(pull(layer, up, x, share_down))
+    return by_sign(x, of_up, of_down)
 
 
 def gamma_before_relu(
@@ -118,7 +119,7 @@ def gamma_before_relu(
     """Gamma rule for x >= 0 and relevance that is 0 where z <= 0: two passes."""
     up = conv.weight + gamma * conv.weight.clamp(min=0)
     z_up = push(conv, up, raised(conv.bias, gamma), x)
-    return pull(conv, up, x, relevance / z_up.clamp_(min=0).add_(STABILIZER)).mul_(x)
+    return pull(conv, up, x, relevance / z_up.clamp_(min=0).add_(STABILIZER))
 
 
 def box(

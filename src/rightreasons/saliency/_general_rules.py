@@ -1,8 +1,9 @@
 """Relevance rules of any layer that is linear in its inputs, as their formulas have them.
 
 A rule takes the layer, its inputs x and outputs z, and the relevance R of the outputs, and returns
-that of the inputs, in the shape of x. Layers are linear layers and convolutions of any padding and
-grouping. The epsilon rule is `_token_rules.Damped`. `_conv_rules` has cheaper forms for most.
+c = R / x of the inputs, in the shape of x, and 0 where x is 0; `box`, `flat` and `pooled` give
+relevance to inputs of 0 too, and return R. Layers are linear layers and convolutions of any padding
+and grouping. The epsilon rule is `_token_rules.Damped`. `_conv_rules` has cheaper forms for most.
 
 Below, w+ and w- are the positive and the negative part of the weights, the other values 0; x+, x-,
 b+ and b- likewise. Each denominator is pushed away from 0, by `STABILIZER` where nothing is said.
@@ -23,7 +24,7 @@ STABILIZER = 1e-6
 
 Tensor = torch.Tensor
 Weighted = nn.Conv2d | nn.Linear
-#: The sums z that a layer makes of contributions, and the function from R / z to what inputs get.
+#: The sums z that a layer makes of contributions, and the function from R / z to c of its inputs.
 Contributions = tuple[Tensor, Callable[[Tensor], Tensor]]
 
 
@@ -36,7 +37,7 @@ def pooled(layer: nn.Module, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
 
 def plus(layer: Weighted, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
     """ZPlus (Montavon et al. 2017) for any x: by the positive contributions x+ w+ and x- w-."""
-    return reduce(torch.add, given(positive_contributions(layer, x), relevance))
+    return by_sign(x, *given(positive_contributions(layer, x), relevance))
 
 
 def alpha_beta(
@@ -45,8 +46,8 @@ def alpha_beta(
     """Alpha-beta rule (Bach et al. 2015): alpha by the positive, -beta by the negative ones."""
     (x_up, x_down), (w_up, w_down), (_, b_down) = signs(x), signs(layer.weight), biases(layer)
     negative = [contributions(layer, x_up, w_down, b_down), contributions(layer, x_down, w_up)]
-    up = reduce(torch.add, given(positive_contributions(layer, x), relevance))
-    return alpha * up - beta * reduce(torch.add, given(negative, relevance))
+    up = by_sign(x, *given(positive_contributions(layer, x), relevance))
+    return alpha * up - beta * by_sign(x, *given(negative, relevance))
 
 
 def gamma(layer: Weighted, x: Tensor, z: Tensor, relevance: Tensor, *, gamma: float) -> Tensor:
@@ -59,8 +60,9 @@ def gamma(layer: Weighted, x: Tensor, z: Tensor, relevance: Tensor, *, gamma: fl
     b_up, b_down = (None, None) if layer.bias is None else weighed(layer.bias, gamma)
     above = [contributions(layer, x_up, w_up, b_up), contributions(layer, x_down, w_down)]
     below = [contributions(layer, x_up, w_down, b_down), contributions(layer, x_down, w_up)]
-    parts = [*given(above, (z > 0) * relevance), *given(below, (z < 0) * relevance)]
-    return reduce(torch.add, parts)
+    return by_sign(x, *given(above, (z > 0) * relevance)).add_(
+        by_sign(x, *given(below, (z < 0) * relevance))
+    )
 
 
 def box(
@@ -75,7 +77,8 @@ def box(
     of_low, give_low = contributions(layer, low, w_up, b_up)
     of_high, give_high = contributions(layer, high, w_down, b_down)
     share = relevance / stabilize(z - (of_low + of_high), STABILIZER)
-    return contributions(layer, x)[1](share) - (give_low(share) + give_high(share))
+    _, give = contributions(layer, x)
+    return x * give(share) - (low * give_low(share) + high * give_high(share))
 
 
 def flat(layer: Weighted, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
@@ -86,8 +89,13 @@ def flat(layer: Weighted, x: Tensor, z: Tensor, relevance: Tensor) -> Tensor:
 
 def stabilize(z: Tensor, epsilon: float) -> Tensor:
     """Return values that are `epsilon` further from 0; 0 counts as positive."""
-    z = z + 0.0  # of -0 makes 0; a sign is copied in a quarter of the time that `where` takes
-    return z + torch.copysign(z.new_tensor(epsilon), z)
+    # A sign is copied in a quarter of the time that `where` takes; + 0.0 makes 0 of -0.
+    return torch.copysign(z.new_tensor(epsilon), z + 0.0).add_(z)
+
+
+def by_sign(x: Tensor, of_up: Tensor, of_down: Tensor) -> Tensor:
+    """Return what there is for x > 0 and for x < 0, in place; 0 where x is 0."""
+    return of_up.mul_(x > 0).add_(of_down.mul_(x < 0))
 
 
 def signs(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,7 +145,7 @@ def contributions(
 
     Returns
     -------
-    The sums, and a function from shares s_j in their shape to x_i sum_j w_ij s_j, in that of x.
+    The sums, and a function from shares s_j in their shape to sum_j w_ij s_j, in that of x.
     """
     changed = {} if weight is None else {"weight": weight}
     if weight is not None and isinstance(layer.bias, Tensor):
@@ -147,6 +155,6 @@ def contributions(
         z = functional_call(layer, changed, (x,)) if changed else layer(x)
 
     def give(share: Tensor) -> Tensor:
-        return x.detach() * pulled_back(z, x, share)
+        return pulled_back(z, x, share)
 
     return z.detach(), give

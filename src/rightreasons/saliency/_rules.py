@@ -49,7 +49,7 @@ from rightreasons.saliency._steps import (
     values,
 )
 
-#: From a layer, its inputs, outputs and the outputs' relevance to the inputs' relevance.
+#: From a layer, its inputs, outputs and the outputs' relevance to c of the inputs, or to their R.
 Rule = Callable[[Any, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 Products = Literal["half", "signal"]
 #: Up to so many inputs, all contributions of a neuron may well be below 0.
@@ -60,6 +60,7 @@ FEW = 64
 class ConvRules:
     """One rule of the literature, in the forms that give the same in different places.
 
+    Of `Rules.first` they return relevance R of the inputs, elsewhere c = R / x.
     general: for every layer. The others, None where there is no cheaper form, are for
     convolutions: signed for any inputs; positive for inputs of at least 0; between for those
     before a ReLU. few: for neurons with few inputs and no ReLU behind them. grouped: whether
@@ -149,17 +150,24 @@ class Rules:
         return cls(*composites[name], epsilon, products)
 
     def of_layer(
-        self, layer: nn.Module | None, *, first: bool, non_negative: bool, rectified: bool
-    ) -> Rule | None:
-        """Return the rule of a layer with weights, None for the epsilon rule."""
+        self,
+        layer: nn.Module | None,
+        *,
+        first: bool,
+        non_negative: bool,
+        rectified: bool,
+        at_image: bool,
+    ) -> Ruled | None:
+        """Return a layer with weights and its rule, None for the epsilon rule."""
+        own = self.first if first else None
         if isinstance(layer, nn.Conv2d):
-            chosen = self.first if first and self.first is not None else self.convolutions
-            return None if chosen is None else chosen.form(layer, non_negative, rectified)
-        if isinstance(layer, nn.Linear):
-            if first and self.first is not None:
-                return self.first.general
-            return self.dense
-        return None
+            chosen = own or self.convolutions
+            rule = None if chosen is None else chosen.form(layer, non_negative, rectified)
+        elif isinstance(layer, nn.Linear):
+            rule = self.dense if own is None else own.general
+        else:
+            return None
+        return None if rule is None else Ruled(layer, rule, at_image, by_unit=own is None)
 
 
 class _Propagate(torch.autograd.Function):
@@ -170,20 +178,22 @@ class _Propagate(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, inputs: torch.Tensor, layer: nn.Module, rule: Rule, at_image: bool
+        ctx: Any, inputs: torch.Tensor, layer: nn.Module, rule: Rule, at_image: bool, by_unit: bool
     ) -> torch.Tensor:
         outputs = layer(inputs)
         ctx.save_for_backward(inputs, outputs)
-        ctx.layer, ctx.rule, ctx.at_image = layer, rule, at_image
+        ctx.layer, ctx.rule, ctx.at_image, ctx.by_unit = layer, rule, at_image, by_unit
         return outputs
 
     @staticmethod
     def backward(ctx: Any, share: torch.Tensor) -> Any:
         inputs, outputs = ctx.saved_tensors
-        relevance = ctx.rule(ctx.layer, inputs, outputs, share * outputs)
-        if not ctx.at_image:
-            relevance = relevance / (inputs + (inputs == 0))  # where x is 0, c adds nothing
-        return relevance, None, None, None
+        found = ctx.rule(ctx.layer, inputs, outputs, share * outputs)
+        if ctx.at_image and ctx.by_unit:
+            found.mul_(inputs)
+        elif not ctx.at_image and not ctx.by_unit:
+            found.div_(inputs.masked_fill(inputs == 0, 1))  # where x is 0, c adds nothing
+        return found, None, None, None, None
 
 
 class Ruled(nn.Module):
@@ -196,18 +206,23 @@ class Ruled(nn.Module):
     rule
         Its rule.
     at_image
-        Whether its inputs are pixels, which get relevance and not relevance for each unit.
+        Whether its inputs are pixels, which get relevance R and not c = R / x.
+    by_unit
+        Whether the rule returns c and not R.
     """
 
-    def __init__(self, layer: nn.Module, rule: Rule, at_image: bool = False) -> None:
+    def __init__(
+        self, layer: nn.Module, rule: Rule, at_image: bool = False, by_unit: bool = True
+    ) -> None:
         super().__init__()
         self.layer = layer
         self.rule = rule
         self.at_image = at_image
+        self.by_unit = by_unit
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return what the layer returns."""
-        return _Propagate.apply(inputs, self.layer, self.rule, self.at_image)
+        return _Propagate.apply(inputs, self.layer, self.rule, self.at_image, self.by_unit)
 
 
 def attach_rules(graph: fx.GraphModule, rules: Rules) -> fx.GraphModule:
@@ -233,24 +248,25 @@ def attach_rules(graph: fx.GraphModule, rules: Rules) -> fx.GraphModule:
     first = True
     for node in layers:
         layer, before = module_at(graph, node), node.all_input_nodes[0]
-        rule = rules.of_layer(
-            layer, first=first, non_negative=before in positive, rectified=node in before_relu
+        ruled = rules.of_layer(
+            layer,
+            first=first,
+            non_negative=before in positive,
+            rectified=node in before_relu,
+            at_image=before in pixels,
         )
-        _put_rule(graph, node, rule, rules.epsilon, at_image=before in pixels)
+        if ruled is not None:
+            put_module(graph, node, ruled)
+        else:
+            _put_epsilon(graph, node, rules.epsilon, at_image=before in pixels)
         first = first and not isinstance(layer, LINEARS)
     graph.delete_all_unused_submodules()
     graph.recompile()
     return graph
 
 
-def _put_rule(
-    graph: fx.GraphModule, node: fx.Node, rule: Rule | None, epsilon: float, *, at_image: bool
-) -> None:
-    """Put a rule on a layer with weights, or an intervention."""
-    layer = module_at(graph, node)
-    if rule is not None and layer is not None:
-        put_module(graph, node, Ruled(layer, rule, at_image))
-        return
+def _put_epsilon(graph: fx.GraphModule, node: fx.Node, epsilon: float, *, at_image: bool) -> None:
+    """Put the epsilon rule on a layer with weights, or an intervention."""
     if at_image:
         _insert(graph, node, node.all_input_nodes[0], _token_rules.Relevance())
     put_behind(graph, node, _token_rules.Damped(epsilon), f"behind_{node.name}")
@@ -265,7 +281,7 @@ def _put_on_module(graph: fx.GraphModule, node: fx.Node, layer: nn.Module, rules
     elif is_activation(layer) and not isinstance(layer, nn.ReLU):
         put_module(graph, node, _token_rules.Activated(layer))
     elif isinstance(layer, Grouped):
-        put_module(graph, node, Ruled(layer, _general_rules.pooled))
+        put_module(graph, node, Ruled(layer, _general_rules.pooled, by_unit=False))
     elif (norm := _token_rules.norm(layer)) is not None:
         put_module(graph, node, norm)
 

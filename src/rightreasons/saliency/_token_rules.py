@@ -138,7 +138,7 @@ class _Activated(torch.autograd.Function):
     def backward(ctx: Any, share: Tensor) -> Any:
         x, y = ctx.saved_tensors
         zero = ctx.function(torch.zeros_like(x[:1]))
-        return share * ((y - zero) / stabilize(x, LEAST)), None
+        return (y - zero).div_(stabilize(x, LEAST)).mul_(share), None
 
 
 class Function(nn.Module):
