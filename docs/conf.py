@@ -83,6 +83,7 @@ NAVIGATION = {
         "docs/data_attribution",
         "docs/watermark",
         "docs/yardstick",
+        "docs/yardstick_networks",
         "docs/accessories",
     ],
     "The suite itself": [

@@ -22,6 +22,7 @@ from rightreasons.saliency._difference_rules import (
     Multiplied,
     Normalised,
     Rectified,
+    Responses,
     Softmax,
 )
 from rightreasons.saliency._steps import ACTIVATIONS
@@ -83,6 +84,19 @@ STEPS: dict[str, tuple[Callable[[Batch], nn.Module], Callable[..., Tensor], list
         lambda x, *rest: F.group_norm(x, *rest),
         [(6, 2, 2)],
     ),
+    "rms norm": (
+        lambda batch: Normalised(batch, _token_rules.rms_norm),
+        lambda x, *rest: F.rms_norm(x, *rest),
+        [(3, 6)],
+    ),
+    "response norm": (
+        lambda batch: Responses(batch, (1, 2), 3, 1e-3),
+        lambda x: (
+            x.norm(dim=(1, 2), keepdim=True)
+            / (x.norm(dim=(1, 2), keepdim=True).mean(3, keepdim=True) + 1e-3)
+        ),
+        [(4, 2, 5)],
+    ),
     "unit": (
         lambda batch: Divided(batch, (-1,), 1e-12, unit=True),
         lambda x: F.normalize(x, dim=-1),
@@ -91,6 +105,7 @@ STEPS: dict[str, tuple[Callable[[Batch], nn.Module], Callable[..., Tensor], list
 }
 REST = {
     "layer norm": ((6,), drawn(6, seed=8), drawn(6, seed=9), 1e-5),
+    "rms norm": ((6,), drawn(6, seed=8), 1e-5),
     "group norm": (3, drawn(6, seed=8), drawn(6, seed=9), 1e-5),
 }
 
@@ -328,6 +343,25 @@ def test_divisions_by_deviations_in_loops(unit: bool) -> None:
             square = (both[0, i] ** 2 - both[1, i] ** 2) / (both[0, i] - both[1, i])
             expected = of_z[i] + of_v * square / (1 if unit else 6)
             torch.testing.assert_close(found[n, i], expected)
+
+
+def test_responses_in_loops() -> None:
+    z, m = drawn(3, 2, 2, 3), drawn(2, 1, 1, 3, seed=1)
+    (found,) = carried(Responses(of_three(), (1, 2), 3, 1e-3), m, z)
+    for n in range(2):
+        both = z[[n, 2]]
+        lengths = [
+            [sum(float(v) ** 2 for v in one[..., c].flatten()) ** 0.5 for c in range(3)]
+            for one in both
+        ]
+        g = torch.tensor(lengths, dtype=DOUBLE)
+        of_g, of_d = quotient(m[n].flatten(), g, g.mean(1) + 1e-3)
+        for c in range(3):
+            of_square = (of_g[c] + of_d / 3) * (g[0, c] - g[1, c]) / (g[0, c] ** 2 - g[1, c] ** 2)
+            for i, j in pairs(range(2), range(2)):
+                one, other = both[:, i, j, c]
+                expected = of_square * (one**2 - other**2) / (one - other)
+                torch.testing.assert_close(found[n, i, j, c], expected)
 
 
 # --- Extremes in 32 bits. -----------------------------------------------------------------------

@@ -348,5 +348,7 @@ def test_at_least_one_image_goes_through(name: str, passes: list[int]) -> None:
 
 @meant_for(EXPLAINERS, "test_other_explainers_put_only_the_batch_through", once)
 def test_other_explainers_put_only_the_batch_through(name: str, passes: list[int]) -> None:
+    """And one image, once, to see whether a copy is the same function."""
     explain(name, tiny(name), *many(5))
-    assert set(passes) == ({5 * PIXELS} if seeing(EXPLAINERS[name]) else set())
+    assert passes.count(PIXELS) <= 1
+    assert {*passes} - {PIXELS} == ({5 * PIXELS} if seeing(EXPLAINERS[name]) else set())

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from rightreasons.saliency import _timm_steps
+
 Tensor = torch.Tensor
 
 
@@ -266,29 +268,21 @@ WRITTEN_OUT: dict[tuple[str, str], type[nn.Module]] = {
     ("torchvision.models.maxvit", "RelativePositionalMultiHeadAttention"): RelativeAttention,
 }
 #: Of what is written out: the modules that are one step each.
-STEPS = (Attend, Windows, Unwindows, WindowBias, Unit)
+STEPS = (Attend, Windows, Unwindows, WindowBias, Unit, *_timm_steps.STEPS)
 
 
 def expand(network: nn.Module) -> None:
-    """Write out the attention modules of a network, in place: the same function, up to rounding."""
+    """Write out attention and timm's layers, in place: the same function, up to rounding."""
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             kind = type(child)
             written = WRITTEN_OUT.get((kind.__module__, kind.__name__))
             if written is not None and _plain(child):
                 setattr(parent, name, written(child).train(child.training))
-            elif kind.__module__.startswith("timm.layers") and isinstance(child, nn.BatchNorm2d):
-                setattr(parent, name, _norm_and_activation(child))
+            elif (layer := _timm_steps.written_out(child)) is not None:
+                setattr(parent, name, layer)
         if hasattr(parent, "fused_attn"):  # timm's: one function in place of several
             parent.fused_attn = True  # type: ignore[assignment]
-
-
-def _norm_and_activation(made: Any) -> nn.Module:
-    """Return timm's norm with an activation, of as many channels and the same numbers, as two."""
-    norm = nn.BatchNorm2d(made.num_features, eps=made.eps, affine=made.affine)
-    norm.load_state_dict(made.state_dict(), strict=False)
-    norm.to(made.running_mean)
-    return nn.Sequential(norm, made.drop, made.act).train(made.training).requires_grad_(False)
 
 
 def _plain(module: nn.Module) -> bool:

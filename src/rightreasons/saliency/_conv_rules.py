@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from rightreasons.saliency._general_rules import STABILIZER, Tensor, by_sign, signs, stabilize
+from rightreasons.saliency._timm_steps import SameConv2d
 
 Layer = nn.Conv2d | nn.Linear
 
@@ -166,6 +167,8 @@ def push(layer: Layer, weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor
     """Return what the layer would return with another weight and bias."""
     if isinstance(layer, nn.Linear):
         return F.linear(x, weight, bias)
+    if isinstance(layer, SameConv2d):
+        x = F.pad(x, layer.frame(x))
     return F.conv2d(x, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
 
 
@@ -174,8 +177,10 @@ def pull(conv: Layer, weight: Tensor, x: Tensor, share: Tensor) -> Tensor:
     if isinstance(conv, nn.Linear):
         return share @ weight
     padding: tuple[int, ...] = conv.padding  # type: ignore[assignment]
+    left, right, above, below = conv.frame(x) if isinstance(conv, SameConv2d) else (0, 0, 0, 0)
+    sides = (above + x.shape[2] + below, left + x.shape[3] + right)
     unseen = [
-        x.shape[2 + i]
+        sides[i]
         - (share.shape[2 + i] - 1) * conv.stride[i]
         + 2 * padding[i]
         - conv.dilation[i] * (conv.kernel_size[i] - 1)
@@ -183,6 +188,7 @@ def pull(conv: Layer, weight: Tensor, x: Tensor, share: Tensor) -> Tensor:
         for i in (0, 1)
     ]
     # torch.nn.grad.conv2d_input forgets channels-last: 3 times slower for 1 x 1 convolutions.
-    return F.conv_transpose2d(
+    given = F.conv_transpose2d(
         share, weight, None, conv.stride, padding, unseen, conv.groups, conv.dilation
     )
+    return F.pad(given, (-left, -right, -above, -below)) if sides != x.shape[2:] else given

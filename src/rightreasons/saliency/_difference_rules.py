@@ -305,9 +305,44 @@ class Divided(Step):
         return ((m - along * _halfway(self.batch, z) / d) / d,)
 
 
-def standardised(batch: Batch, x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
-    """Return x less its mean, which is linear, divided by its deviation."""
-    return Divided(batch, dims, eps)(x - x.mean(dims, keepdim=True))
+class Responses(Step):
+    """r = g / d of the lengths g of channels and d = mean of g + eps (ResponseNorm).
+
+    The quotient as in `Divided`: m_g = m_r / d~ less the mean of m_r r~ / d~, which is d's. The
+    difference of g^2 is that of g by 2 g~, so that g hands z~ / g~ of its own to z.
+
+    Parameters
+    ----------
+    places, channels
+        The dimensions that a length is of, and the one that the mean is over.
+    eps
+        Added to the mean.
+    """
+
+    def __init__(self, batch: Batch, places: tuple[int, ...], channels: int, eps: float) -> None:
+        super().__init__(batch)
+        self.places, self.channels, self.eps = places, channels, eps
+
+    def value(self, z: Tensor) -> Tensor:
+        """Return r, with 1 for places."""
+        g = z.norm(dim=self.places, keepdim=True)
+        return g / (g.mean(self.channels, keepdim=True) + self.eps)
+
+    def multipliers(self, m: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        """Return m_z, 0 where a channel is empty for image and baseline."""
+        lengths = z.norm(dim=self.places, keepdim=True)
+        means = lengths.mean(self.channels, keepdim=True) + self.eps
+        g, d = _halfway(self.batch, lengths), _halfway(self.batch, means)
+        along = (m * _halfway(self.batch, lengths / means)).mean(self.channels, keepdim=True)
+        m_g = (m - along) / d
+        return (m_g * _halfway(self.batch, z) / torch.where(g == 0, 1, g),)
+
+
+def standardised(
+    batch: Batch, x: Tensor, dims: tuple[int, ...], eps: float, *, centre: bool = True
+) -> Tensor:
+    """Return x less its mean, which is linear, divided by its deviation; or x itself divided."""
+    return Divided(batch, dims, eps)(x - x.mean(dims, keepdim=True) if centre else x)
 
 
 class Normalised(nn.Module):

@@ -23,6 +23,7 @@ from rightreasons.saliency._difference_rules import (
     Multiplied,
     Normalised,
     Rectified,
+    Responses,
     Softmax,
     standardised,
 )
@@ -42,6 +43,7 @@ from rightreasons.saliency._steps import (
     refuse_other_steps,
     values,
 )
+from rightreasons.saliency._timm_steps import ResponseNorm
 from rightreasons.saliency._token_rules import Function
 from rightreasons.saliency._trace import trace
 
@@ -105,6 +107,9 @@ def _put_rule(graph: fx.GraphModule, node: fx.Node, of_image: set[fx.Node], batc
     module = module_at(graph, node)
     if isinstance(module, Attend):
         module.matmul, module.softmax = Multiplied(batch, torch.matmul), Softmax(batch)
+    elif isinstance(module, ResponseNorm):
+        module.product = Multiplied(batch, torch.mul)
+        module.response = Responses(batch, module.places, module.channels, module.eps)
     elif module is not None:
         put_module(graph, node, _of_module(module, batch))
     elif node.target in _token_rules.NORMS:  # weights may be steps: they stay arguments

@@ -48,6 +48,7 @@ from rightreasons.saliency._steps import (
     put_module,
     values,
 )
+from rightreasons.saliency._timm_steps import ResponseNorm
 
 #: From a layer, its inputs, outputs and the outputs' relevance to c of the inputs, or to their R.
 Rule = Callable[[Any, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -276,6 +277,8 @@ def _put_on_module(graph: fx.GraphModule, node: fx.Node, layer: nn.Module, rules
     """Make a module that is not linear go back by its rule."""
     if isinstance(layer, Attend):
         layer.matmul, layer.softmax = _token_rules.attention(rules.products)
+    elif isinstance(layer, ResponseNorm):
+        layer.response = _token_rules.constant(layer.responses)
     elif isinstance(layer, nn.Softmax) and rules.products == "signal":
         put_behind(graph, node, _token_rules.Constant(), f"behind_{node.name}")
     elif is_activation(layer) and not isinstance(layer, nn.ReLU):

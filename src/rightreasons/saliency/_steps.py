@@ -18,6 +18,7 @@ from torch import fx, nn
 from rightreasons.core.errors import UserError
 from rightreasons.models.classifier import Affine, Gated, Grouped, Rescaled, Resized
 from rightreasons.saliency._attention import Attend, Unit, Unwindows, WindowBias, Windows
+from rightreasons.saliency._timm_steps import ResponseNorm, SameFrame
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
@@ -41,8 +42,8 @@ GATING_FUNCTIONS = (
     *(F.sigmoid, F.hardsigmoid, torch.sigmoid, "sigmoid", F.softmax, torch.softmax, "softmax"),
 )
 SOFTMAXES = (F.softmax, torch.softmax, "softmax")
-LAYER_NORMS = (nn.LayerNorm, nn.GroupNorm)
-NORMALISING_FUNCTIONS = (F.layer_norm, F.group_norm)
+LAYER_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+NORMALISING_FUNCTIONS = (F.layer_norm, F.group_norm, F.rms_norm)
 SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
 DIFFERENCES = (operator.sub, torch.sub, "sub")
 PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul", "mul_")
@@ -62,7 +63,10 @@ MOVING_FUNCTIONS = (
     *("expand_as", "view_as", "narrow", "repeat", "to", "type_as"),
 )
 #: Modules that move values.
-MOVES = (*DROPOUTS, nn.Flatten, nn.Unflatten, nn.Identity, nn.ZeroPad2d, Windows, Unwindows)
+MOVES = (
+    *(*DROPOUTS, nn.Flatten, nn.Unflatten, nn.Identity, nn.ZeroPad2d),
+    *(Windows, Unwindows, SameFrame),
+)
 #: Functions and methods whose output is linear in the values of the image.
 LINEAR_FUNCTIONS = (
     *MOVING_FUNCTIONS,
@@ -163,7 +167,7 @@ def has_rule(node: fx.Node, module: nn.Module | None, of_image: Collection[fx.No
     if isinstance(module, Attend):
         return len(node.args) < 4 or node.args[3] not in of_image
     if module is not None:
-        steps = (*MAX_POOLS, *LAYER_NORMS, nn.Softmax, Unit, Grouped)
+        steps = (*MAX_POOLS, *LAYER_NORMS, ResponseNorm, nn.Softmax, Unit, Grouped)
         return isinstance(module, steps) or is_activation(module)
     if node.target in (*PRODUCTS, *MATRIX_PRODUCTS):
         parts = factors(node, of_image)

@@ -197,16 +197,20 @@ def attention(
 # --- Norms: their means are linear, their deviations constants (AttnLRP, section 3.3.3). ---------
 
 
-def standardised(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
-    """Return x less its mean, divided by its deviation, which is constant backwards."""
-    centred = x - x.mean(dims, keepdim=True)
+def standardised(x: Tensor, dims: tuple[int, ...], eps: float, *, centre: bool = True) -> Tensor:
+    """Return x less its mean, divided by its deviation, which is constant backwards.
+
+    Without `centre` the mean stays.
+    """
+    centred = x - x.mean(dims, keepdim=True) if centre else x
     with torch.no_grad():
         factor = (centred.square().mean(dims, keepdim=True) + eps).rsqrt()
     return centred * factor
 
 
-#: From values, the dimensions that they vary in and eps to what has mean 0 and deviation 1.
-Standardise = Callable[[Tensor, tuple[int, ...], float], Tensor]
+#: From values, the dimensions that they vary in, eps and `centre` to what has mean 0 (if it is to
+#: be centred) and deviation 1.
+Standardise = Callable[..., Tensor]
 
 
 def layer_norm(
@@ -240,8 +244,25 @@ def group_norm(
     return y if bias is None else y + bias.view(shape)
 
 
+def rms_norm(
+    x: Tensor,
+    shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+    standardise: Standardise = standardised,
+) -> Tensor:
+    """Return what F.rms_norm returns, as `layer_norm` does: no mean is taken away."""
+    least = torch.finfo(x.dtype).eps if eps is None else eps
+    y = standardise(x, tuple(range(-len(shape), 0)), least, centre=False)
+    return y if weight is None else y * weight
+
+
 #: Functions in whose place these are.
-NORMS: dict[Any, Callable[..., Tensor]] = {F.layer_norm: layer_norm, F.group_norm: group_norm}
+NORMS: dict[Any, Callable[..., Tensor]] = {
+    F.layer_norm: layer_norm,
+    F.group_norm: group_norm,
+    F.rms_norm: rms_norm,
+}
 
 
 def norm(layer: nn.Module, standardise: Standardise = standardised) -> nn.Module | None:
@@ -253,7 +274,14 @@ def norm(layer: nn.Module, standardise: Standardise = standardised) -> nn.Module
     if isinstance(layer, nn.GroupNorm):
         args = (layer.num_groups, layer.weight, layer.bias, layer.eps)
         return Function(group_norm, args, how)
+    if isinstance(layer, nn.RMSNorm):
+        return Function(rms_norm, (layer.normalized_shape, layer.weight, layer.eps), how)
     return Function(unit, (), {}) if isinstance(layer, Unit) else None
+
+
+def constant(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return a function whose values count as constants."""
+    return lambda x: function(x).detach()
 
 
 def unit(x: Tensor) -> Tensor:

@@ -24,11 +24,17 @@ from rightreasons.saliency._steps import (
     INTERVENTIONS,
     RECTIFYING_FUNCTIONS,
     is_timms,
+    module_at,
     put_module,
+    values,
 )
 
 if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
+
+
+#: A copy whose first logit is off by more than this part of the largest is another function.
+DIFFERENT = 1e-2
 
 
 class _Tracer(fx.Tracer):
@@ -41,6 +47,29 @@ class _Tracer(fx.Tracer):
         """Return whether a module is one step."""
         own = (*AVERAGES, *INTERVENTIONS, *INPUTS, Grouped, *_attention.STEPS)
         return isinstance(m, own) or is_timms(m) or super().is_leaf_module(m, module_qualified_name)
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """Return what stands for a value while the network's code runs."""
+        return _Proxy(node, self)
+
+
+class _Proxy(fx.Proxy):
+    """A value of which `x += y` and its like are steps of their own.
+
+    PyTorch's makes x + y of it, another value, and who else reads x would not see the change.
+    """
+
+    def __iadd__(self, other: Any) -> fx.Proxy:
+        return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
+
+    def __isub__(self, other: Any) -> fx.Proxy:
+        return self.tracer.create_proxy("call_function", operator.isub, (self, other), {})
+
+    def __imul__(self, other: Any) -> fx.Proxy:
+        return self.tracer.create_proxy("call_function", operator.imul, (self, other), {})
+
+    def __itruediv__(self, other: Any) -> fx.Proxy:
+        return self.tracer.create_proxy("call_function", operator.itruediv, (self, other), {})
 
 
 def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:
@@ -58,9 +87,6 @@ def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:
         network.head = merge_intervention(network, explainer)
         network.intervention = nn.Identity()
     _attention.expand(network)
-    for module in network.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]
     try:
         graph = fx.GraphModule(network, _Tracer().trace(network))
     except Exception as error:  # tracing runs the network's own code: anything may be raised
@@ -68,19 +94,67 @@ def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:
             f"{explainer}: the network cannot be traced ({str(error).splitlines()[0]}): its steps "
             f"depend on its values. {advice}"
         ) from error
+    _follow_in_place(graph)
     for node in graph.graph.nodes:
         _not_in_place(node)
         if node.target is F.scaled_dot_product_attention:
             _attend(graph, node)
+    for module in graph.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False  # type: ignore[assignment]
     graph.recompile()
+    _hold_to(graph, model, explainer, advice)
     return graph
+
+
+def _hold_to(graph: fx.GraphModule, model: Classifier, explainer: str, advice: str) -> None:
+    """Compare the copy's first logits with the model's: raise UserError if they differ."""
+
+    def compare(copied: nn.Module, inputs: tuple[torch.Tensor, ...], logits: torch.Tensor) -> None:
+        handle.remove()
+        if model.training:
+            return  # its own logits are others
+        with torch.no_grad():
+            expected = model(inputs[0][:1])
+        off = (logits[:1].detach() - expected).abs().max()
+        if not off <= DIFFERENT * expected.abs().max().clamp_min(1e-3):
+            raise UserError(
+                f"{explainer}: the network's traced copy gives another logit, off by {off:.2g}: "
+                "tracing has missed one of its steps, such as one that works in place on a part of "
+                f"a value. {advice}"
+            )
+
+    handle = graph.register_forward_hook(compare)
+
+
+def _follow_in_place(graph: fx.GraphModule) -> None:
+    """Make whatever reads a value after a step has changed it in place read that step's output."""
+    of_image, seen = values(graph), set[fx.Node]()
+    for node in graph.graph.nodes:
+        seen.add(node)
+        if node in of_image and _works_in_place(graph, node):
+            node.all_input_nodes[0].replace_all_uses_with(
+                node, delete_user_cb=lambda user: user not in seen
+            )
+
+
+def _works_in_place(graph: fx.GraphModule, node: fx.Node) -> bool:
+    if node.op == "call_module":
+        return bool(getattr(module_at(graph, node), "inplace", False))
+    named = node.op == "call_method" and str(node.target).endswith("_")
+    activates = node.target in (*ACTIVATING_FUNCTIONS, *RECTIFYING_FUNCTIONS)
+    told = activates and any(part is True for part in (*node.args[1:], node.kwargs.get("inplace")))
+    return named or told or node.target in NOT_IN_PLACE
 
 
 #: Functions and methods that work in place, and the same that do not.
 NOT_IN_PLACE: dict[Any, Any] = {
     operator.iadd: operator.add,
+    operator.isub: operator.sub,
     operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
     "add_": torch.add,
+    "sub_": torch.sub,
     "mul_": torch.mul,
     "div_": torch.div,
 }

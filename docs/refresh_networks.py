@@ -1,0 +1,110 @@
+"""Writes the tables of docs/yardstick_networks.md from the tables of its study.
+
+python docs/refresh_networks.py RESULTS_DIR [--write]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from refresh_yardstick import CONTROLS, Study, named, named_columns, number
+
+PAGE = Path(__file__).with_name("yardstick_networks.md")
+MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
+#: Metrics that the page compares networks with: in a region, by ranks of pixels, by twins.
+METRICS = ("rrf", "localisation_auc", "map_change")
+
+
+class Networks(Study):
+    """The study's tables, task by task: each task is a network."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        tasks = self.tables["yardstick_tasks"]
+        ranked = self.tables["yardstick"].dropna(subset=["rank"])
+        self.pairs = ranked[["explainer", "metric", "shown", "truth"]]
+        self.found = tasks.merge(self.pairs, on=list(self.pairs.columns))
+        self.names = list(self.tables["reliance"]["task"].unique())
+
+    def networks(self) -> str:
+        """Return each explainer's correlation with the flips, by network, for a few metrics."""
+        rows = []
+        for explainer, part in self.found.groupby("explainer", sort=False):
+            row: dict[str, object] = {"explainer": named(explainer)}
+            for metric in METRICS:
+                own = part[part["metric"] == metric].set_index("task")
+                for task in self.names:
+                    row[f"{task}, `{metric}`"] = with_error(own, task)
+            rows.append((self._mean(part), row))
+        return named_columns([row for _, row in sorted(rows, key=lambda r: -r[0])])
+
+    def summary(self) -> str:
+        """Return each explainer's best metric on every network, and its median over metrics."""
+        rows = []
+        for explainer, part in self.found.groupby("explainer", sort=False):
+            row: dict[str, object] = {"explainer": named(explainer)}
+            for task in self.names:
+                own = part[part["task"] == task].sort_values("estimate", ascending=False)
+                if own.empty:
+                    row |= {f"{task}: best": "", f"{task}: median": ""}
+                    continue
+                best = own.iloc[0]
+                row[f"{task}: best"] = f"{number(best['estimate'])} (`{best['metric']}`)"
+                row[f"{task}: median"] = number(own["estimate"].median())
+            rows.append((self._mean(part), row))
+        return named_columns([row for _, row in sorted(rows, key=lambda r: -r[0])])
+
+    def agreement(self) -> str:
+        """Return how alike two networks rank the pairs of explainer and metric that both have."""
+        table = self.found.pivot_table(
+            index=["explainer", "metric"], columns="task", values="estimate"
+        )
+        table = table[~table.index.get_level_values("explainer").isin(CONTROLS)]
+        rows = []
+        for i, one in enumerate(self.names):
+            for other in self.names[i + 1 :]:
+                both = table[[one, other]].dropna()
+                top = both[one].idxmax()
+                rows.append({
+                    "chosen on": one,
+                    "judged on": other,
+                    "pairs": len(both),
+                    "Spearman of their ranks": number(both.corr("spearman").iloc[0, 1]),
+                    "best there": f"{top[0]}, `{top[1]}`",
+                    "worth here": number(both.loc[top, other]),
+                    "best here": number(both[other].max()),
+                })  # fmt: skip
+        return named_columns(rows)
+
+    def _mean(self, part: pd.DataFrame) -> float:
+        return float(part[part["metric"].isin(METRICS)]["estimate"].mean())
+
+
+def with_error(own: pd.DataFrame, task: str) -> str:
+    """Return an estimate with its standard error over seeds."""
+    if task not in own.index:
+        return ""
+    row = own.loc[task]
+    return f"{number(row['estimate'])} ± {number(row['estimate_error'])}"
+
+
+def main() -> None:
+    """Print the tables, or put them into the page."""
+    study = Networks(Path(sys.argv[1]))
+    made: dict[str, Callable[[], str]] = {
+        name: getattr(study, name) for name in ("models", "networks", "summary", "agreement")
+    }
+    if "--write" not in sys.argv:
+        for name, table in made.items():
+            print(f"{name}\n{table()}\n")
+        return
+    text = MARKED.sub(lambda m: f"{m[1]}{made[m[2]]()}\n{m[3]}", PAGE.read_text())
+    PAGE.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
