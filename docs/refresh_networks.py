@@ -30,6 +30,37 @@ class Networks(Study):
         self.found = tasks.merge(self.pairs, on=list(self.pairs.columns))
         self.names = list(self.tables["reliance"]["task"].unique())
 
+    def flips(self) -> str:
+        """Return the share of decisions that the shortcut flips, by network, method and level."""
+        models = self._reliance().drop_duplicates(["task", "method", "level", "seed"])
+        rows = []
+        for (task, method), part in models.groupby(["task", "method"], sort=False):
+            by_level = part.groupby("level")["flips"].mean()
+            row = {"network": f"`{task}`", "method": f"`{method}`"}
+            row |= {f"level {level:g}": number(value) for level, value in by_level.items()}
+            row["constant"] = f"{int(part['collapsed'].sum())} of {len(part)}"
+            rows.append(row)
+        return named_columns(rows)
+
+    def shares(self) -> str:
+        """Return the share of a map's relevance in the shortcut's place, of vanilla's models."""
+        table = self._reliance()
+        vanilla = table[(table["metric"] == "rrf") & (table["method"] == "vanilla")]
+        means = vanilla.pivot_table(index="explainer", columns=["task", "level"], values="value")
+        means = means.loc[means.mean(axis=1).sort_values(ascending=False).index]
+        rows = []
+        for explainer, of in means.iterrows():
+            row: dict[str, object] = {"explainer": named(str(explainer))}
+            for task in self.names:
+                found = of.get(task, pd.Series(dtype=float)).dropna()
+                row[task] = ", ".join(number(value) for value in found)
+            rows.append(row)
+        return named_columns(rows)
+
+    def _reliance(self) -> pd.DataFrame:
+        names = ["task", "method", "explainer", "metric"]
+        return self.tables["reliance"].astype(dict.fromkeys(names, str))
+
     def networks(self) -> str:
         """Return each explainer's correlation with the flips, by network, for a few metrics."""
         rows = []
@@ -96,7 +127,8 @@ def main() -> None:
     """Print the tables, or put them into the page."""
     study = Networks(Path(sys.argv[1]))
     made: dict[str, Callable[[], str]] = {
-        name: getattr(study, name) for name in ("models", "networks", "summary", "agreement")
+        name: getattr(study, name)
+        for name in ("models", "flips", "shares", "networks", "summary", "agreement")
     }
     if "--write" not in sys.argv:
         for name, table in made.items():
