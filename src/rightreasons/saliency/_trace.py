@@ -77,9 +77,11 @@ def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:
 
     The intervention is merged into the head: A (W x + b) + c = (A W) x + (A b + c); one that acts
     on some images only (`Gated`) stays a step. Attention is written out (`_attention`), and
-    nothing works in place. Raises UserError, in the name of `explainer` and with its `advice`, for
-    a network with forward hooks, whose intervention is another that is not affine, or that cannot
-    be traced.
+    nothing works in place: what a step changed in place, all that read it later read of that step.
+    The first logits that the copy returns are compared with the model's. Raises UserError, in the
+    name of `explainer` and with its `advice`, for a network with forward hooks, whose intervention
+    is another that is not affine, or that cannot be traced, and at the copy's first call if it is
+    another function.
     """
     network = copy.deepcopy(model).eval().requires_grad_(False)
     _refuse_hooks(network, explainer)
@@ -141,7 +143,8 @@ def _follow_in_place(graph: fx.GraphModule) -> None:
 def _works_in_place(graph: fx.GraphModule, node: fx.Node) -> bool:
     if node.op == "call_module":
         return bool(getattr(module_at(graph, node), "inplace", False))
-    named = node.op == "call_method" and str(node.target).endswith("_")
+    name = str(node.target)
+    named = node.op == "call_method" and name.endswith("_") and not name.endswith("__")
     activates = node.target in (*ACTIVATING_FUNCTIONS, *RECTIFYING_FUNCTIONS)
     told = activates and any(part is True for part in (*node.args[1:], node.kwargs.get("inplace")))
     return named or told or node.target in NOT_IN_PLACE
