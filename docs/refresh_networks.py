@@ -1,6 +1,6 @@
 """Writes the tables of docs/yardstick_networks.md from the tables of its study.
 
-python docs/refresh_networks.py RESULTS_DIR [--write]
+python docs/refresh_networks.py RESULTS_DIR [CELEBA_RESULTS_DIR] [--write]
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ PAGE = Path(__file__).with_name("yardstick_networks.md")
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
 #: Metrics that the page compares networks with: in a region, by ranks of pixels, by twins.
 METRICS = ("rrf", "localisation_auc", "map_change")
+#: The page's tables, of the study on CelebA with `_celeba` behind the name.
+TABLES = ("models", "flips", "shares", "networks", "summary", "agreement")
 
 
 class Networks(Study):
@@ -125,17 +127,20 @@ def with_error(own: pd.DataFrame, task: str) -> str:
 
 def main() -> None:
     """Print the tables, or put them into the page."""
-    study = Networks(Path(sys.argv[1]))
-    made: dict[str, Callable[[], str]] = {
-        name: getattr(study, name)
-        for name in ("models", "flips", "shares", "networks", "summary", "agreement")
-    }
+    folders = [Path(one) for one in sys.argv[1:] if one != "--write"]
+    made: dict[str, Callable[[], str]] = {}
+    for folder, suffix in zip(folders, ("", "_celeba"), strict=False):
+        study = Networks(folder)
+        made |= {f"{name}{suffix}": getattr(study, name) for name in TABLES}
     if "--write" not in sys.argv:
         for name, table in made.items():
             print(f"{name}\n{table()}\n")
         return
-    text = MARKED.sub(lambda m: f"{m[1]}{made[m[2]]()}\n{m[3]}", PAGE.read_text())
-    PAGE.write_text(text)
+
+    def filled(mark: re.Match[str]) -> str:
+        return f"{mark[1]}{made[mark[2]]()}\n{mark[3]}" if mark[2] in made else mark[0]
+
+    PAGE.write_text(MARKED.sub(filled, PAGE.read_text()))
 
 
 if __name__ == "__main__":
