@@ -11,6 +11,7 @@ from torch import nn
 
 from rightreasons.core.errors import UserError
 from rightreasons.models.classifier import Classifier
+from rightreasons.saliency._attention import Unit
 from rightreasons.saliency._trace import trace
 
 Body = Callable[["Block", torch.Tensor], torch.Tensor]
@@ -94,3 +95,18 @@ def test_a_copy_that_is_another_function_is_refused() -> None:
     x = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(1))
     with pytest.raises(UserError, match=r"lrp: .* another logit, off by .* Choose another"):
         graph(x)
+
+
+def test_lengths_are_a_step_of_their_own_in_the_last_dimension_alone() -> None:
+    def body(block: Block, x: torch.Tensor) -> torch.Tensor:
+        return F.normalize(x, dim=-1)
+
+    x = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(1))
+    model = classifier(body)
+    graph = trace(model, "lrp", "")
+    assert any(isinstance(module, Unit) for module in graph.modules())
+    torch.testing.assert_close(graph(x), model(x))
+    model = classifier(lambda block, x: F.normalize(x))
+    graph = trace(model, "lrp", "")
+    assert not any(isinstance(module, Unit) for module in graph.modules())
+    torch.testing.assert_close(graph(x), model(x))

@@ -21,7 +21,7 @@ from rightreasons.saliency._attention import Attend, Unit, Unwindows, WindowBias
 from rightreasons.saliency._timm_steps import ResponseNorm, SameFrame
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
 LINEARS = (nn.Conv2d, nn.Linear)
 DROPOUTS = (nn.Dropout, nn.Dropout2d)
 INTERVENTIONS = (Affine, Gated)

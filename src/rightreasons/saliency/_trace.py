@@ -101,6 +101,9 @@ def trace(model: Classifier, explainer: str, advice: str) -> fx.GraphModule:
         _not_in_place(node)
         if node.target is F.scaled_dot_product_attention:
             _attend(graph, node)
+        elif node.target is F.normalize and _of_length_1(node):
+            node.args, node.kwargs = node.args[:1], {}
+            put_module(graph, node, _attention.Unit())
     for module in graph.modules():
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]
@@ -175,6 +178,12 @@ def _not_in_place(node: fx.Node) -> None:
     elif node.target in ACTIVATING_FUNCTIONS:
         node.args = tuple(False if part is True else part for part in node.args)
         node.kwargs = {**node.kwargs, **({"inplace": False} if "inplace" in node.kwargs else {})}
+
+
+def _of_length_1(node: fx.Node) -> bool:
+    """Return whether a call of F.normalize divides by lengths in the last dimension."""
+    given = {**dict(zip(("input", "p", "dim", "eps"), node.args, strict=False)), **node.kwargs}
+    return given.get("dim") == -1 and given.get("p", 2) == 2 and given.get("eps", 1e-12) == 1e-12
 
 
 def _attend(graph: fx.GraphModule, node: fx.Node) -> None:
