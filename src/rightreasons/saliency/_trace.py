@@ -183,7 +183,7 @@ def _not_in_place(node: fx.Node) -> None:
 def _of_length_1(node: fx.Node) -> bool:
     """Return whether a call of F.normalize divides by lengths in the last dimension."""
     given = {**dict(zip(("input", "p", "dim", "eps"), node.args, strict=False)), **node.kwargs}
-    return given.get("dim") == -1 and given.get("p", 2) == 2 and given.get("eps", 1e-12) == 1e-12
+    return (given.get("dim"), given.get("p", 2), given.get("eps", 1e-12)) == (-1, 2, 1e-12)
 
 
 def _attend(graph: fx.GraphModule, node: fx.Node) -> None:
