@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import torch
@@ -137,12 +138,20 @@ def matrix(networks: dict[str, int], explainers: list[str]) -> str:
 
 
 def table(networks: list[str], columns: dict[str, list[str]], reasons: Reasons) -> str:
-    """Return the matrix in Markdown; explainers of which the same is said share a column."""
+    """Return the matrix in Markdown; explainers of which the same is said share a column.
+
+    A column is called by a letter, and what it stands for is said first.
+    """
     shared: dict[tuple[str, ...], list[str]] = {}
     for name, cells in columns.items():
         shared.setdefault(tuple(cells), []).append(f"`{name}`")
-    head = ["network", *(", ".join(names) for names in shared.values())]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    letters = [f"**{letter}**" for letter, _ in zip(ascii_uppercase, shared, strict=False)]
+    lines = [
+        f"- {letter}: {', '.join(names)}"
+        for letter, names in zip(letters, shared.values(), strict=True)
+    ]
+    head = ["network", *letters]
+    lines += ["", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for architecture, *cells in zip(networks, *shared, strict=True):
         lines.append("| " + " | ".join([f"`{architecture}`", *cells]) + " |")
     of_networks: dict[tuple[str, ...], list[str]] = {}
