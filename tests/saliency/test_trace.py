@@ -110,3 +110,21 @@ def test_lengths_are_a_step_of_their_own_in_the_last_dimension_alone() -> None:
     graph = trace(model, "lrp", "")
     assert not any(isinstance(module, Unit) for module in graph.modules())
     torch.testing.assert_close(graph(x), model(x))
+
+
+@torch.no_grad()
+def test_rounding_is_no_other_function_where_a_logit_is_next_to_zero() -> None:
+    """Weights off by some 1e-4, as sums on a GPU are, and logits whose terms cancel."""
+    stream = torch.Generator().manual_seed(1)
+    x = torch.randn(1, 3, 6, 6, generator=stream)
+    model = classifier(by_method)
+    features = model.features(x.clone())[0]
+    model.head.bias.zero_()
+    along = (model.head.weight @ features) / (features @ features)
+    model.head.weight -= along[:, None] * features
+    graph = trace(model, "lrp", "")
+    weight = graph.get_submodule("trunk.conv").weight
+    weight *= 1 + 3e-4 * torch.randn(weight.shape, generator=stream)
+    off = (graph(x) - model(x.clone())).abs().max()
+    assert model(x.clone()).abs().max() < 1e-5
+    assert off > 1e-5

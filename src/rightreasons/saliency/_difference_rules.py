@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from rightreasons.models.classifier import Grouped
+from rightreasons.saliency._timm_steps import lengths_and_means
 
 Tensor = torch.Tensor
 #: No activation's second derivative is above this (SELU's is 1.76): where two derivatives differ
@@ -325,13 +326,12 @@ class Responses(Step):
 
     def value(self, z: Tensor) -> Tensor:
         """Return r, with 1 for places."""
-        g = z.norm(dim=self.places, keepdim=True)
-        return g / (g.mean(self.channels, keepdim=True) + self.eps)
+        lengths, means = lengths_and_means(z, self.places, self.channels, self.eps)
+        return lengths / means
 
     def multipliers(self, m: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         """Return m_z, 0 where a channel is empty for image and baseline."""
-        lengths = z.norm(dim=self.places, keepdim=True)
-        means = lengths.mean(self.channels, keepdim=True) + self.eps
+        lengths, means = lengths_and_means(z, self.places, self.channels, self.eps)
         g, d = _halfway(self.batch, lengths), _halfway(self.batch, means)
         along = (m * _halfway(self.batch, lengths / means)).mean(self.channels, keepdim=True)
         m_g = (m - along) / d

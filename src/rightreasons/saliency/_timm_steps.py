@@ -72,12 +72,20 @@ class ResponseNorm(nn.Module):
 
     def responses(self, x: Tensor) -> Tensor:
         """Return r, with 1 for places."""
-        g = x.norm(dim=self.places, keepdim=True)
-        return g / (g.mean(self.channels, keepdim=True) + self.eps)
+        lengths, means = lengths_and_means(x, self.places, self.channels, self.eps)
+        return lengths / means
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the shape of x."""
         return x + (self.weight * self.product(x, self.response(x)) + self.bias)
+
+
+def lengths_and_means(
+    x: Tensor, places: tuple[int, ...], channels: int, eps: float
+) -> tuple[Tensor, Tensor]:
+    """Return the length of each channel over all places, and their mean over channels + eps."""
+    lengths = x.norm(dim=places, keepdim=True)
+    return lengths, lengths.mean(channels, keepdim=True) + eps
 
 
 class OverChannels(nn.Module):

@@ -175,9 +175,9 @@ def halves(a: Tensor, b: Tensor) -> Tensor:
     return torch.matmul(half(a), half(b))
 
 
-def constant_softmax(scores: Tensor) -> Tensor:
-    """Return the softmax over the last dimension, which counts as constant."""
-    return last_softmax(scores).detach()
+def constant(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return a function whose values count as constants."""
+    return lambda x: function(x).detach()
 
 
 def attention(
@@ -191,7 +191,7 @@ def attention(
     """
     if products == "half":
         return halves, last_softmax
-    return torch.matmul, constant_softmax
+    return torch.matmul, constant(last_softmax)
 
 
 # --- Norms: their means are linear, their deviations constants (AttnLRP, section 3.3.3). ---------
@@ -277,11 +277,6 @@ def norm(layer: nn.Module, standardise: Standardise = standardised) -> nn.Module
     if isinstance(layer, nn.RMSNorm):
         return Function(rms_norm, (layer.normalized_shape, layer.weight, layer.eps), how)
     return Function(unit, (), {}) if isinstance(layer, Unit) else None
-
-
-def constant(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """Return a function whose values count as constants."""
-    return lambda x: function(x).detach()
 
 
 def unit(x: Tensor) -> Tensor:

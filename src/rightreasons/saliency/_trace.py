@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from rightreasons.models.classifier import Classifier
 
 
-#: A copy whose first logit is off by more than this part of the largest is another function.
-DIFFERENT = 1e-2
+#: A copy whose first logit is off by more than this part of the terms that make it is another
+#: function. A logit can be next to 0 where its terms are not: it is no measure of rounding, which
+#: on GPUs is some 1e-3 of a layer's terms.
+DIFFERENT = 1e-3
 
 
 class _Tracer(fx.Tracer):
@@ -120,9 +122,10 @@ def _hold_to(graph: fx.GraphModule, model: Classifier, explainer: str, advice: s
         if model.training:
             return  # its own logits are others
         with torch.no_grad():
-            expected = model(inputs[0][:1])
-        off = (logits[:1].detach() - expected).abs().max()
-        if not off <= DIFFERENT * expected.abs().max().clamp_min(1e-3):
+            features = model.features(inputs[0][:1])
+            off = (logits[:1].detach() - model.classify(features)).abs().max()
+            terms = model.intervention(features).abs() @ model.head.weight.abs().T
+        if not off <= DIFFERENT * terms.max().clamp_min(1e-3):
             raise UserError(
                 f"{explainer}: the network's traced copy gives another logit, off by {off:.2g}: "
                 "tracing has missed one of its steps, such as one that works in place on a part of "
