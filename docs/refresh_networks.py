@@ -30,6 +30,7 @@ class Networks(Study):
         ranked = self.tables["yardstick"].dropna(subset=["rank"])
         self.pairs = ranked[["explainer", "metric", "shown", "truth"]]
         self.found = tasks.merge(self.pairs, on=list(self.pairs.columns))
+        self.found = self.found.astype(dict.fromkeys(("explainer", "metric", "task"), str))
         self.names = list(self.tables["reliance"]["task"].unique())
 
     def flips(self) -> str:
@@ -64,31 +65,26 @@ class Networks(Study):
         return self.tables["reliance"].astype(dict.fromkeys(names, str))
 
     def networks(self) -> str:
-        """Return each explainer's correlation with the flips, by network, for a few metrics."""
+        """Return each explainer's correlation with the flips, by network: a table a metric."""
+        return "\n".join(self._by(metric) for metric in METRICS)
+
+    def _by(self, metric: str) -> str:
         rows = []
-        for explainer, part in self.found.groupby("explainer", sort=False):
-            row: dict[str, object] = {"explainer": named(explainer)}
-            for metric in METRICS:
-                own = part[part["metric"] == metric].set_index("task")
-                for task in self.names:
-                    row[f"{task}, `{metric}`"] = with_error(own, task)
-            rows.append((self._mean(part), row))
+        for explainer, part in self.found[self.found["metric"] == metric].groupby("explainer"):
+            own = part.set_index("task")
+            cells = {task: with_error(own, task) for task in self.names}
+            rows.append((own["estimate"].mean(), {f"`{metric}` of": named(explainer), **cells}))
         return named_columns([row for _, row in sorted(rows, key=lambda r: -r[0])])
 
     def summary(self) -> str:
-        """Return each explainer's best metric on every network, and its median over metrics."""
+        """Return each explainer's best metric on every network, and the median over metrics."""
         rows = []
-        for explainer, part in self.found.groupby("explainer", sort=False):
+        for explainer, part in self.found.groupby("explainer"):
             row: dict[str, object] = {"explainer": named(explainer)}
             for task in self.names:
-                own = part[part["task"] == task].sort_values("estimate", ascending=False)
-                if own.empty:
-                    row |= {f"{task}: best": "", f"{task}: median": ""}
-                    continue
-                best = own.iloc[0]
-                row[f"{task}: best"] = f"{number(best['estimate'])} (`{best['metric']}`)"
-                row[f"{task}: median"] = number(own["estimate"].median())
-            rows.append((self._mean(part), row))
+                own = part.loc[part["task"] == task, "estimate"]
+                row[task] = f"{number(own.max())}, {number(own.median())}" if len(own) else ""
+            rows.append((part.groupby("task")["estimate"].median().mean(), row))
         return named_columns([row for _, row in sorted(rows, key=lambda r: -r[0])])
 
     def agreement(self) -> str:
@@ -112,9 +108,6 @@ class Networks(Study):
                     "best here": number(both[other].max()),
                 })  # fmt: skip
         return named_columns(rows)
-
-    def _mean(self, part: pd.DataFrame) -> float:
-        return float(part[part["metric"].isin(METRICS)]["estimate"].mean())
 
 
 def with_error(own: pd.DataFrame, task: str) -> str:
